@@ -1,0 +1,1 @@
+"""What builds are worth: accuracy and speed of the same build on the same frames."""

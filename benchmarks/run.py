@@ -1,0 +1,247 @@
+"""Measure builds side by side: one process each, in turn, in random order, on the same frames."""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from benchmarks.machine import machine
+from benchmarks.stats import summary
+from benchmarks.worker import Job, serve
+from edge import manifest as manifests
+from edge.build import NETWORK, planned, write
+from edge.errors import EdgeError
+from edge.runtime.cores import usable_cores
+from edge.targets import TARGETS
+
+SCHEMA = "edge.report/1"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """samples, count: what is measured on, and at most how many of them.
+
+    duration: seconds of timed work per build; iterations: least timed frames per build; warmup:
+    seconds of untimed work before. Both folded and unfolded builds get the same.
+    """
+
+    samples: str = "rendered"
+    count: int = 200
+    threads: int = field(default_factory=usable_cores)
+    warmup: float = 0.2
+    duration: float = 2.0
+    iterations: int = 700
+    seed: int = 0
+
+
+class Measured:
+    """One build in its process."""
+
+    def __init__(self, link: Connection, job: Job, reference: bool) -> None:
+        self.link, self.job, self.reference = link, job, reference
+        self.described: dict[str, Any] = {}
+        self.scores: dict[str, dict[str, float]] = {}
+        self.times: dict[str, list[float]] = {"preprocess": [], "latency": []}
+        self.footprint: dict[str, float] = {}
+
+    def receive(self) -> Any:
+        try:
+            answer = self.link.recv()
+        except EOFError as error:
+            raise EdgeError(f"the process that measured {self.job.build} ended early") from error
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def ask(self, name: str, *arguments: object) -> Any:
+        self.link.send((name, arguments))
+        return self.receive()
+
+
+@contextmanager
+def _process(job: Job, reference: bool) -> Iterator[Measured]:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=serve, args=(theirs, job), daemon=True)
+    process.start()
+    theirs.close()
+    measured = Measured(ours, job, reference)
+    try:
+        yield measured
+        ours.send(None)
+        process.join(10)
+    finally:
+        ours.close()
+        process.kill()
+        process.join()
+
+
+def reference_build(build: Path, folder: Path) -> Path:
+    """FP32 of the same network for the same target, made into `folder`."""
+    manifest = manifests.read(build)
+    target = TARGETS[manifest.target]
+    source = onnx.load(build / NETWORK)
+    plan = planned(source, manifest.network, target, "fp32", "edge bench makes it for itself")
+    place = folder / plan.name
+    if not place.exists():
+        write(plan, place, time.monotonic())
+    return place
+
+
+def _with_references(builds: Sequence[Path], folder: Path) -> list[tuple[Path, Path]]:
+    """Each build and its FP32, FP32 first and once: those given, and those that had to be made."""
+    kinds = {path: manifests.read(path) for path in builds}
+    pairs: list[tuple[Path, Path]] = []
+    for path, manifest in kinds.items():
+        given = [
+            other
+            for other, found in kinds.items()
+            if found.precision == "fp32"
+            and (found.model["sha256"], found.target) == (manifest.model["sha256"], manifest.target)
+        ]
+        reference = given[0] if given else reference_build(path, folder)
+        for pair in ((reference, reference), (path, reference)):
+            if pair not in pairs:
+                pairs.append(pair)
+    return pairs
+
+
+def bench(
+    builds: Sequence[Path], settings: Settings, watch: Callable[[str, int, int], None]
+) -> dict[str, Any]:
+    """The report of `builds` and of their FP32 counterparts, as a document (docs/reports.md).
+
+    watch(what, done, total) is told how far it is.
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-bench-")))
+        pairs = _with_references(builds, folder)
+        workers: dict[tuple[Path, bool], Measured] = {}
+        references: dict[Path, Path] = dict(pairs)
+        for path, reference in pairs:
+            manifest = manifests.read(path)
+            depths = folder / "depths" / reference.name
+            depths.mkdir(parents=True, exist_ok=True)
+            for fold in (True, False) if manifest.scene else (True,):
+                job = Job(
+                    path, fold, settings.threads, settings.samples, manifest.imgsz,
+                    settings.count, depths,
+                )
+                measured = stack.enter_context(_process(job, path == reference and fold))
+                measured.described = measured.receive()
+                workers[path, fold] = measured
+
+        # FP32 comes first: where the samples have no depth, its own stands for the truth.
+        for step, measured in enumerate(workers.values()):
+            watch("accuracy", step, len(workers))
+            measured.scores = measured.ask("accuracy", measured.reference)
+        rounds = _time(list(workers.values()), settings, watch)
+        for measured in workers.values():
+            measured.footprint = measured.ask("footprint")
+
+        entries = [
+            _entry(workers[key], workers[references[key[0]], True], folder)
+            for key in sorted(workers, key=lambda key: not key[1])
+        ]
+        first = next(iter(workers.values()))
+        return {
+            "schema": SCHEMA,
+            "machine": machine() | {"threads": settings.threads},
+            "samples": first.described["samples"],
+            "method": {"seed": settings.seed, "rounds": rounds, "warmup_s": settings.warmup},
+            "builds": entries,
+        }
+
+
+def _time(
+    workers: Sequence[Measured], settings: Settings, watch: Callable[[str, int, int], None]
+) -> int:
+    """Interleaved rounds, each build once per round in random order; returns how many."""
+    order = random.Random(settings.seed)
+    block: dict[int, int] = {}
+    for index, measured in enumerate(workers):
+        start = time.perf_counter()
+        warm = 0
+        while time.perf_counter() - start < settings.warmup or warm < 4:
+            warm += len(measured.ask("frames", 4)["latency"])
+        per_frame = (time.perf_counter() - start) / warm
+        frames = max(settings.duration / per_frame, settings.iterations)
+        # The unfolded build is there for one ratio: it gets a tenth, not a percentile at 99.
+        share = 1.0 if measured.job.fold else 0.1
+        block[index] = max(1, round(frames * share / ROUNDS))
+    for number in range(ROUNDS):
+        turn = list(range(len(workers)))
+        order.shuffle(turn)
+        for index in turn:
+            times = workers[index].ask("frames", block[index])
+            for name, values in times.items():
+                workers[index].times[name] += values
+        watch("speed", number + 1, ROUNDS)
+    return ROUNDS
+
+
+ROUNDS = 10
+
+
+def _entry(measured: Measured, reference: Measured, folder: Path) -> dict[str, Any]:
+    manifest = measured.described["manifest"]
+    path = measured.job.build
+    total = [a + b for a, b in zip(*measured.times.values(), strict=True)]
+    entry: dict[str, Any] = {
+        "name": manifest["name"],
+        "path": None if folder in path.parents else str(path),
+        "target": manifest["target"],
+        "precision": manifest["precision"],
+        "imgsz": list(manifest["imgsz"]),
+        "folded": measured.job.fold,
+        "layers": manifest["layers"],
+        "int8_layers": manifest["int8_layers"],
+        "size_mb": manifest["size_mb"],
+        "latency_ms": summary(measured.times["latency"]),
+        "preprocess_ms": summary(measured.times["preprocess"]),
+        "end_to_end_ms": summary(total),
+        "throughput_fps": round(1e3 * len(total) / sum(total), 1),
+        **measured.footprint,
+        **measured.scores,
+        "drop": drop(measured.scores, reference.scores),
+    }
+    return entry
+
+
+LOWER_IS_BETTER = {"abs_rel", "rmse"}
+
+
+def drop(
+    scores: dict[str, dict[str, float]], reference: dict[str, dict[str, float]]
+) -> dict[str, dict[str, float]]:
+    """How much worse than the reference each score is; below zero is better."""
+    return {
+        part: {
+            key: round(
+                (value - reference[part][key]) * (1 if key in LOWER_IS_BETTER else -1), 6
+            )
+            for key, value in values.items()
+        }
+        for part, values in scores.items()
+    }
+
+
+def worst_drop(report: dict[str, Any]) -> tuple[float, str]:
+    """The largest loss of IoU, F-measure or delta1 against FP32, and whose it is."""
+    losses = [
+        (entry["drop"][part][key], f"{entry['name']} loses {key}")
+        for entry in report["builds"]
+        for part, key in (("mask", "iou"), ("mask", "f_measure"), ("depth", "delta1"))
+        if part in entry["drop"]
+    ]
+    return max(losses)

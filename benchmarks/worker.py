@@ -1,0 +1,147 @@
+"""One build in a process of its own: it answers with latencies and with accuracy.
+
+Two runtimes with thread pools in one process disturb each other up to tenfold, so every build that
+is compared gets its own process, and one works at a time.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+import edge
+from edge.accuracy import THRESHOLD, MaskCounts, count_mask, depth_scores, means
+from edge.errors import EdgeError
+from edge.samples.open import open_samples
+from edge.samples.sample import Sample, readable, spread
+from edge.runtime.handle import Handle
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker measures. depths: folder where FP32's depth maps are kept for the others."""
+
+    build: Path
+    fold: bool
+    threads: int
+    samples: str
+    size: tuple[int, int]
+    count: int
+    depths: Path
+
+
+class Worker:
+    """An open build and the samples that it is measured on."""
+
+    def __init__(self, job: Job) -> None:
+        cv2.setNumThreads(1)
+        self.job = job
+        self.h: Handle = edge.open(job.build, job.threads, fold=job.fold)
+        source = open_samples(job.samples, job.size)
+        self.samples: list[tuple[str, Sample]] = []
+        for index in spread(source, job.count):
+            pairs = ((source.sequence(index), sample) for sample in readable(source, [index]))
+            self.samples += pairs
+        self.info = {
+            "name": source.name,
+            "place": job.samples,
+            "count": len(self.samples),
+            "sequences": len({name for name, _ in self.samples}),
+            "skipped": source.skipped,
+            "depth": "truth" if all(s.depth is not None for _, s in self.samples) else "fp32",
+        }
+        if not self.samples:
+            raise EdgeError(f"no sample of {job.samples} could be read")
+        self.scene = ""
+        self.at = 0
+
+    def show(self, name: str, sample: Sample) -> None:
+        """Set the sample's background if the last one was of another scene."""
+        if name != self.scene:
+            edge.set_background(self.h, edge.fit(self.h, sample.bg))
+            self.scene = name
+
+    def accuracy(self, reference: bool) -> dict[str, dict[str, float]]:
+        """Scores of all samples: mask counts summed per sequence, then averaged over sequences.
+
+        reference: this is FP32, whose depth stands for the truth where the samples have none.
+        """
+        counts: dict[str, MaskCounts] = {}
+        depths: list[dict[str, float]] = []
+        for index, (name, sample) in enumerate(self.samples):
+            self.show(name, sample)
+            mask, depth = edge.infer(self.h, edge.fit(self.h, sample.fg_bg))
+            height, width = sample.mask.shape
+            if mask is not None:
+                full = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
+                found = count_mask(np.asarray(full) >= THRESHOLD, sample.mask)
+                counts[name] = counts.get(name, MaskCounts()) + found
+            if depth is not None:
+                depths.append(self._depth(index, sample, depth, reference))
+        scores = {}
+        if counts:
+            scores["mask"] = means([count.scores() for count in counts.values()])
+        if depths:
+            scores["depth"] = means(depths)
+        return scores
+
+    def _depth(
+        self, index: int, sample: Sample, depth: npt.NDArray[np.float32], reference: bool
+    ) -> dict[str, float]:
+        if sample.depth is not None:
+            height, width = sample.depth.shape
+            full = cv2.resize(depth, (width, height), interpolation=cv2.INTER_LINEAR)
+            return depth_scores(np.asarray(full), sample.depth)
+        file = self.job.depths / f"{index}.npy"
+        if reference:
+            np.save(file, depth)
+        return depth_scores(depth, np.load(file))
+
+    def frames(self, count: int) -> dict[str, list[float]]:
+        """Milliseconds of the next `count` frames, going round the samples.
+
+        preprocess: native frame to the build's size; latency: from there to outputs in hand.
+        Changing the background between scenes is not a frame's work and not timed.
+        """
+        times: dict[str, list[float]] = {"preprocess": [], "latency": []}
+        for _ in range(count):
+            name, sample = self.samples[self.at]
+            self.at = (self.at + 1) % len(self.samples)
+            self.show(name, sample)
+            start = time.perf_counter()
+            fitted = edge.fit(self.h, sample.fg_bg)
+            middle = time.perf_counter()
+            edge.infer(self.h, fitted)
+            end = time.perf_counter()
+            times["preprocess"].append(1e3 * (middle - start))
+            times["latency"].append(1e3 * (end - middle))
+        return times
+
+    def footprint(self) -> dict[str, float]:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return {"rss_peak_mb": round(peak, 1)}
+
+    def described(self) -> dict[str, Any]:
+        return {"manifest": asdict(self.h.manifest), "samples": self.info}
+
+
+def serve(link: Connection, job: Job) -> None:
+    """Answer calls of the form (name, arguments) until None comes; errors travel as answers."""
+    try:
+        worker = Worker(job)
+        link.send(worker.described())
+        while (call := link.recv()) is not None:
+            name, arguments = call
+            link.send(getattr(worker, name)(*arguments))
+    except EdgeError as error:
+        link.send(error)
+    except (EOFError, KeyboardInterrupt):
+        pass

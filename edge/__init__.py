@@ -1,0 +1,53 @@
+"""Masks and depth from fixed cameras.
+
+    h = edge.open("build/small-int8-openvino")
+    edge.set_background(h, edge.fit(h, bg))
+    mask, depth = edge.infer(h, edge.fit(h, frame))
+    edge.close(h)
+
+Nothing is imported before it is used: `import edge` costs no OpenCV, no onnx, no torch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from edge.fit import fit
+    from edge.manifest import BuildMismatch
+    from edge.runtime.handle import (
+        Handle,
+        close,
+        infer,
+        open,
+        set_background,
+        submit,
+        wait,
+    )
+
+__all__ = [
+    "BuildMismatch",
+    "Handle",
+    "close",
+    "fit",
+    "infer",
+    "open",
+    "set_background",
+    "submit",
+    "wait",
+]
+
+_HOMES = {"fit": "edge.fit", "BuildMismatch": "edge.manifest"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'edge' has no attribute {name!r}")
+    import importlib
+
+    home = importlib.import_module(_HOMES.get(name, "edge.runtime.handle"))
+    value = getattr(home, name)
+    globals()[name] = value
+    return value

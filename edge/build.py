@@ -1,0 +1,295 @@
+"""Write a build: a folder with the engines, the graphs they were made from, and a manifest.
+
+A build appears whole or not at all: it is written beside its place and moved there at the end.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from edge import manifest as manifests
+from edge.engines import tensorrt
+from edge.errors import EdgeError, UsageError
+from edge.graph.fold import FRAME_INPUT, SCENE_INPUT, Split, split
+from edge.graph.half import to_float16
+from edge.graph.resize import sides
+from edge.graph.trt_ready import trt_ready
+from edge.manifest import BuildMismatch, Manifest, Tensor
+from edge.targets import TARGETS, Target, installed
+
+FRAME, BACKGROUND, RANGES = "frame.onnx", "background.onnx", "ranges.json"
+NETWORK = "network.onnx"
+"""The float network that a build was made from, so that every build can be compared with FP32."""
+
+USUAL = (224, 224)
+"""Height and width that the bundled networks are made for."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be built: graphs in the form that the target wants, and where they came from.
+
+    source: the float network at the size of the build; split: its two graphs.
+    frame:  the frame graph in the build's precision.
+    model:  sha256 and metadata of the network; ranges: text of ranges.json, empty where nothing
+            was calibrated, with their key in calibration.
+    """
+
+    network: str
+    target: Target
+    precision: str
+    imgsz: tuple[int, int]
+    source: onnx.ModelProto
+    split: Split
+    frame: onnx.ModelProto
+    command: str
+    model: dict[str, Any]
+    sm: tuple[int, ...] = ()
+    ranges: str = ""
+    calibration: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """As in small-int8-tensorrt-rtx-sm86; a size other than the usual is part of it."""
+        height, width = self.imgsz
+        size = [] if self.imgsz == USUAL else [f"{width}x{height}"]
+        sms = [f"sm{sm}" for sm in self.sm]
+        return "-".join([self.network, self.precision, self.target.name, *sms, *size])
+
+
+def planned(
+    source: onnx.ModelProto,
+    network: str,
+    target: Target,
+    precision: str,
+    command: str,
+    sm: tuple[int, ...] = (),
+) -> Plan:
+    """A plan with the frame graph in float: float16 for fp16 where the target obeys the graph.
+
+    For int8 the frame graph is still to be quantized (calibrate.apply).
+    """
+    parts = split(source)
+    half = precision == "fp16" and target.name != "openvino"
+    return Plan(
+        network,
+        target,
+        precision,
+        sides(source),
+        source,
+        parts,
+        to_float16(parts.frame) if half else parts.frame,
+        command,
+        {
+            "sha256": hashlib.sha256(source.SerializeToString(deterministic=True)).hexdigest(),
+            **{entry.key: entry.value for entry in source.metadata_props},
+        },
+        sm,
+    )
+
+
+@contextmanager
+def placed(out: Path) -> Iterator[Path]:
+    """A folder to write into that becomes `out` when all went well, and vanishes otherwise."""
+    draft = out.with_name(f".{out.name}.part")
+    old = out.with_name(f".{out.name}.old")
+    if out.exists() and not (out / manifests.FILE).is_file() and any(out.iterdir()):
+        raise UsageError(f"{out} holds something that is not a build; give another --out")
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        draft.mkdir(parents=True)
+        yield draft
+        shutil.rmtree(old, ignore_errors=True)
+        if out.exists():
+            os.replace(out, old)
+        os.replace(draft, out)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise EdgeError(
+            f"cannot write {out}: {error.strerror or error}; nothing was left behind"
+        ) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _tensors(values: Sequence[onnx.ValueInfoProto]) -> tuple[Tensor, ...]:
+    return tuple(
+        Tensor(
+            value.name,
+            tuple(side.dim_value for side in value.type.tensor_type.shape.dim),
+            str(onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)),
+        )
+        for value in values
+    )
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What came of the graphs of a folder: the files to load, and what runs in int8."""
+
+    frame: str
+    background: str
+    loads: tuple[str, ...]
+    version: str
+    options: dict[str, str]
+    layers: int | None = None
+    int8_layers: int | None = None
+
+
+def _onnxruntime(folder: Path, plan: Plan, has_background: bool) -> Engine:
+    from edge.engines import onnxruntime
+
+    layers, int8 = onnxruntime.count_layers(folder / FRAME)
+    background = BACKGROUND if has_background else ""
+    return Engine(FRAME, background, (FRAME,), onnxruntime.VERSION, {}, layers, int8)
+
+
+def _openvino(folder: Path, plan: Plan, has_background: bool) -> Engine:
+    from edge.engines import openvino
+
+    half = plan.precision == "fp16"
+    files = openvino.write(folder / FRAME, half)
+    if has_background:
+        openvino.write(folder / BACKGROUND, half)
+    hint = openvino.HINTS[plan.precision]
+    layers, int8 = openvino.count_layers(files[0], hint)
+    return Engine(
+        "frame.xml",
+        "background.xml" if has_background else "",
+        tuple(file.name for file in files),
+        openvino.VERSION,
+        {"inference_precision": hint},
+        layers,
+        int8,
+    )
+
+
+def _plans(folder: Path, target: Target, sm: Sequence[int], has_background: bool) -> Engine:
+    """Plans for TensorRT-RTX and TensorRT; without the builder, the graphs it is to be given."""
+    for name in (FRAME, BACKGROUND)[: 1 + has_background]:
+        if reasons := trt_ready(onnx.load(folder / name)):
+            raise EdgeError(f"{target.name} would refuse {name}: {'; '.join(reasons[:3])}")
+    background = "background.engine" if has_background else ""
+    if not installed(target):
+        return Engine("", background, (FRAME,), "", {})
+    plan = tensorrt.build_plan(folder / FRAME, target.module, sm)
+    (folder / "frame.engine").write_bytes(plan)
+    if has_background:
+        (folder / background).write_bytes(
+            tensorrt.build_plan(folder / BACKGROUND, target.module, sm)
+        )
+    counts: tuple[int | None, int | None] = (None, None)
+    if target.name == "tensorrt-rtx":
+        counts = tensorrt.count_layers(plan)
+    version = tensorrt.version(target.module)
+    return Engine("frame.engine", background, ("frame.engine",), version, {}, *counts)
+
+
+def _megabytes(folder: Path, names: Sequence[str]) -> float:
+    return round(sum((folder / name).stat().st_size for name in names) / 1e6, 3)
+
+
+def write(plan: Plan, out: Path, started: float) -> Manifest:
+    """Build `plan` into the folder `out` and return its manifest.
+
+    started: `time.monotonic()` of when the work began, for build_s.
+    """
+    with placed(out) as folder:
+        onnx.save(plan.frame, folder / FRAME)
+        onnx.save(plan.source, folder / NETWORK)
+        background = plan.split.background
+        if background is not None:
+            onnx.save(background, folder / BACKGROUND)
+        if plan.ranges:
+            (folder / RANGES).write_text(plan.ranges)
+        has_background = background is not None
+        if plan.target.name == "onnxruntime":
+            engine = _onnxruntime(folder, plan, has_background)
+        elif plan.target.name == "openvino":
+            engine = _openvino(folder, plan, has_background)
+        else:
+            engine = _plans(folder, plan.target, plan.sm, has_background)
+        inputs = {value.name: value for value in plan.frame.graph.input}
+        pictures = [inputs[name] for name in (SCENE_INPUT, FRAME_INPUT) if name in inputs]
+        scene = [value for name, value in inputs.items() if name not in (SCENE_INPUT, FRAME_INPUT)]
+        manifest = Manifest(
+            name=plan.name,
+            network=plan.network,
+            target=plan.target.name,
+            precision=plan.precision,
+            imgsz=plan.imgsz,
+            inputs=_tensors(pictures),
+            scene=_tensors(scene),
+            outputs=_tensors(plan.frame.graph.output),
+            engine=engine.frame,
+            background=engine.background,
+            runtime=(plan.target.module, engine.version),
+            command=plan.command,
+            created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            model=plan.model,
+            calibration=plan.calibration,
+            options=engine.options,
+            sm=plan.sm,
+            layers=engine.layers,
+            int8_layers=engine.int8_layers,
+            size_mb=_megabytes(folder, engine.loads),
+            build_s=round(time.monotonic() - started, 2),
+        )
+        return _sealed(folder, manifest)
+
+
+def _sealed(folder: Path, manifest: Manifest) -> Manifest:
+    """Write the manifest, with the hash of every other file."""
+    files = {
+        path.name: manifests.sha256(path)
+        for path in sorted(folder.iterdir())
+        if path.name != manifests.FILE
+    }
+    manifest = replace(manifest, files=files)
+    (folder / manifests.FILE).write_text(manifest.to_json())
+    return manifest
+
+
+def finish(out: Path, started: float) -> Manifest:
+    """Build the engines of a folder that was prepared on a machine without the builder."""
+    manifest = manifests.read(out)
+    target = TARGETS[manifest.target]
+    if manifest.engine:
+        raise UsageError(f"{out} is complete; to make it anew: {manifest.command}")
+    if not installed(target):
+        raise BuildMismatch(not_here(target, out))
+    with placed(out) as folder:
+        for name in manifest.files:
+            shutil.copy2(out / name, folder / name)
+        engine = _plans(folder, target, manifest.sm, bool(manifest.scene))
+        return _sealed(
+            folder,
+            replace(
+                manifest,
+                engine=engine.frame,
+                runtime=(target.module, engine.version),
+                layers=engine.layers,
+                int8_layers=engine.int8_layers,
+                size_mb=_megabytes(folder, engine.loads),
+                build_s=round(time.monotonic() - started, 2),
+            ),
+        )
+
+
+def not_here(target: Target, out: Path) -> str:
+    """Why the engine could not be built here, and what finishes it."""
+    return (
+        f"{out} has its graphs but no engine: the Python module `{target.module}` is not installed"
+        f" here; copy the folder to the machine that has it and run there: edge build {out.name}"
+    )

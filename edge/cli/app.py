@@ -1,0 +1,45 @@
+"""`edge`: the commands, and the one place where an error becomes a sentence and an exit code."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from edge.cli import bench, build, calibrate, dataset, export, train
+from edge.errors import EXTRAS, EdgeError, missing
+
+app = typer.Typer(
+    help="Masks and depth from fixed cameras: train, calibrate, build and measure engines.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(dataset.app, name="dataset")
+app.command("train")(train.train)
+app.command("export")(export.export)
+app.command("calibrate")(calibrate.calibrate)
+app.command("build")(build.build)
+app.command("bench")(bench.bench)
+
+
+def main() -> None:
+    try:
+        app()
+    except EdgeError as error:
+        sys.exit(_fail(str(error), error.exit_code))
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if module not in EXTRAS:
+            raise
+        sys.exit(_fail(str(missing(module)), EdgeError.exit_code))
+    except OSError as error:
+        sys.exit(_fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), 1))
+    except KeyboardInterrupt:
+        sys.exit(_fail("stopped", 130))
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return code

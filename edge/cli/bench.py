@@ -1,0 +1,97 @@
+"""`edge bench`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from edge.bundled import DEFAULT
+from edge.cli.options import Json, Samples_, command_line
+from edge.cli.progress import bar, note
+from edge.errors import ACCURACY_GATE, SPEED_GATE
+
+
+def bench(
+    builds: Annotated[
+        Optional[list[Path]],
+        typer.Argument(help="Build folders.  [default: the bundled network in int8, built first]"),
+    ] = None,
+    samples: Samples_ = "rendered",
+    count: Annotated[int, typer.Option(min=1, help="At most so many samples, evenly spread.")] = 200,
+    threads: Annotated[
+        Optional[int], typer.Option(min=1, help="Threads of the runtime.  [default: usable cores]")
+    ] = None,
+    warmup: Annotated[float, typer.Option(min=0, help="Milliseconds of untimed work.")] = 200,
+    duration: Annotated[float, typer.Option(min=0, help="Seconds of timed work per build.")] = 2,
+    iterations: Annotated[int, typer.Option(min=1, help="Least timed frames per build.")] = 700,
+    seed: Annotated[int, typer.Option(help="Of the order in which builds take turns.")] = 0,
+    gate_drop: Annotated[
+        Optional[float], typer.Option(help="Exit 3 if more IoU, F or delta1 is lost than this.")
+    ] = None,
+    gate_fps: Annotated[Optional[float], typer.Option(help="Exit 4 if a build is slower.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of report.json and report.md.")] = Path("reports"),
+    as_json: Json = False,
+) -> None:
+    """Measure builds on real frames, FP32 beside each: speed, and what was lost for it."""
+    from benchmarks.run import Settings, worst_drop
+    from benchmarks.run import bench as measure
+    from benchmarks.table import headline, markdown, notes, plain
+    from edge.files import replacing
+    from edge.runtime.cores import usable_cores
+
+    places = builds or [_default_build()]
+    settings = Settings(
+        samples=samples,
+        count=count,
+        threads=threads or usable_cores(),
+        warmup=warmup / 1e3,
+        duration=duration,
+        iterations=iterations,
+        seed=seed,
+    )
+    with bar() as progress:
+        tasks = {name: progress.add_task(name, total=None) for name in ("accuracy", "speed")}
+        report = measure(
+            places,
+            settings,
+            lambda what, done, total: progress.update(tasks[what], completed=done, total=total),
+        )
+    words: list[object] = ["edge", "bench", *places, "--samples", samples, "--count", count]
+    words += ["--threads", settings.threads, "--duration", duration, "--seed", seed]
+    with replacing(out / "report.json") as draft:
+        draft.write_text(json.dumps(report, indent=2) + "\n")
+    with replacing(out / "report.md") as draft:
+        draft.write_text(markdown(report, command_line(words)))
+    if as_json:
+        print(json.dumps(report))
+    else:
+        print(plain(report))
+        print("\n".join(["", headline(report), *notes(report), f"report: {out / 'report.md'}"]))
+    lost, whose = worst_drop(report)
+    if gate_drop is not None and lost > gate_drop:
+        note(f"error: {whose}: {lost:.4f}, allowed is {gate_drop}")
+        raise typer.Exit(ACCURACY_GATE)
+    given = [e for e in report["builds"] if e["folded"] and e["path"]]
+    slowest = min(given, key=lambda entry: entry["throughput_fps"])
+    if gate_fps is not None and slowest["throughput_fps"] < gate_fps:
+        note(f"error: {slowest['name']} runs at {slowest['throughput_fps']} fps, asked are {gate_fps}")
+        raise typer.Exit(SPEED_GATE)
+
+
+def _default_build() -> Path:
+    """The bundled network in int8 for this machine, built if it is not there."""
+    import time
+
+    from edge.build import write
+    from edge.cli.build import make
+    from edge.targets import choose
+
+    place = Path("build") / f"{DEFAULT}-int8-{choose('auto').name}"
+    if not (place / "manifest.json").is_file():
+        started = time.monotonic()
+        note(f"no build given and none at {place}: building it")
+        write(make(None, DEFAULT, "int8", "auto", "", None, "rendered", "minmax", 64, None), place, started)
+    return place

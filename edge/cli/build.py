@@ -1,0 +1,141 @@
+"""`edge build`."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from edge.bundled import DEFAULT
+from edge.cli.calibrate import ranges_of
+from edge.cli.options import Count, Imgsz, Json, Method, Samples_, command_line, model_of
+from edge.cli.progress import note
+from edge.errors import UsageError
+
+if TYPE_CHECKING:
+    from edge.build import Plan
+    from edge.manifest import Manifest
+    from edge.targets import Target
+
+
+def _sms(text: str, target: Target) -> tuple[int, ...]:
+    """`86,89` as numbers that the target can build for."""
+    if not text:
+        return ()
+    if not target.sms:
+        raise UsageError(f"--sm is for tensorrt-rtx; {target.name} builds for the machine it is on")
+    known = ", ".join(str(sm) for sm in target.sms)
+    try:
+        chosen = tuple(sorted({int(part) for part in text.split(",")}))
+    except ValueError as error:
+        raise UsageError(f"--sm {text}: expected numbers such as 86,89; known: {known}") from error
+    if unknown := [sm for sm in chosen if sm not in target.sms]:
+        raise UsageError(f"--sm {unknown[0]}: {target.name} cannot build for it; known: {known}")
+    return chosen
+
+
+def make(
+    model: Optional[str],
+    network: str,
+    precision: str,
+    target: str,
+    sm: str,
+    imgsz: Optional[str],
+    samples: str,
+    calib_method: str,
+    calib_samples: int,
+    ranges: Optional[Path],
+) -> Plan:
+    """Everything of a build but its folder: the network, split, and quantized for int8."""
+    from edge import targets
+    from edge.build import planned
+
+    row = targets.choose(target)
+    targets.check_precision(row, precision)
+    source, name = model_of(model, network, imgsz)
+    words: list[object] = ["edge", "build", *([model] if model else ["--network", network])]
+    words += ["--precision", precision, "--target", row.name]
+    words += ["--sm", sm] if sm else []
+    words += ["--imgsz", imgsz] if imgsz else []
+    if precision == "int8":
+        words += ["--samples", samples, "--calib-method", calib_method]
+        words += ["--calib-samples", calib_samples]
+    plan = planned(source, name, row, precision, command_line(words), _sms(sm, row))
+    if precision != "int8":
+        return plan
+    from calibrate.apply import apply
+
+    found = ranges_of(source, plan.split, samples, calib_samples, calib_method, ranges)
+    return apply(plan, found)
+
+
+def build(
+    model: Annotated[
+        Optional[str],
+        typer.Argument(
+            help="ONNX file, checkpoint (.pt), or a build folder to finish on this machine."
+            "  [default: the bundled network]"
+        ),
+    ] = None,
+    network: Annotated[str, typer.Option(help="Bundled network.")] = DEFAULT,
+    precision: Annotated[str, typer.Option(help="int8, fp16, bf16 or fp32.")] = "int8",
+    target: Annotated[
+        str, typer.Option(help="auto, openvino, onnxruntime, tensorrt-rtx or tensorrt.")
+    ] = "auto",
+    sm: Annotated[
+        str, typer.Option(help="GPU generations of a tensorrt-rtx plan, as in 86,89,120.")
+    ] = "",
+    imgsz: Imgsz = None,
+    samples: Samples_ = "rendered",
+    calib_method: Method = "minmax",
+    calib_samples: Count = 64,
+    ranges: Annotated[
+        Optional[Path], typer.Option(help="Ranges of `edge calibrate` with the same options.")
+    ] = None,
+    out: Annotated[
+        Optional[Path], typer.Option(help="Folder of the build.  [default: build/NAME]")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Build an engine: calibrated on samples, for a target, in a precision."""
+    from edge import build as builds
+    from edge.errors import MISMATCH
+    from edge.targets import TARGETS
+
+    started = time.monotonic()
+    if model and Path(model).is_dir():
+        place = Path(model)
+        manifest = builds.finish(place, started)
+    else:
+        plan = make(
+            model, network, precision, target, sm, imgsz, samples, calib_method, calib_samples, ranges
+        )
+        place = out or Path("build") / plan.name
+        if out:
+            plan = replace(plan, command=f"{plan.command} {command_line(['--out', out])}")
+        manifest = builds.write(plan, place, started)
+    _tell(manifest, place, as_json)
+    if not manifest.engine:
+        note(f"error: {builds.not_here(TARGETS[manifest.target], place)}")
+        raise typer.Exit(MISMATCH)
+
+
+def _tell(manifest: Manifest, place: Path, as_json: bool) -> None:
+    if as_json:
+        keys = ("name", "target", "precision", "imgsz", "size_mb", "layers", "int8_layers", "build_s")
+        document = {key: getattr(manifest, key) for key in keys}
+        print(json.dumps({"path": str(place), **document, "files": sorted(manifest.files)}))
+        return
+    height, width = manifest.imgsz
+    proof = ""
+    if manifest.layers is not None:
+        proof = f", {manifest.int8_layers} of {manifest.layers} layers in int8"
+    note(
+        f"{manifest.name}: {width}x{height}, {manifest.size_mb} MB a frame's engine{proof},"
+        f" built in {manifest.build_s} s"
+    )
+    print(place)

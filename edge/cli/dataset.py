@@ -1,0 +1,119 @@
+"""`edge dataset compose | stats | show`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from edge.cli.options import Json, tell_skipped
+from edge.cli.progress import note, tracked
+from edge.errors import EdgeError
+
+app = typer.Typer(help="Make, measure and look at data sets.", no_args_is_help=True)
+
+
+@app.command()
+def compose(
+    backgrounds: Annotated[Path, typer.Argument(help="Folder of pictures of empty scenes.")],
+    foregrounds: Annotated[Path, typer.Argument(help="Folder of RGBA cut-outs.")],
+    out: Annotated[Path, typer.Option(help="Folder of the data set; a run goes on where it was.")],
+    places: Annotated[
+        int, typer.Option(min=1, help="Places per background, cut-out and mirroring.")
+    ] = 20,
+    size: Annotated[int, typer.Option(min=32, help="Side of the composites.")] = 224,
+    depth_teacher: Annotated[
+        Optional[Path], typer.Option(help="ONNX network that labels depth.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Write every cut-out on every background, mirrored too, in the seed's layout."""
+    from edge.samples.compose import Recipe, done, write_background
+    from edge.samples.cutouts import read_backgrounds, read_cutouts
+    from edge.samples.teacher import Teacher
+
+    recipe = Recipe(size=size, places=places, seed=seed)
+    teacher = Teacher(depth_teacher, threads=2) if depth_teacher else None
+    pictures = read_backgrounds(backgrounds, longest=2 * size)
+    cutouts = read_cutouts(foregrounds, longest=2 * size)
+    claim = json.dumps({"size": size, "places": places, "seed": seed, "depth": bool(teacher)})
+    _claim(out / "recipe.json", claim)
+    open_ = [name for name in pictures if not done(out, name, teacher is not None)]
+    per_background = recipe.count(1, len(cutouts))
+    note(
+        f"{recipe.count(len(pictures), len(cutouts))} composites of {len(pictures)} backgrounds and"
+        f" {len(cutouts)} cut-outs; {len(pictures) - len(open_)} backgrounds are there already"
+    )
+    steps = (
+        step
+        for name in open_
+        for step in write_background(out, name, pictures[name], cutouts, recipe, teacher)
+    )
+    for _ in tracked(steps, len(open_) * per_background, "composing"):
+        pass
+    print(out)
+
+
+def _claim(path: Path, text: str) -> None:
+    """A data set is of one recipe: going on with another would mix two without a word."""
+    from edge.files import replacing
+
+    if path.is_file() and path.read_text() != text:
+        raise EdgeError(
+            f"{path.parent} was composed with {path.read_text()}, now {text};"
+            " give the same options or another --out"
+        )
+    with replacing(path) as draft:
+        draft.write_text(text)
+
+
+@app.command()
+def stats(
+    samples: Annotated[str, typer.Argument(help="What --samples takes elsewhere.")],
+    most: Annotated[int, typer.Option(min=1, help="Samples to read, evenly spread.")] = 4000,
+    as_json: Json = False,
+) -> None:
+    """Mean and standard deviation of each set: RGB in 0..1, over all pixels."""
+    from edge.samples.open import open_samples
+    from edge.samples.sample import readable, spread
+    from edge.samples.stats import stats as measure
+
+    source = open_samples(samples)
+    indices = spread(source, most)
+    found = measure(tracked(readable(source, indices), len(indices), "reading samples"))
+    tell_skipped(source)
+    if as_json:
+        print(json.dumps({"samples": len(indices) - len(source.skipped), "sets": found}))
+        return
+    for name, values in found.items():
+        mean, std = (" ".join(f"{v:.4f}" for v in values[key]) for key in ("mean", "std"))
+        print(f"{name:6} mean {mean}  std {std}")
+
+
+@app.command()
+def show(
+    samples: Annotated[str, typer.Argument(help="What --samples takes elsewhere.")] = "rendered:24",
+    out: Annotated[Path, typer.Option(help="Picture to write.")] = Path("samples.jpg"),
+    count: Annotated[int, typer.Option(min=1, help="Samples to show, evenly spread.")] = 12,
+) -> None:
+    """Write a contact sheet: bg, fg_bg, mask and depth of some samples."""
+    import cv2
+
+    from edge.files import replacing
+    from edge.samples.open import open_samples
+    from edge.samples.sample import readable, spread
+    from edge.samples.sheet import sheet
+
+    source = open_samples(samples)
+    chosen = list(readable(source, spread(source, count)))
+    tell_skipped(source)
+    if not chosen:
+        raise EdgeError(f"no sample of {samples} could be read")
+    done, data = cv2.imencode(out.suffix or ".jpg", sheet(chosen))
+    if not done:
+        raise EdgeError(f"cannot write a picture as {out.suffix}; use .jpg or .png")
+    with replacing(out) as draft:
+        draft.write_bytes(data.tobytes())
+    print(out)

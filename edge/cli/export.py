@@ -1,0 +1,44 @@
+"""`edge export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from edge.cli.options import Imgsz, Samples_, fitting, parse_imgsz
+from edge.cli.progress import note
+from edge.errors import EdgeError
+
+
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="best.pt of a run of `edge train`.")],
+    out: Annotated[
+        Optional[Path], typer.Option(help="File to write.  [default: CHECKPOINT with .onnx]")
+    ] = None,
+    imgsz: Imgsz = None,
+    samples: Samples_ = "rendered:16",
+) -> None:
+    """Write a checkpoint as ONNX and check it against torch on samples."""
+    import onnx
+
+    from edge.files import replacing
+    from edge.samples.open import open_samples
+    from train.export import TOLERANCE, difference
+    from train.export import export as to_onnx
+
+    height, width = parse_imgsz(imgsz or "224")
+    model = to_onnx(checkpoint, height, width)
+    size = (height, width)
+    found = difference(model, checkpoint, fitting(open_samples(samples, size), 16, size))
+    note(f"largest difference from torch: {found:.1e} (allowed {TOLERANCE:.0e})")
+    if found > TOLERANCE:
+        raise EdgeError(
+            f"the exported graph differs from torch by {found:.1e}, allowed is {TOLERANCE:.0e};"
+            " nothing was written"
+        )
+    place = out or checkpoint.with_suffix(".onnx")
+    with replacing(place) as draft:
+        onnx.save(model, draft)
+    print(place)

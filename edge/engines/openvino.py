@@ -1,0 +1,39 @@
+"""OpenVINO's IR: frame.xml and frame.bin beside the ONNX graphs they were made from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import openvino as ov
+
+VERSION: str = ov.__version__.partition("-")[0]
+
+HINTS = {"fp32": "f32", "fp16": "f32", "bf16": "bf16", "int8": "f32"}
+"""In what OpenVINO computes a graph of each precision, said outright: without a hint "FP32" is
+bfloat16 on CPUs that can do it. fp16 keeps its weights in half the bytes; CPUs compute it in f32."""
+
+LAYERS = {"Convolution", "Deconvolution"}
+INT8 = {"i8", "u8"}
+
+
+def write(onnx_file: Path, half: bool) -> list[Path]:
+    """Convert one graph; returns the two files of its IR. half: store the weights as float16."""
+    model = ov.convert_model(onnx_file)
+    xml = onnx_file.with_suffix(".xml")
+    ov.save_model(model, xml, compress_to_fp16=half)
+    return [xml, xml.with_suffix(".bin")]
+
+
+def count_layers(xml: Path, hint: str) -> tuple[int, int]:
+    """(layers with weights, those in int8) of the graph as OpenVINO will really run it here."""
+    core = ov.Core()
+    compiled = core.compile_model(
+        core.read_model(xml), "CPU", {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": 1}
+    )
+    total = int8 = 0
+    for operation in compiled.get_runtime_model().get_ordered_ops():
+        info = {key: str(value.value) for key, value in operation.get_rt_info().items()}
+        if info.get("layerType") in LAYERS:
+            total += 1
+            int8 += info.get("runtimePrecision") in INT8
+    return total, int8

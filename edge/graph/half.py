@@ -1,0 +1,16 @@
+"""The graph in float16, with its inputs and outputs as they were."""
+
+from __future__ import annotations
+
+import onnx
+
+SCALES_NEED = 19
+"""Opset from which Q/DQ scales may be float16."""
+
+
+def to_float16(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A float16 copy of a float32 graph (ONNX Runtime's converter; inputs and outputs stay)."""
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    copy = onnx.ModelProto.FromString(model.SerializeToString())
+    return convert_float_to_float16(onnx.shape_inference.infer_shapes(copy), keep_io_types=True)

@@ -1,0 +1,57 @@
+"""Say before TensorRT does, and in plain words, why it would refuse a graph."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import TensorProto, numpy_helper
+
+from edge.graph.half import SCALES_NEED
+
+
+def trt_ready(model: onnx.ModelProto) -> list[str]:
+    """What TensorRT 10.3 to 11 and TensorRT-RTX refuse in the graph; empty means ready.
+
+    Q/DQ must be signed with zero point 0, biases float, scales constant, float16 scales need
+    opset 19, uint8 is for inputs (cast at once) and outputs only.
+    """
+    graph = model.graph
+    constants = {w.name: w for w in graph.initializer}
+    opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
+    reasons = []
+    for node in graph.node:
+        if node.op_type not in ("QuantizeLinear", "DequantizeLinear"):
+            if node.op_type == "DynamicQuantizeLinear":
+                reasons.append(f"{node.name}: the scale is computed at run time, expected a constant")
+            continue
+        where = node.name or node.output[0]
+        scale = constants.get(node.input[1])
+        if scale is None:
+            reasons.append(f"{where}: the scale is not a constant")
+        elif scale.data_type == TensorProto.FLOAT16 and opset < SCALES_NEED:
+            reasons.append(
+                f"{where}: float16 scale at opset {opset}, expected opset {SCALES_NEED} or later"
+            )
+        zero = constants.get(node.input[2]) if len(node.input) > 2 else None
+        if zero is not None:
+            if zero.data_type == TensorProto.UINT8:
+                reasons.append(f"{where}: uint8, expected int8 with zero point 0")
+            elif zero.data_type == TensorProto.INT32:
+                reasons.append(f"{where}: int32 bias behind Q/DQ, expected a float bias")
+            elif np.any(numpy_helper.to_array(zero)):
+                reasons.append(f"{where}: zero point is not 0, expected symmetric int8")
+        elif node.op_type == "QuantizeLinear":
+            reasons.append(f"{where}: no zero point means uint8, expected int8 with zero point 0")
+    bytes_in = {
+        value.name
+        for value in graph.input
+        if value.type.tensor_type.elem_type == TensorProto.UINT8
+    }
+    for node in graph.node:
+        touched = bytes_in.intersection(node.input)
+        if touched and node.op_type != "Cast":
+            reasons.append(
+                f"{node.name}: {node.op_type} works on uint8 {', '.join(touched)},"
+                " expected a Cast right after the input"
+            )
+    return reasons

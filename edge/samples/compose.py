@@ -1,0 +1,126 @@
+"""Write a data set in the seed's layout: every cut-out on every background, several times.
+
+The seed's recipe is 100 backgrounds x 100 cut-outs x 2 (mirrored) x 20 places = 400,000. Each
+background's zips appear when they are complete, so a run that was killed goes on where it stopped
+and never writes a composite twice. What is in a composite depends on the seed and its names only.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge.files import replacing
+from edge.samples.cutouts import Cutout, place
+from edge.samples.sample import Picture, SampleError
+from edge.samples.seed import BG, DEPTH, FG_BG, MASKS
+from edge.samples.teacher import Teacher
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """size: side of the composites; places: per background, cut-out and mirroring.
+
+    heights: of the cut-outs, least and most, as shares of `size`.
+    """
+
+    size: int = 224
+    places: int = 20
+    seed: int = 0
+    heights: tuple[float, float] = (0.2, 0.7)
+
+    def count(self, backgrounds: int, cutouts: int) -> int:
+        return backgrounds * cutouts * 2 * self.places
+
+
+@dataclass(frozen=True)
+class Composite:
+    """name: `<bg>_<fg>_<n>` or `<bg>_flip_<fg>_<n>`; mask: soft, uint8 [size, size]."""
+
+    name: str
+    fg_bg: Picture
+    mask: npt.NDArray[np.uint8]
+
+
+def composites(
+    name: str, bg: Picture, cutouts: Sequence[Cutout], recipe: Recipe
+) -> Iterator[Composite]:
+    """All composites on one background, uint8 [size, size, 3] BGR."""
+    scene = bg.astype(np.float32)
+    size = recipe.size
+    for cutout in cutouts:
+        # Keyed by names, so that adding a file to a folder leaves the others' composites alone.
+        rng = np.random.default_rng([recipe.seed, *f"{name}/{cutout.name}".encode()])
+        for mirrored in (False, True):
+            for number in range(1, recipe.places + 1):
+                height = size * rng.uniform(*recipe.heights)
+                width = height * cutout.alpha.shape[1] / cutout.alpha.shape[0]
+                left = rng.uniform(min(0.0, size - width), max(0.0, size - width))
+                top = rng.uniform(0, size - height)
+                colour, alpha = place(cutout, (size, size), height, left, top, mirrored)
+                frame = scene + alpha[..., None] * (colour - scene)
+                flip = "flip_" if mirrored else ""
+                yield Composite(
+                    f"{name}_{flip}{cutout.name}_{number}",
+                    np.clip(frame + 0.5, 0, 255).astype(np.uint8),
+                    np.round(alpha * 255).astype(np.uint8),
+                )
+
+
+def labelled_depth(composite: Composite, teacher: Teacher) -> npt.NDArray[np.uint8]:
+    """The teacher's inverse depth as 8 bit; one value inside the object, where its edge is soft."""
+    depth = teacher(composite.fg_bg)
+    inside = composite.mask > 127
+    if inside.any():
+        depth[inside] = np.median(depth[inside])
+    return np.round(depth * 255).astype(np.uint8)
+
+
+def _encoded(extension: str, image: npt.NDArray[np.uint8]) -> bytes:
+    done, data = cv2.imencode(extension, image)
+    if not done:
+        raise SampleError(f"cannot encode a picture of shape {image.shape} as {extension}")
+    return data.tobytes()
+
+
+def done(out: Path, name: str, with_depth: bool) -> bool:
+    """Whether a background's zips are all there."""
+    parts = (FG_BG, MASKS, DEPTH) if with_depth else (FG_BG, MASKS)
+    return all((out / part / f"{name}.zip").is_file() for part in parts)
+
+
+def write_background(
+    out: Path,
+    name: str,
+    picture: Picture,
+    cutouts: Sequence[Cutout],
+    recipe: Recipe,
+    teacher: Teacher | None,
+) -> Iterator[None]:
+    """Write one background and its zips; yields after each composite."""
+    size = (recipe.size, recipe.size)
+    bg = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC), np.uint8)
+    with ExitStack() as stack:
+        place_of_bg = stack.enter_context(replacing(out / BG / f"{name}.jpg"))
+        place_of_bg.write_bytes(_encoded(".jpg", bg))
+        # The picture that is kept is the JPEG's: composites are made on what readers will see.
+        bg = np.asarray(cv2.imdecode(np.fromfile(place_of_bg, np.uint8), cv2.IMREAD_COLOR), np.uint8)
+        archives = {}
+        for part in (FG_BG, MASKS, *([DEPTH] if teacher else [])):
+            draft = stack.enter_context(replacing(out / part / f"{name}.zip"))
+            # Pictures are compressed already.
+            archives[part] = stack.enter_context(zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED))
+        for composite in composites(name, bg, cutouts, recipe):
+            archives[FG_BG].writestr(f"{composite.name}.jpg", _encoded(".jpg", composite.fg_bg))
+            archives[MASKS].writestr(f"{composite.name}.png", _encoded(".png", composite.mask))
+            if teacher:
+                depth = labelled_depth(composite, teacher)
+                archives[DEPTH].writestr(f"{composite.name}.png", _encoded(".png", depth))
+            yield

@@ -1,0 +1,92 @@
+"""Backgrounds and RGBA cut-outs from folders, and a cut-out placed in a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge.samples.sample import Picture, SampleError
+from edge.samples.sequences import pictures_in
+
+Field = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Cutout:
+    """name: of its file; colour: uint8 [h, w, 3] BGR; alpha: uint8 [h, w], 255 is opaque."""
+
+    name: str
+    colour: Picture
+    alpha: npt.NDArray[np.uint8]
+
+
+def shrunk(image: npt.NDArray[np.uint8], longest: int) -> npt.NDArray[np.uint8]:
+    """The picture with its longer side at most `longest`."""
+    factor = longest / max(image.shape[:2])
+    if factor >= 1:
+        return image
+    return np.asarray(
+        cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8
+    )
+
+
+def _files(folder: Path) -> list[Path]:
+    files = pictures_in(folder) if folder.is_dir() else []
+    if not files:
+        raise SampleError(f"no pictures in {folder}")
+    return files
+
+
+def read_backgrounds(folder: Path, longest: int) -> dict[str, Picture]:
+    """Every picture below a folder by its file's stem, shrunk; files that are none are left out."""
+    pictures = {path.stem: cv2.imread(str(path), cv2.IMREAD_COLOR) for path in _files(folder)}
+    return {
+        name: shrunk(np.asarray(picture, np.uint8), longest)
+        for name, picture in pictures.items()
+        if picture is not None
+    }
+
+
+def read_cutouts(folder: Path, longest: int) -> list[Cutout]:
+    """The RGBA pictures below a folder, shrunk; one without transparency is not a cut-out."""
+    cutouts = []
+    for path in _files(folder):
+        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        if image is not None and image.ndim == 3 and image.shape[2] == 4:
+            small = shrunk(np.asarray(image, np.uint8), longest)
+            cutouts.append(Cutout(path.stem, small[..., :3].copy(), small[..., 3].copy()))
+    if not cutouts:
+        raise SampleError(f"no RGBA cut-outs in {folder}")
+    return cutouts
+
+
+def place(
+    cutout: Cutout, canvas: tuple[int, int], height: float, left: float, top: float, mirrored: bool
+) -> tuple[Field, Field]:
+    """The cut-out `height` pixels tall with its corner at (left, top) of an empty canvas.
+
+    canvas: (height, width). Returns colour float32 [H, W, 3] in 0..255 and alpha float32 [H, W]
+    in 0..1; what lies outside is cut off.
+    """
+    factor = height / cutout.alpha.shape[0]
+    width = cutout.alpha.shape[1] * factor
+    sign = -1.0 if mirrored else 1.0
+    matrix = np.array(
+        [[sign * factor, 0, left + width if mirrored else left], [0, factor, top]], np.float32
+    )
+    colour, alpha = cutout.colour, cutout.alpha
+    if factor < 0.5:
+        # warpAffine does not average over what it leaves out: shrink first.
+        small = (max(1, round(width)), max(1, round(height)))
+        colour = np.asarray(cv2.resize(colour, small, interpolation=cv2.INTER_AREA), np.uint8)
+        alpha = np.asarray(cv2.resize(alpha, small, interpolation=cv2.INTER_AREA), np.uint8)
+        matrix = matrix @ np.diag([1 / factor, 1 / factor, 1]).astype(np.float32)
+    size = canvas[::-1]
+    return (
+        np.asarray(cv2.warpAffine(colour, matrix, size), np.float32),
+        np.asarray(cv2.warpAffine(alpha, matrix, size), np.float32) / np.float32(255),
+    )

@@ -1,0 +1,146 @@
+"""The seed's layout: one zip per background, read in place.
+
+    bg/<bg>.jpg               empty scenes
+    fg_bg/<bg>.zip            composites, members <bg>_..., JPEG or PNG whatever the name says
+    fg_bg_masks/<bg>.zip      masks, members of the same stems
+    depth_maps/<bg>.zip       inverse depth, 8 bit, members of the same stems (may be absent)
+
+A zip stays open for as long as its process lives: opening one per picture costs more than reading
+the picture. A writer that was run twice leaves duplicate members; the last one counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+import zlib
+from pathlib import Path, PurePath
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge.samples.sample import BACKGROUND, FOREGROUND, IGNORED, Picture, Sample, SampleError
+from edge.samples.sequences import pictures_in, read_picture
+
+BG, FG_BG, MASKS, DEPTH = "bg", "fg_bg", "fg_bg_masks", "depth_maps"
+
+
+def is_seed_layout(folder: Path) -> bool:
+    return all((folder / part).is_dir() for part in (BG, FG_BG, MASKS))
+
+
+class _Zips:
+    """The open zips of one process. Forked workers must not share a file position."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[int, Path], tuple[zipfile.ZipFile, dict[str, str]]] = {}
+
+    def read(self, path: Path, stem: str) -> bytes:
+        """The member with that stem, whatever its ending; the last one of duplicates."""
+        key = (os.getpid(), path)
+        if key not in self._open:
+            archive = zipfile.ZipFile(path)
+            self._open[key] = archive, {PurePath(n).stem: n for n in archive.namelist()}
+        archive, members = self._open[key]
+        return archive.read(members[stem])
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"_open": {}}
+
+
+def from_alpha(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """A soft 8-bit mask as labels: sure pixels count, the soft edge is IGNORED."""
+    labels = np.full(mask.shape, IGNORED, np.uint8)
+    labels[mask < 64] = BACKGROUND
+    labels[mask > 191] = FOREGROUND
+    return labels
+
+
+class SeedLayout:
+    """All composites of a folder in the seed's layout. Depth is inverse, near is large, 0..1."""
+
+    def __init__(self, folder: Path) -> None:
+        self.name = folder.name
+        self.skipped: dict[str, str] = {}
+        self._folder = folder
+        self._zips = _Zips()
+        self._backgrounds: dict[str, Picture] = {}
+        self._pictures = {path.stem: path for path in pictures_in(folder / BG)}
+        self._members: list[tuple[str, str]] = []
+        self._has_depth = (folder / DEPTH).is_dir()
+        for path in sorted((folder / FG_BG).glob("*.zip")):
+            try:
+                with zipfile.ZipFile(path) as archive:
+                    members = (n for n in archive.namelist() if not n.endswith("/"))
+                    names = dict.fromkeys(PurePath(name).stem for name in members)
+            except (zipfile.BadZipFile, OSError) as error:
+                self.skipped[path.name] = f"cannot open the zip: {error}"
+                continue
+            self._members += [(path.stem, name) for name in names]
+        if not self._members:
+            reasons = "; ".join(self.skipped.values())
+            raise SampleError(f"no composites in {folder / FG_BG}; {reasons or 'it has no zip'}")
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def sequence(self, index: int) -> str:
+        return self._members[index][0]
+
+    def _decode(self, part: str, bg: str, member: str, flags: int) -> npt.NDArray[np.uint8]:
+        path = self._folder / part / f"{bg}.zip"
+        try:
+            data = self._zips.read(path, member)
+        except (KeyError, OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise SampleError(f"{part}/{bg}.zip: {member}: {error}") from error
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+        if image is None:
+            raise SampleError(f"{part}/{bg}.zip: {member} is not a picture")
+        return np.asarray(image, np.uint8)
+
+    def _background(self, name: str, size: tuple[int, int]) -> Picture:
+        if name not in self._backgrounds:
+            if name not in self._pictures:
+                raise SampleError(f"no background {BG}/{name}.jpg for {FG_BG}/{name}.zip")
+            self._backgrounds[name] = read_picture(self._pictures[name])
+        picture = self._backgrounds[name]
+        if picture.shape[:2] != size:
+            picture = np.asarray(
+                cv2.resize(picture, size[::-1], interpolation=cv2.INTER_CUBIC), np.uint8
+            )
+            self._backgrounds[name] = picture
+        return picture
+
+    def __getitem__(self, index: int) -> Sample:
+        bg, member = self._members[index]
+        name = f"{bg}/{member}"
+        try:
+            frame = self._decode(FG_BG, bg, member, cv2.IMREAD_COLOR)
+            mask = self._decode(MASKS, bg, member, cv2.IMREAD_GRAYSCALE)
+            depth = None
+            if self._has_depth:
+                grey = self._decode(DEPTH, bg, member, cv2.IMREAD_GRAYSCALE)
+                depth = grey.astype(np.float32) / 255
+            size = (frame.shape[0], frame.shape[1])
+            return Sample(name, self._background(bg, size), frame, from_alpha(mask), depth)
+        except (SampleError, ValueError) as error:
+            self.skipped[name] = str(error)
+            raise SampleError(str(error)) from error
+
+    def fingerprint(self) -> str:
+        """Over the zips' directories (names and checksums of members) and the background files."""
+        digest = hashlib.sha256()
+        for part in (FG_BG, MASKS, DEPTH):
+            for path in sorted((self._folder / part).glob("*.zip")):
+                digest.update(f"{part}/{path.name}".encode())
+                try:
+                    with zipfile.ZipFile(path) as archive:
+                        for info in archive.infolist():
+                            digest.update(f"{info.filename} {info.CRC:08x}".encode())
+                except zipfile.BadZipFile:
+                    digest.update(b"broken")
+        for picture in self._pictures.values():
+            digest.update(picture.read_bytes())
+        return digest.hexdigest()

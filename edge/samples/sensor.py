@@ -1,0 +1,85 @@
+"""What stands between a scene and its pixels: light, sensor noise, blur, compression, shake.
+
+Every function takes and gives uint8 [H, W, 3] BGR and draws from the generator it is given, so
+that rendered scenes, composites and training pairs are spoiled in the same, repeatable way.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge.samples.sample import Picture
+
+Rng = np.random.Generator
+
+
+def _lookup(image: Picture, table: npt.NDArray[np.float64]) -> Picture:
+    return np.asarray(cv2.LUT(image, np.clip(table, 0, 255).round().astype(np.uint8)), np.uint8)
+
+
+def light(
+    image: Picture,
+    rng: Rng,
+    *,
+    gain: tuple[float, float] = (0.75, 1.3),
+    balance: float = 0.08,
+    gamma: float = 0.2,
+    offset: float = 8.0,
+) -> Picture:
+    """Other exposure: one gain and gamma, a colour balance per channel, a black level.
+
+    gain:    range of the common factor, drawn evenly in its logarithm.
+    balance: standard deviation of the logarithm of each channel's own factor.
+    gamma:   standard deviation of the logarithm of the exponent.
+    offset:  standard deviation of the black level in grey levels.
+    """
+    common = np.exp(rng.uniform(np.log(gain[0]), np.log(gain[1])))
+    exponent = np.exp(rng.normal(0, gamma))
+    level = rng.normal(0, offset)
+    grey = np.arange(256, dtype=np.float64)[:, None] / 255
+    factors = common * np.exp(rng.normal(0, balance, 3))
+    table = 255 * (grey**exponent) * factors + level
+    return _lookup(image, table[:, None, :])
+
+
+def local_light(image: Picture, rng: Rng, strength: float = 0.25) -> Picture:
+    """A smooth change of brightness over the picture, as when a cloud or a lamp lights one side."""
+    coarse = rng.normal(0, strength, (3, 3)).astype(np.float32)
+    height, width = image.shape[:2]
+    field = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    lit = image.astype(np.float32) * np.exp(field)[..., None]
+    return np.clip(lit, 0, 255).astype(np.uint8)
+
+
+def noise(image: Picture, rng: Rng, sigma: float) -> Picture:
+    """Sensor noise of standard deviation `sigma` grey levels, stronger where it is brighter."""
+    grain = rng.standard_normal(image.shape, dtype=np.float32)
+    level = sigma * np.sqrt(0.4 + image.astype(np.float32) / 160.0)
+    return np.clip(image + grain * level + 0.5, 0, 255).astype(np.uint8)
+
+
+def blur(image: Picture, sigma: float) -> Picture:
+    """Gaussian blur of `sigma` pixels (an unsharp lens, a moving camera head)."""
+    if sigma < 0.2:
+        return image
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8)
+
+
+def jpeg(image: Picture, quality: int) -> Picture:
+    """The picture after one pass through a JPEG encoder of the given quality (1 to 100)."""
+    done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(quality)])
+    if not done:
+        raise ValueError(f"cannot encode a picture of shape {image.shape} as JPEG")
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+
+
+def shift(image: Picture, dx: float, dy: float) -> Picture:
+    """The picture moved by (dx, dy) pixels, its border repeated (a camera that shakes)."""
+    height, width = image.shape[:2]
+    matrix = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
+    moved = cv2.warpAffine(
+        image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(moved, np.uint8)

@@ -1,0 +1,100 @@
+"""Labelled sequences of fixed cameras, in the layout of CDnet and SBI.
+
+    <name>/bg.png                  the empty scene
+           input/NNNNNN.jpg        frames
+           groundtruth/NNNNNN.png  label codes, one channel, same stem
+
+Codes (CDnet 2014, Goyette et al.): 255 moving, 0 static, 50 hard shadow, 85 outside the region of
+interest, 170 unknown. Shadow counts as background; 85 and 170 count nowhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge.samples.sample import BACKGROUND, FOREGROUND, IGNORED, Picture, Sample, SampleError
+
+CODES = {0: BACKGROUND, 50: BACKGROUND, 85: IGNORED, 170: IGNORED, 255: FOREGROUND}
+
+
+PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+
+
+def is_sequence(folder: Path) -> bool:
+    return (folder / "input").is_dir() and (folder / "groundtruth").is_dir()
+
+
+def from_codes(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """CDnet codes to FOREGROUND, BACKGROUND and IGNORED; other values (JPEG edges) are IGNORED."""
+    table = np.full(256, IGNORED, np.uint8)
+    for code, label in CODES.items():
+        table[code] = label
+    return np.asarray(table[labels], np.uint8)
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The picture files below a folder, sorted."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)
+
+
+def read_picture(path: Path) -> Picture:
+    """A picture file as uint8 [H, W, 3] BGR; SampleError names a file that cannot be read."""
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise SampleError(f"cannot read a picture from {path}")
+    return np.asarray(image, np.uint8)
+
+
+class Sequences:
+    """The labelled frames of one sequence folder, or of every sequence in a folder of them."""
+
+    def __init__(self, folder: Path) -> None:
+        folders = [folder] if is_sequence(folder) else sorted(filter(is_sequence, folder.iterdir()))
+        self.name = folder.name
+        self.skipped: dict[str, str] = {}
+        self._frames: list[tuple[Path, Path]] = []
+        self._backgrounds: dict[Path, Picture] = {}
+        for sequence in folders:
+            labels = {path.stem: path for path in pictures_in(sequence / "groundtruth")}
+            frames = pictures_in(sequence / "input")
+            self._frames += [(f, labels[f.stem]) for f in frames if f.stem in labels]
+        if not self._frames:
+            raise SampleError(f"no labelled frames in {folder}")
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def sequence(self, index: int) -> str:
+        return self._frames[index][0].parent.parent.name
+
+    def __getitem__(self, index: int) -> Sample:
+        frame, label = self._frames[index]
+        folder = frame.parent.parent
+        name = f"{folder.name}/{frame.stem}"
+        try:
+            if folder not in self._backgrounds:
+                self._backgrounds[folder] = read_picture(folder / "bg.png")
+            labels = cv2.imread(str(label), cv2.IMREAD_GRAYSCALE)
+            if labels is None:
+                raise SampleError(f"cannot read labels from {label}")
+            picture = read_picture(frame)
+            mask = from_codes(np.asarray(labels, np.uint8))
+            return Sample(name, self._backgrounds[folder], picture, mask)
+        except (SampleError, ValueError) as error:
+            self.skipped[name] = str(error)
+            raise SampleError(str(error)) from error
+
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256()
+        for folder in sorted({frame.parent.parent for frame, _ in self._frames}):
+            digest.update((folder / "bg.png").read_bytes())
+        for pair in self._frames:
+            for path in pair:
+                digest.update(f"{path.parent.name}/{path.name}".encode())
+                digest.update(path.read_bytes())
+        return digest.hexdigest()

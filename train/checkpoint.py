@@ -1,0 +1,34 @@
+"""Checkpoints of a run: written whole or not at all, read with weights only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from edge.errors import EdgeError
+from edge.files import replacing
+
+
+def save(state: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint so that a kill at any time leaves the old one or the new one."""
+    with replacing(path) as draft:
+        try:
+            torch.save(state, draft)
+        except RuntimeError as error:  # torch's own words for a full disk
+            raise OSError(str(error)) from error
+
+
+def load(path: Path) -> dict[str, Any]:
+    """A checkpoint of ours; anything else is refused with one sentence."""
+    if not path.is_file():
+        raise EdgeError(f"no checkpoint {path}; `edge train` writes best.pt into its --out folder")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        reason = str(error).splitlines()[0]
+        raise EdgeError(f"{path} is not a checkpoint that can be read: {reason}") from error
+    if not isinstance(state, dict) or not {"network", "weights"} <= state.keys():
+        raise EdgeError(f"{path} is not a checkpoint of `edge train`")
+    return state

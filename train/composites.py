@@ -1,0 +1,164 @@
+"""Composites made on the fly: cut-outs with shadows and light on a photographed empty scene.
+
+The recipe that generalises to cameras never seen: objects of every size, a third of them in the
+colours of the place; cast shadows, some without an object; other light, noise and compression in
+`bg` than in `fg_bg`; a camera that moved by a pixel.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge.samples.cutouts import Cutout, Field, place, read_backgrounds, read_cutouts
+from edge.samples.sample import BACKGROUND, FOREGROUND, IGNORED, Sample
+from edge.samples.sensor import Rng
+from edge.samples.teacher import Teacher
+from train.spoil import spoiled_pair
+
+LONGEST = 320
+"""Pictures are kept in memory with this longest side: training never sees more."""
+
+
+def window(rng: Rng, height: int, width: int, size: int) -> npt.NDArray[np.float32]:
+    """The affine map (2x3) of a random part of a picture, perhaps mirrored, to size x size."""
+    share = rng.uniform(0.55, 1.0)
+    stretch = np.exp(rng.uniform(-0.15, 0.15))
+    tall = min(height, share * min(height, width) * stretch)
+    wide = min(width, share * min(height, width) / stretch)
+    top, left = rng.uniform(0, height - tall), rng.uniform(0, width - wide)
+    sx, sy = size / wide, size / tall
+    if rng.random() < 0.5:
+        return np.array([[-sx, 0, sx * (left + wide)], [0, sy, -sy * top]], np.float32)
+    return np.array([[sx, 0, -sx * left], [0, sy, -sy * top]], np.float32)
+
+
+def warped(
+    image: npt.NDArray[np.generic], matrix: npt.NDArray[np.float32], size: int, flags: int
+) -> npt.NDArray[np.generic]:
+    return np.asarray(
+        cv2.warpAffine(image, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REFLECT)
+    )
+
+
+def _darken(scene: Field, shadow: Field, strength: float) -> None:
+    """Multiply `scene` float32 [H, W, 3] in place where `shadow` float32 [H, W] in 0..1 falls."""
+    scene *= (1 - strength * shadow)[..., None]
+
+
+def _cast(alpha: Field, rng: Rng) -> Field:
+    """A shadow on the floor beside an object: its outline laid down from the feet, blurred."""
+    rows, columns = np.nonzero(alpha > 0.5)
+    if not len(rows):
+        return np.zeros_like(alpha)
+    foot = float(rows.max())
+    squash, lean = rng.uniform(0.15, 0.7), rng.uniform(-1.2, 1.2)
+    upward = rng.random() < 0.5
+    along = squash if upward else -squash
+    matrix = np.array([[1, lean, -lean * foot], [0, along, foot * (1 - along)]], np.float32)
+    laid = cv2.warpAffine(alpha, matrix, alpha.shape[::-1])
+    spread = rng.uniform(0.5, 0.03 * alpha.shape[0])
+    return np.asarray(cv2.GaussianBlur(laid, (0, 0), spread), np.float32)
+
+
+def _loose_shadow(size: int, rng: Rng) -> Field:
+    """A shadow that belongs to nothing in the picture: an ellipse or a band, blurred."""
+    field = np.zeros((size, size), np.float32)
+    centre = tuple(int(v) for v in rng.integers(0, size, 2))
+    axes = tuple(int(v) for v in rng.integers(size // 16, size // 2, 2))
+    cv2.ellipse(field, centre, axes, float(rng.uniform(0, 180)), 0, 360, 1.0, -1)
+    return np.asarray(cv2.GaussianBlur(field, (0, 0), rng.uniform(0.7, 6.0)), np.float32)
+
+
+def _textured(colour: Field, alpha: Field, scene: Field, rng: Rng) -> Field:
+    """The object's own colours, sometimes pulled towards those of the place it stands in."""
+    colour = colour * np.float32(np.exp(rng.normal(0, 0.25))) + np.float32(rng.normal(0, 10))
+    if rng.random() < 1 / 3:
+        weight = np.maximum(alpha, 1e-3)[..., None]
+        place = (scene * weight).sum((0, 1)) / weight.sum()
+        own = (colour * weight).sum((0, 1)) / weight.sum()
+        colour = colour + np.float32(rng.uniform(0.3, 0.9)) * (place - own)
+    return np.clip(colour, 0, 255).astype(np.float32)
+
+
+def _placed(cutout: Cutout, rng: Rng, size: int) -> tuple[Field, Field]:
+    """The cut-out at a random size and position, at least a third of it in the picture."""
+    height = size * np.exp(rng.uniform(np.log(0.05), np.log(0.95)))
+    width = height * cutout.alpha.shape[1] / cutout.alpha.shape[0]
+    left = rng.uniform(0, size) - width * rng.uniform(0.3, 0.7)
+    top = min(rng.uniform(-0.1 * height, size), size - 0.4 * height)
+    return place(cutout, (size, size), height, left, top, rng.random() < 0.5)
+
+
+def touching(depth: Field, alpha: Field) -> float:
+    """Inverse depth of a thing that stands in a scene: that of the floor where it touches it.
+
+    depth: float32 [H, W] of the scene; alpha: float32 [H, W] of the thing. A thing is never
+    behind what it covers, so the answer is at least the mean depth under it.
+    """
+    inside = alpha > 0.5
+    rows = np.nonzero(inside.any(1))[0]
+    foot = inside[max(rows[0], rows[-1] - 2) : rows[-1] + 1]
+    floor = depth[max(rows[0], rows[-1] - 2) : rows[-1] + 1][foot]
+    return float(max(np.median(floor), depth[inside].mean()))
+
+
+class Composites:
+    """Pairs from a folder with `backgrounds/` and `foregrounds/`, made at `size` x `size`.
+
+    teacher: labels the depth of each background once, at the start; without one there is no depth.
+    """
+
+    def __init__(self, folder: Path, size: int, teacher: Teacher | None) -> None:
+        self.name = folder.name
+        self.size = size
+        self.backgrounds = list(read_backgrounds(folder / "backgrounds", LONGEST).values())
+        self.cutouts = read_cutouts(folder / "foregrounds", LONGEST)
+        self.depths = [
+            None if teacher is None else teacher(bg).astype(np.float16) for bg in self.backgrounds
+        ]
+
+    def draw(self, rng: Rng) -> Sample:
+        index = int(rng.integers(len(self.backgrounds)))
+        picture, size = self.backgrounds[index], self.size
+        matrix = window(rng, *picture.shape[:2], size)
+        empty = warped(picture, matrix, size, cv2.INTER_AREA)
+        stored = self.depths[index]
+        depth: Field | None = None
+        if stored is not None:
+            depth = np.asarray(
+                warped(stored.astype(np.float32), matrix, size, cv2.INTER_LINEAR), np.float32
+            )
+
+        scene = empty.astype(np.float32)
+        if rng.random() < 0.25:
+            _darken(scene, _loose_shadow(size, rng), rng.uniform(0.15, 0.6))
+        things = self._things(rng, depth)
+        mask = np.full((size, size), BACKGROUND, np.uint8)
+        for near, colour, alpha in things:
+            if rng.random() < 0.6:
+                _darken(scene, _cast(alpha, rng), rng.uniform(0.2, 0.65))
+            colour = _textured(colour, alpha, scene, rng)
+            scene += alpha[..., None] * (colour - scene)
+            mask[(alpha > 0.2) & (mask == BACKGROUND)] = IGNORED
+            mask[alpha > 0.8] = FOREGROUND
+            if depth is not None:
+                depth = np.where(alpha > 0.5, np.float32(near), depth)
+        frame = np.clip(scene + 0.5, 0, 255).astype(np.uint8)
+        bg, fg_bg = spoiled_pair(np.asarray(empty, np.uint8), frame, rng)
+        return Sample(self.name, bg, fg_bg, mask, depth)
+
+    def _things(self, rng: Rng, depth: Field | None) -> list[tuple[float, Field, Field]]:
+        """What stands in the scene, (inverse depth, colour, alpha), the farthest first."""
+        count = int(rng.choice(6, p=[0.12, 0.3, 0.25, 0.15, 0.1, 0.08]))
+        things = []
+        for _ in range(count):
+            cutout = self.cutouts[int(rng.integers(len(self.cutouts)))]
+            colour, alpha = _placed(cutout, rng, self.size)
+            if alpha.max() > 0.5:
+                near = 0.0 if depth is None else touching(depth, alpha)
+                things.append((near, colour, alpha))
+        return sorted(things, key=lambda thing: thing[0])

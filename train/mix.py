@@ -1,0 +1,145 @@
+"""The training pictures: one endless, repeatable series drawn from several sources.
+
+Picture number i depends on the seed and on i alone. A run that was killed goes on with the picture
+that would have come next, and several processes share the series by taking every n-th.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from edge.samples.open import open_samples
+from edge.samples.sample import FOREGROUND, IGNORED, Sample, SampleError, Samples, readable
+from edge.samples.sensor import Rng
+from edge.samples.teacher import Teacher
+from train.composites import Composites, warped, window
+from train.spoil import lightly_spoiled_pair
+
+Batch = dict[str, Tensor]
+"""bg, fg_bg uint8 [N, H, W, 3]; mask, counts, depth, known float32 [N, 1, H, W]."""
+
+
+class Source(Protocol):
+    """Anything that gives one more training picture for a generator."""
+
+    def draw(self, rng: Rng) -> Sample: ...
+
+
+class Crops:
+    """Random parts of samples that are kept in memory, at `size` x `size`.
+
+    Samples without a depth get that of their empty scene from the teacher; what is new in them
+    stays unknown.
+    """
+
+    def __init__(
+        self, samples: Samples, indices: Sequence[int], size: int, teacher: Teacher | None
+    ) -> None:
+        self.size = size
+        self._scenes: dict[str, npt.NDArray[np.float32]] = {}
+        self._samples = []
+        for index in indices:
+            for sample in readable(samples, [index]):
+                depth = sample.depth
+                if depth is None and teacher is not None:
+                    scene = samples.sequence(index)
+                    if scene not in self._scenes:
+                        self._scenes[scene] = teacher(sample.bg)
+                    depth = np.where(sample.mask == 0, self._scenes[scene], np.float32(np.nan))
+                self._samples.append(
+                    Sample(sample.name, sample.bg, sample.fg_bg, sample.mask, depth)
+                )
+        if not self._samples:
+            raise SampleError(f"nothing to train on in {samples.name}")
+
+    def draw(self, rng: Rng) -> Sample:
+        sample = self._samples[int(rng.integers(len(self._samples)))]
+        matrix = window(rng, *sample.mask.shape, self.size)
+        bg, fg_bg = (
+            np.asarray(warped(image, matrix, self.size, cv2.INTER_LINEAR), np.uint8)
+            for image in (sample.bg, sample.fg_bg)
+        )
+        mask = np.asarray(warped(sample.mask, matrix, self.size, cv2.INTER_NEAREST), np.uint8)
+        depth = sample.depth
+        if depth is not None:
+            depth = np.asarray(
+                warped(depth, matrix, self.size, cv2.INTER_NEAREST), np.float32
+            )
+        return Sample(sample.name, *lightly_spoiled_pair(bg, fg_bg, rng), mask, depth)
+
+
+def open_source(
+    spec: str, size: int, teacher: Teacher | None, leave_out: Sequence[str]
+) -> tuple[Source, float]:
+    """One `--data` argument, `[composites:]PLACE[=WEIGHT]`, as a source and its weight."""
+    place, _, weight = spec.partition("=")
+    try:
+        share = float(weight or 1)
+    except ValueError as error:
+        raise SampleError(f"--data {spec}: {weight!r} is not a weight") from error
+    if place.startswith("composites:"):
+        return Composites(Path(place.removeprefix("composites:")), size, teacher), share
+    samples = open_samples(place)
+    kept = [i for i in range(len(samples)) if samples.sequence(i) not in leave_out]
+    return Crops(samples, kept, size, teacher), share
+
+
+class Mix(IterableDataset[Batch]):
+    """Batches of the series, from picture `start` up to (not including) picture `end`.
+
+    rank, world: this process takes every world-th picture of each batch.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[tuple[Source, float]],
+        *,
+        seed: int,
+        start: int,
+        end: int,
+        batch: int,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self.sources = [source for source, _ in sources]
+        weights = np.array([weight for _, weight in sources])
+        self.shares = weights / weights.sum()
+        self.seed, self.start, self.end, self.batch = seed, start, end, batch
+        self.rank, self.world = rank, world
+
+    def draw(self, index: int) -> Sample:
+        rng = np.random.default_rng([self.seed, index])
+        return self.sources[int(rng.choice(len(self.sources), p=self.shares))].draw(rng)
+
+    def __iter__(self) -> Iterator[Batch]:
+        cv2.setNumThreads(0)
+        worker = torch.utils.data.get_worker_info()
+        number, workers = (worker.id, worker.num_workers) if worker else (0, 1)
+        first = self.start + number * self.batch
+        for begin in range(first, self.end, workers * self.batch):
+            mine = range(begin + self.rank, begin + self.batch, self.world)
+            yield collate([self.draw(index) for index in mine])
+
+
+def collate(samples: Sequence[Sample]) -> Batch:
+    """Samples of one size as a Batch."""
+    masks = np.stack([sample.mask for sample in samples])[:, None]
+    unknown = np.full(samples[0].mask.shape, np.nan, np.float32)
+    depths = np.stack([unknown if s.depth is None else s.depth for s in samples])[:, None]
+    return {
+        "bg": torch.from_numpy(np.stack([sample.bg for sample in samples])),
+        "fg_bg": torch.from_numpy(np.stack([sample.fg_bg for sample in samples])),
+        "mask": torch.from_numpy((masks == FOREGROUND).astype(np.float32)),
+        "counts": torch.from_numpy((masks != IGNORED).astype(np.float32)),
+        "depth": torch.from_numpy(np.nan_to_num(depths).astype(np.float32)),
+        "known": torch.from_numpy(np.isfinite(depths).astype(np.float32)),
+    }

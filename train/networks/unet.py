@@ -1,0 +1,142 @@
+"""The ConvTranspose U-Net: one encoder for both pictures, their difference at every level.
+
+Everything that depends on the background alone is a constant of the scene, so a build runs it
+once per scene and compiles the result into the frame's graph:
+- the encoder's features of `bg` (the same weights see both pictures, so `abs(f - b)` is a
+  difference of like with like);
+- the depth of the scene, from a network of its own that is larger than the frame's.
+What is left per frame is one small encoder and one decoder, which finds the mask and how deep the
+*new* things are; the depth map is assembled from that and the scene's depth.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    """3x3 convolution, BatchNorm (folded into it at export), ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
+    )
+
+
+def upsample(inputs: int, outputs: int) -> nn.Sequential:
+    """ConvTranspose 2x2, stride 2: twice the height and width."""
+    return nn.Sequential(
+        nn.ConvTranspose2d(inputs, outputs, 2, 2, bias=False), nn.BatchNorm2d(outputs)
+    )
+
+
+class Encoder(nn.Module):
+    """Features at 1/2, 1/4, 1/8 and 1/16 of the picture's height and width."""
+
+    def __init__(self, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        self.levels = nn.ModuleList(
+            conv(inputs, outputs, stride=2)
+            for inputs, outputs in zip((3, *widths), widths, strict=False)
+        )
+
+    def forward(self, picture: Tensor) -> list[Tensor]:
+        features = []
+        for level in self.levels:
+            picture = level(picture)
+            features.append(picture)
+        return features
+
+
+class SceneDepth(nn.Module):
+    """Inverse depth of the empty scene, [N, 1, H, W] in 0..1. Runs once per scene.
+
+    It works at 1/4 to 1/16 of the resolution: depth is smooth, and its edges come from the mask.
+    """
+
+    def __init__(self, widths: tuple[int, int, int]) -> None:
+        super().__init__()
+        a, b, c = widths
+        self.quarter = nn.Sequential(conv(3, a // 2, 2), conv(a // 2, a, 2), conv(a, a))
+        self.eighth = nn.Sequential(conv(a, b, 2), conv(b, b))
+        self.sixteenth = nn.Sequential(conv(b, c, 2), conv(c, c), conv(c, c))
+        self.whole = nn.Conv2d(c, c, 1)
+        self.up_eighth = upsample(c, b)
+        self.refine_eighth = conv(b, b)
+        self.up_quarter = upsample(b, a)
+        self.refine_quarter = conv(a, a)
+        self.head = nn.Conv2d(a, 1, 3, 1, 1)
+
+    def forward(self, bg: Tensor) -> Tensor:
+        quarter = self.quarter(bg)
+        eighth = self.eighth(quarter)
+        x = self.sixteenth(eighth)
+        # Depth is relative to the whole picture, so every place hears of its mean.
+        x = x + self.whole(x.mean((2, 3), keepdim=True))
+        x = self.refine_eighth(F.relu(self.up_eighth(x) + eighth))
+        x = self.refine_quarter(F.relu(self.up_quarter(x) + quarter))
+        depth = torch.sigmoid(self.head(x))
+        return F.interpolate(depth, scale_factor=4.0, mode="bilinear", align_corners=False)
+
+
+class Geometry(nn.Module):
+    """The scene's depth as features at 1/16 and 1/8: a thing is as deep as the floor it touches."""
+
+    def __init__(self, eighth: int, sixteenth: int) -> None:
+        super().__init__()
+        self.eighth = nn.Sequential(conv(1, 8), nn.Conv2d(8, eighth, 1))
+        self.sixteenth = nn.Sequential(conv(1, 8), nn.Conv2d(8, sixteenth, 1))
+
+    def forward(self, depth: Tensor) -> tuple[Tensor, Tensor]:
+        small = F.avg_pool2d(depth, 8)
+        return self.sixteenth(F.avg_pool2d(small, 2)), self.eighth(small)
+
+
+class UNet(nn.Module):
+    """Mask and depth from an empty scene and a frame.
+
+    widths:       channels of the frame's encoder at 1/2, 1/4, 1/8 and 1/16.
+    scene_widths: channels of the scene's depth network at 1/4, 1/8 and 1/16.
+    """
+
+    stride = 16
+    """Height and width of the pictures must be multiples of this."""
+
+    def __init__(
+        self,
+        widths: tuple[int, int, int, int],
+        scene_widths: tuple[int, int, int] = (32, 64, 128),
+    ) -> None:
+        super().__init__()
+        half, quarter, eighth, sixteenth = widths
+        self.encoder = Encoder(widths)
+        self.scene_depth = SceneDepth(scene_widths)
+        self.geometry = Geometry(eighth, sixteenth)
+        self.bottom = nn.Sequential(conv(sixteenth, sixteenth), conv(sixteenth, sixteenth))
+        self.ups = nn.ModuleList(
+            upsample(*pair) for pair in ((sixteenth, eighth), (eighth, quarter), (quarter, half))
+        )
+        self.refines = nn.ModuleList(conv(width, width) for width in (eighth, quarter, half))
+        self.head = nn.ConvTranspose2d(half, 2, 2, 2)
+
+    def forward(self, bg: Tensor, fg_bg: Tensor) -> tuple[Tensor, Tensor]:
+        """Both pictures float [N, 3, H, W], BGR in 0..1.
+
+        Returns the mask's logits and the depth (inverse, near is large, 0..1), both float
+        [N, 1, H, W].
+        """
+        scene = self.scene_depth(bg)
+        deep_context, context = self.geometry(scene)
+        half, quarter, eighth, sixteenth = (
+            torch.abs(f - b)
+            for f, b in zip(self.encoder(fg_bg), self.encoder(bg), strict=True)
+        )
+        x = self.bottom(sixteenth + deep_context)
+        for up, refine, skip in zip(
+            self.ups, self.refines, (eighth + context, quarter, half), strict=True
+        ):
+            x = refine(F.relu(up(x) + skip))
+        logits, new = self.head(x).split(1, dim=1)
+        # The depth loss must not move the mask: a wrong depth is not a reason to see less.
+        share = torch.sigmoid(logits).detach()
+        return logits, scene + share * (torch.sigmoid(new) - scene)

@@ -1,0 +1,47 @@
+"""What differs between `bg` and `fg_bg` of one camera, beside what is new in the scene."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edge.samples import sensor
+from edge.samples.sample import Picture
+from edge.samples.sensor import Rng
+
+
+def spoiled_pair(bg: Picture, fg_bg: Picture, rng: Rng) -> tuple[Picture, Picture]:
+    """A clean pair as a camera would have taken it at two times, uint8 [H, W, 3] BGR each."""
+    if rng.random() < 0.5:
+        state = rng.bit_generator.state
+        bg = sensor.light(bg, rng, gain=(0.6, 1.3))
+        rng.bit_generator.state = state
+        fg_bg = sensor.light(fg_bg, rng, gain=(0.6, 1.3))
+    if rng.random() < 0.4:
+        dx, dy = rng.uniform(-1.5, 1.5, 2)
+        bg = sensor.shift(bg, dx, dy)
+    if rng.random() < 0.7:
+        fg_bg = sensor.light(fg_bg, rng)
+    if rng.random() < 0.3:
+        fg_bg = sensor.local_light(fg_bg, rng)
+    return _recorded(bg, rng), _recorded(fg_bg, rng)
+
+
+def lightly_spoiled_pair(bg: Picture, fg_bg: Picture, rng: Rng) -> tuple[Picture, Picture]:
+    """More variety for a pair that a real camera took."""
+    if rng.random() < 0.5:
+        fg_bg = sensor.light(fg_bg, rng)
+    if rng.random() < 0.3:
+        bg = sensor.shift(bg, *rng.uniform(-1.0, 1.0, 2))
+    if rng.random() < 0.3:
+        fg_bg = sensor.noise(fg_bg, rng, rng.uniform(0.5, 6))
+    return bg, fg_bg
+
+
+def _recorded(image: Picture, rng: Rng) -> Picture:
+    if rng.random() < 0.3:
+        image = sensor.blur(image, rng.uniform(0.3, 1.0))
+    if rng.random() < 0.7:
+        image = sensor.noise(image, rng, float(np.exp(rng.uniform(np.log(0.7), np.log(9)))))
+    if rng.random() < 0.5:
+        image = sensor.jpeg(image, int(rng.integers(30, 91)))
+    return image
