@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import pickle
 import random
 import tempfile
 import time
@@ -22,9 +23,13 @@ from edge import manifest as manifests
 from edge.build import NETWORK, planned, write
 from edge.errors import EdgeError
 from edge.runtime.cores import usable_cores
+from edge.samples.open import open_samples
+from edge.samples.sample import readable, spread
 from edge.targets import TARGETS
 
 SCHEMA = "edge.report/1"
+Watch = Callable[[str, int, int], None]
+"""Told what is being done, how much of it is done, and of how much."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Measured:
 
     def __init__(self, link: Connection, job: Job, reference: bool) -> None:
         self.link, self.job, self.reference = link, job, reference
-        self.described: dict[str, Any] = {}
+        self.manifest: dict[str, Any] = {}
         self.scores: dict[str, dict[str, float]] = {}
         self.times: dict[str, list[float]] = {"preprocess": [], "latency": []}
         self.footprint: dict[str, float] = {}
@@ -116,16 +121,13 @@ def _with_references(builds: Sequence[Path], folder: Path) -> list[tuple[Path, P
     return pairs
 
 
-def bench(
-    builds: Sequence[Path], settings: Settings, watch: Callable[[str, int, int], None]
-) -> dict[str, Any]:
-    """The report of `builds` and of their FP32 counterparts, as a document (docs/reports.md).
-
-    watch(what, done, total) is told how far it is.
-    """
+def bench(builds: Sequence[Path], settings: Settings, watch: Watch) -> dict[str, Any]:
+    """The report of `builds` and of their FP32 counterparts, as a document (docs/reports.md)."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-bench-")))
         pairs = _with_references(builds, folder)
+        frames = folder / "samples.pickle"
+        samples = _keep_samples(settings, frames, watch)
         workers: dict[tuple[Path, bool], Measured] = {}
         references: dict[Path, Path] = dict(pairs)
         for path, reference in pairs:
@@ -133,12 +135,9 @@ def bench(
             depths = folder / "depths" / reference.name
             depths.mkdir(parents=True, exist_ok=True)
             for fold in (True, False) if manifest.scene else (True,):
-                job = Job(
-                    path, fold, settings.threads, settings.samples, manifest.imgsz,
-                    settings.count, depths,
-                )
+                job = Job(path, fold, settings.threads, frames, depths)
                 measured = stack.enter_context(_process(job, path == reference and fold))
-                measured.described = measured.receive()
+                measured.manifest = measured.receive()
                 workers[path, fold] = measured
 
         # FP32 comes first: where the samples have no depth, its own stands for the truth.
@@ -153,19 +152,38 @@ def bench(
             _entry(workers[key], workers[references[key[0]], True], folder)
             for key in sorted(workers, key=lambda key: not key[1])
         ]
-        first = next(iter(workers.values()))
         return {
             "schema": SCHEMA,
             "machine": machine() | {"threads": settings.threads},
-            "samples": first.described["samples"],
+            "samples": samples,
             "method": {"seed": settings.seed, "rounds": rounds, "warmup_s": settings.warmup},
             "builds": entries,
         }
 
 
-def _time(
-    workers: Sequence[Measured], settings: Settings, watch: Callable[[str, int, int], None]
-) -> int:
+def _keep_samples(settings: Settings, file: Path, watch: Watch) -> dict[str, Any]:
+    """Read the samples once, for all workers, into `file`; returns what the report says of them."""
+    source = open_samples(settings.samples)
+    chosen = spread(source, settings.count)
+    kept = []
+    for step, index in enumerate(chosen):
+        kept += [(source.sequence(index), sample) for sample in readable(source, [index])]
+        watch("samples", step + 1, len(chosen))
+    if not kept:
+        raise EdgeError(f"no sample of {settings.samples} could be read")
+    with file.open("wb") as stream:
+        pickle.dump(kept, stream)
+    return {
+        "name": source.name,
+        "place": settings.samples,
+        "count": len(kept),
+        "sequences": len({name for name, _ in kept}),
+        "skipped": source.skipped,
+        "depth": "truth" if all(sample.depth is not None for _, sample in kept) else "fp32",
+    }
+
+
+def _time(workers: Sequence[Measured], settings: Settings, watch: Watch) -> int:
     """Interleaved rounds, each build once per round in random order; returns how many."""
     order = random.Random(settings.seed)
     block: dict[int, int] = {}
@@ -194,7 +212,7 @@ ROUNDS = 10
 
 
 def _entry(measured: Measured, reference: Measured, folder: Path) -> dict[str, Any]:
-    manifest = measured.described["manifest"]
+    manifest = measured.manifest
     path = measured.job.build
     total = [a + b for a, b in zip(*measured.times.values(), strict=True)]
     entry: dict[str, Any] = {
@@ -227,9 +245,7 @@ def drop(
     """How much worse than the reference each score is; below zero is better."""
     return {
         part: {
-            key: round(
-                (value - reference[part][key]) * (1 if key in LOWER_IS_BETTER else -1), 6
-            )
+            key: round((value - reference[part][key]) * (1 if key in LOWER_IS_BETTER else -1), 6)
             for key, value in values.items()
         }
         for part, values in scores.items()

@@ -5,8 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 COLUMNS = (
-    "build", "MB", "int8", "fps", "p50 ms", "p90 ms", "p99 ms",
-    "IoU", "F", "AbsRel", "delta1", "lost IoU", "lost F", "lost delta1", "p50 unfolded",
+    "build",
+    "MB",
+    "int8",
+    "fps",
+    "p50 ms",
+    "p90 ms",
+    "p99 ms",
+    "IoU",
+    "F",
+    "AbsRel",
+    "delta1",
+    "lost IoU",
+    "lost F",
+    "lost delta1",
+    "p50 unfolded",
 )
 
 
@@ -57,9 +70,7 @@ def headline(report: dict[str, Any]) -> str:
     """The sentence that matters: what the last build gains and loses against its FP32."""
     folded = [entry for entry in report["builds"] if entry["folded"]]
     build = folded[-1]
-    base = next(
-        e for e in folded if e["precision"] == "fp32" and e["target"] == build["target"]
-    )
+    base = next(e for e in folded if e["precision"] == "fp32" and e["target"] == build["target"])
     if build is base:
         return f"{base['name']} runs at {base['throughput_fps']:.0f} fps."
     ratio = base["end_to_end_ms"]["mean"] / build["end_to_end_ms"]["mean"]

@@ -6,12 +6,12 @@ is compared gets its own process, and one works at a time.
 
 from __future__ import annotations
 
+import pickle
 import resource
 import time
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -20,21 +20,22 @@ import numpy.typing as npt
 import edge
 from edge.accuracy import THRESHOLD, MaskCounts, count_mask, depth_scores, means
 from edge.errors import EdgeError
-from edge.samples.open import open_samples
-from edge.samples.sample import Sample, readable, spread
 from edge.runtime.handle import Handle
+from edge.samples.sample import Sample
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker measures. depths: folder where FP32's depth maps are kept for the others."""
+    """What a worker measures.
+
+    samples: pickled list of (sequence, Sample), the same for every worker of a run.
+    depths: folder where FP32's depth maps are kept for the others.
+    """
 
     build: Path
     fold: bool
     threads: int
-    samples: str
-    size: tuple[int, int]
-    count: int
+    samples: Path
     depths: Path
 
 
@@ -45,21 +46,8 @@ class Worker:
         cv2.setNumThreads(1)
         self.job = job
         self.h: Handle = edge.open(job.build, job.threads, fold=job.fold)
-        source = open_samples(job.samples, job.size)
-        self.samples: list[tuple[str, Sample]] = []
-        for index in spread(source, job.count):
-            pairs = ((source.sequence(index), sample) for sample in readable(source, [index]))
-            self.samples += pairs
-        self.info = {
-            "name": source.name,
-            "place": job.samples,
-            "count": len(self.samples),
-            "sequences": len({name for name, _ in self.samples}),
-            "skipped": source.skipped,
-            "depth": "truth" if all(s.depth is not None for _, s in self.samples) else "fp32",
-        }
-        if not self.samples:
-            raise EdgeError(f"no sample of {job.samples} could be read")
+        with job.samples.open("rb") as stream:
+            self.samples: list[tuple[str, Sample]] = pickle.load(stream)
         self.scene = ""
         self.at = 0
 
@@ -129,15 +117,12 @@ class Worker:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         return {"rss_peak_mb": round(peak, 1)}
 
-    def described(self) -> dict[str, Any]:
-        return {"manifest": asdict(self.h.manifest), "samples": self.info}
-
 
 def serve(link: Connection, job: Job) -> None:
     """Answer calls of the form (name, arguments) until None comes; errors travel as answers."""
     try:
         worker = Worker(job)
-        link.send(worker.described())
+        link.send(asdict(worker.h.manifest))
         while (call := link.recv()) is not None:
             name, arguments = call
             link.send(getattr(worker, name)(*arguments))

@@ -27,7 +27,7 @@ class Histogram:
     @property
     def centres(self) -> npt.NDArray[np.float64]:
         width = (self.high - self.low) / len(self.counts)
-        return self.low + width * (np.arange(len(self.counts)) + 0.5)
+        return np.asarray(self.low + width * (np.arange(len(self.counts)) + 0.5), np.float64)
 
 
 Range = tuple[float, float]

@@ -32,7 +32,8 @@ def _before_weights(frame: onnx.ModelProto) -> set[str]:
     """Tensors that come from the picture without any layer between: their range is known."""
     weights = {w.name for w in frame.graph.initializer if len(w.dims) > 1}
     scene = {value.name for value in frame.graph.input} - {"fg_bg", "bg"}
-    mixed, plain = set(weights | scene), set()
+    mixed: set[str] = weights | scene
+    plain: set[str] = set()
     for node in frame.graph.node:
         target = mixed if any(name in mixed for name in node.input) else plain
         target.update(node.output)
@@ -79,7 +80,9 @@ class Observer:
         return {**scene, **dict(zip(self.names, found, strict=True))}
 
 
-def _pictures(samples: Sequence[Sample]) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]]:
+def _pictures(
+    samples: Sequence[Sample],
+) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]]:
     yield from ((sample.bg, sample.fg_bg) for sample in samples)
 
 

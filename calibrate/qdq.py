@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,16 +45,16 @@ SCHEMES = {
 }
 
 
-def parameters(span: Range, signed: bool) -> tuple[np.float32, np.generic]:
+def parameters(span: Range, signed: bool) -> tuple[float, int]:
     """Scale and zero point of an activation that covers (low, high).
 
     signed: symmetric int8 over +-127; else uint8 over 0..255, the zero point where 0 falls.
     """
     low, high = min(span[0], 0.0), max(span[1], 0.0)
     if signed:
-        return np.float32(max(-low, high, 1e-8) / 127), np.int8(0)
-    scale = np.float32(max(high - low, 1e-8) / 255)
-    return scale, np.uint8(np.clip(round(-low / float(scale)), 0, 255))
+        return max(-low, high, 1e-8) / 127, 0
+    scale = max(high - low, 1e-8) / 255
+    return scale, int(np.clip(round(-low / scale), 0, 255))
 
 
 def quantized_weight(
@@ -61,24 +62,24 @@ def quantized_weight(
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
     """int8 weights and one scale per output channel, symmetric over +-127."""
     others = tuple(i for i in range(weight.ndim) if i != axis)
-    scale = np.maximum(np.abs(weight).max(axis=others), 1e-8).astype(np.float32) / 127
+    scale = np.maximum(np.abs(weight).max(axis=others), 1e-8).astype(np.float32) / np.float32(127)
     shape = [1] * weight.ndim
     shape[axis] = -1
     return np.clip(np.round(weight / scale.reshape(shape)), -127, 127).astype(np.int8), scale
 
 
 class _Graph:
-    """The graph being rewritten: who reads and who makes each tensor."""
+    """Who reads and who makes each tensor of a float graph."""
 
-    def __init__(self, model: onnx.ModelProto) -> None:
-        self.graph = model.graph
-        self.weights = {w.name: numpy_helper.to_array(w) for w in model.graph.initializer}
+    def __init__(self, graph: onnx.GraphProto) -> None:
+        self.nodes = list(graph.node)
+        self.weights = {w.name: numpy_helper.to_array(w) for w in graph.initializer}
+        self.outputs = {value.name for value in graph.output}
+        self.made = {name for node in graph.node for name in node.output}
         self.readers: dict[str, list[onnx.NodeProto]] = {}
-        for node in model.graph.node:
+        for node in graph.node:
             for name in node.input:
                 self.readers.setdefault(name, []).append(node)
-        self.outputs = {value.name for value in model.graph.output}
-        self.made = {name for node in model.graph.node for name in node.output}
 
     def after_relu(self, name: str) -> str:
         """The tensor behind a ReLU that alone reads `name`, else `name`: they become one kernel."""
@@ -89,7 +90,8 @@ class _Graph:
 
     def feeds_layer(self, name: str) -> bool:
         """Whether some layer with weights comes after the tensor."""
-        seen, todo = set(), [name]
+        seen: set[str] = set()
+        todo = [name]
         while todo:
             for node in self.readers.get(todo.pop(), []):
                 if node.op_type in LAYERS:
@@ -100,26 +102,70 @@ class _Graph:
         return False
 
 
-def _activations(g: _Graph, layers: list[onnx.NodeProto], scheme: Scheme) -> dict[str, None]:
-    """Tensors that get a Q/DQ pair, in the order of the graph."""
+def quantized_tensors(g: _Graph, layers: Collection[str], scheme: Scheme) -> list[str]:
+    """Activations that get a Q/DQ pair, in the order of the graph. layers: names of nodes."""
     chosen: dict[str, None] = {}
-    for node in g.graph.node:
-        if node in layers:
+    for node in g.nodes:
+        if node.name in layers:
             chosen[node.input[0]] = None
         if not scheme.results:
             continue
+        # A sum with a constant of the scene stays in float: OpenVINO 2026.4 cannot compile an
+        # int8 sum with a constant.
         if node.op_type == "Add" and g.made.issuperset(node.input):
-            # A sum with a constant of the scene stays in float: OpenVINO 2026.4 cannot compile
-            # an int8 sum with a constant.
             if not g.feeds_layer(node.output[0]):
                 continue
             chosen.update(dict.fromkeys(node.input))
-        elif node not in layers:
+        elif node.name not in layers:
             continue
         result = g.after_relu(node.output[0])
         if g.feeds_layer(result):
             chosen[result] = None
-    return chosen
+    return list(chosen)
+
+
+class _Writer:
+    """The quantized graph as it grows: nodes in order, and the constants that they read."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: dict[str, onnx.TensorProto] = {}
+
+    def constant(self, name: str, value: npt.NDArray[Any]) -> str:
+        self.constants[name] = numpy_helper.from_array(value, name)
+        return name
+
+    def pair(self, name: str, scale: float, zero: int, signed: bool) -> str:
+        """Q and DQ behind a tensor; returns the name of what comes out."""
+        keys = [
+            self.constant(f"{name}.scale", np.array(scale, np.float32)),
+            self.constant(f"{name}.zero", np.array(zero, np.int8 if signed else np.uint8)),
+        ]
+        self.nodes += [
+            helper.make_node("QuantizeLinear", [name, *keys], [f"{name}.q"], f"{name}.quantize"),
+            helper.make_node(
+                "DequantizeLinear", [f"{name}.q", *keys], [f"{name}.dq"], f"{name}.dequantize"
+            ),
+        ]
+        return f"{name}.dq"
+
+    def integers(
+        self, name: str, values: npt.NDArray[Any], scale: npt.NDArray[np.float32], axis: int
+    ) -> str:
+        """A constant kept as integers behind a DQ with one scale per channel of `axis`."""
+        if f"{name}.q" in self.constants:  # weights that two layers share
+            return f"{name}.dq"
+        keys = [
+            self.constant(f"{name}.q", values),
+            self.constant(f"{name}.scale", scale),
+            self.constant(f"{name}.zero", np.zeros(len(scale), values.dtype)),
+        ]
+        self.nodes.append(
+            helper.make_node(
+                "DequantizeLinear", keys, [f"{name}.dq"], f"{name}.dequantize", axis=axis
+            )
+        )
+        return f"{name}.dq"
 
 
 def quantize(
@@ -134,90 +180,54 @@ def quantize(
     keep: names of layers (nodes) that stay in float.
     """
     model = onnx.ModelProto.FromString(model.SerializeToString())
-    g = _Graph(model)
-    layers = [n for n in g.graph.node if n.op_type in scheme.ops and n.name not in keep]
-    initializers: dict[str, onnx.TensorProto] = {}
-    pairs: dict[str, str] = {}
-    before: dict[str, list[onnx.NodeProto]] = {}
-
-    def constant(name: str, value: npt.NDArray[np.generic]) -> str:
-        initializers[name] = numpy_helper.from_array(np.asarray(value), name)
-        return name
-
-    scales: dict[str, np.float32] = {}
-    for name in _activations(g, layers, scheme):
+    g = _Graph(model.graph)
+    layers = {n.name for n in g.nodes if n.op_type in scheme.ops and n.name not in keep}
+    scales: dict[str, tuple[float, int]] = {}
+    for name in quantized_tensors(g, layers, scheme):
         # A rewritten ConvTranspose holds the same values in another order.
         span = ranges.get(name, ranges.get(name.removesuffix(".packed")))
         if span is None:
             raise EdgeError(f"no activation range of tensor {name}; record them with this model")
-        scale, zero = parameters(span, scheme.signed)
-        scales[name] = scale
-        keys = [constant(f"{name}.scale", scale), constant(f"{name}.zero", zero)]
-        pairs[name] = f"{name}.dq"
-        before[name] = [
-            helper.make_node("QuantizeLinear", [name, *keys], [f"{name}.q"], f"{name}.quantize"),
-            helper.make_node(
-                "DequantizeLinear", [f"{name}.q", *keys], [f"{name}.dq"], f"{name}.dequantize"
-            ),
-        ]
+        scales[name] = parameters(span, scheme.signed)
 
-    nodes: list[onnx.NodeProto] = []
-    made: set[str] = set()
-
-    def emit_pair(name: str) -> None:
-        if name in before and name not in made:
-            made.add(name)
-            nodes.extend(before[name])
-
-    for node in g.graph.node:
-        inner = node in layers
-        if inner:
-            weight, axis = node.input[1], LAYERS[node.op_type]
-            integers, scale = quantized_weight(np.asarray(g.weights[weight], np.float32), axis)
-            keys = [
-                constant(f"{weight}.q", integers),
-                constant(f"{weight}.scale", scale),
-                constant(f"{weight}.zero", np.zeros(len(scale), np.int8)),
-            ]
-            if weight not in made:
-                made.add(weight)
-                nodes.append(
-                    helper.make_node(
-                        "DequantizeLinear", keys, [f"{weight}.dq"], f"{weight}.dequantize", axis=axis
-                    )
-                )
-            if scheme.results and len(node.input) > 2:
-                bias = node.input[2]
-                step = (scale * scales[node.input[0]]).astype(np.float32)
-                wide = np.round(g.weights[bias].astype(np.float64) / step)
-                limit = 2**31 - 1
-                keys = [
-                    constant(f"{bias}.q", np.clip(wide, -limit, limit).astype(np.int32)),
-                    constant(f"{bias}.scale", step),
-                    constant(f"{bias}.zero", np.zeros(len(step), np.int32)),
-                ]
-                nodes.append(
-                    helper.make_node(
-                        "DequantizeLinear", keys, [f"{bias}.dq"], f"{bias}.dequantize", axis=0
-                    )
-                )
-                node.input[2] = f"{bias}.dq"
-            node.input[1] = f"{weight}.dq"
-        if inner or scheme.results:
+    out = _Writer()
+    read_as: dict[str, str] = {}
+    for node in g.nodes:
+        if node.name in layers:
+            _quantize_layer(out, node, g.weights, scales, scheme)
+        if node.name in layers or scheme.results:
             for position, name in enumerate(node.input):
-                if name in pairs:
-                    node.input[position] = pairs[name]
-        nodes.append(node)
+                node.input[position] = read_as.get(name, name)
+        out.nodes.append(node)
         for name in node.output:
-            emit_pair(name)
+            if name in scales:
+                read_as[name] = out.pair(name, *scales[name], scheme.signed)
 
-    del g.graph.node[:]
-    g.graph.node.extend(nodes)
-    used = {name for node in nodes for name in node.input}
-    kept = [w for w in g.graph.initializer if w.name in used]
-    del g.graph.initializer[:]
-    g.graph.initializer.extend(kept)
-    g.graph.initializer.extend(initializers.values())
-    del g.graph.value_info[:]
+    del model.graph.node[:], model.graph.value_info[:]
+    model.graph.node.extend(out.nodes)
+    used = {name for node in out.nodes for name in node.input}
+    kept = [w for w in model.graph.initializer if w.name in used]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend([*kept, *out.constants.values()])
     onnx.checker.check_model(model)
     return model
+
+
+def _quantize_layer(
+    out: _Writer,
+    node: onnx.NodeProto,
+    weights: Mapping[str, npt.NDArray[Any]],
+    scales: Mapping[str, tuple[float, int]],
+    scheme: Scheme,
+) -> None:
+    """Integers for a layer's weights and, where the scheme has results in int8, its bias."""
+    weight, axis = node.input[1], LAYERS[node.op_type]
+    integers, scale = quantized_weight(np.asarray(weights[weight], np.float32), axis)
+    if scheme.results and len(node.input) > 2:
+        # The bias is added to the int32 sums: its step is that of data times weight.
+        step = (scale * np.float32(scales[node.input[0]][0])).astype(np.float32)
+        limit = 2**31 - 1
+        wide = np.clip(np.round(weights[node.input[2]].astype(np.float64) / step), -limit, limit)
+        # Named after the layer: a bias that two layers share has a step in each.
+        node.input[2] = out.integers(f"{node.name}.bias", wide.astype(np.int32), step, 0)
+    node.input[1] = out.integers(weight, integers, scale, axis)

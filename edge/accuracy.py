@@ -43,7 +43,7 @@ class MaskCounts:
 
 
 def count_mask(found: npt.NDArray[np.bool_], truth: npt.NDArray[np.uint8]) -> MaskCounts:
-    """Compare a found foreground, bool [H, W], with labels, uint8 [H, W]; IGNORED counts nowhere."""
+    """Compare a found foreground, bool [H, W], with labels, uint8 [H, W]."""
     counts = truth != IGNORED
     true = truth == FOREGROUND
     return MaskCounts(

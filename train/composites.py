@@ -8,6 +8,7 @@ colours of the place; cast shadows, some without an object; other light, noise a
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -19,12 +20,15 @@ from edge.samples.sensor import Rng
 from edge.samples.teacher import Teacher
 from train.spoil import spoiled_pair
 
+Image = TypeVar("Image", npt.NDArray[np.uint8], Field)
+
 LONGEST = 320
 """Pictures are kept in memory with this longest side: training never sees more."""
 
 
-def window(rng: Rng, height: int, width: int, size: int) -> npt.NDArray[np.float32]:
+def window(rng: Rng, shape: tuple[int, ...], size: int) -> Field:
     """The affine map (2x3) of a random part of a picture, perhaps mirrored, to size x size."""
+    height, width = shape[:2]
     share = rng.uniform(0.55, 1.0)
     stretch = np.exp(rng.uniform(-0.15, 0.15))
     tall = min(height, share * min(height, width) * stretch)
@@ -36,12 +40,10 @@ def window(rng: Rng, height: int, width: int, size: int) -> npt.NDArray[np.float
     return np.array([[sx, 0, -sx * left], [0, sy, -sy * top]], np.float32)
 
 
-def warped(
-    image: npt.NDArray[np.generic], matrix: npt.NDArray[np.float32], size: int, flags: int
-) -> npt.NDArray[np.generic]:
-    return np.asarray(
-        cv2.warpAffine(image, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REFLECT)
-    )
+def warped(image: Image, matrix: Field, size: int, flags: int) -> Image:
+    """The part of a picture that `window` chose, at size x size."""
+    moved = cv2.warpAffine(image, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REFLECT)
+    return np.asarray(moved, image.dtype)
 
 
 def _darken(scene: Field, shadow: Field, strength: float) -> None:
@@ -51,7 +53,7 @@ def _darken(scene: Field, shadow: Field, strength: float) -> None:
 
 def _cast(alpha: Field, rng: Rng) -> Field:
     """A shadow on the floor beside an object: its outline laid down from the feet, blurred."""
-    rows, columns = np.nonzero(alpha > 0.5)
+    rows = np.nonzero((alpha > 0.5).any(1))[0]
     if not len(rows):
         return np.zeros_like(alpha)
     foot = float(rows.max())
@@ -124,14 +126,12 @@ class Composites:
     def draw(self, rng: Rng) -> Sample:
         index = int(rng.integers(len(self.backgrounds)))
         picture, size = self.backgrounds[index], self.size
-        matrix = window(rng, *picture.shape[:2], size)
-        empty = warped(picture, matrix, size, cv2.INTER_AREA)
+        matrix = window(rng, picture.shape, size)
+        empty = warped(picture, matrix, size, cv2.INTER_LINEAR)
         stored = self.depths[index]
         depth: Field | None = None
         if stored is not None:
-            depth = np.asarray(
-                warped(stored.astype(np.float32), matrix, size, cv2.INTER_LINEAR), np.float32
-            )
+            depth = warped(stored.astype(np.float32), matrix, size, cv2.INTER_LINEAR)
 
         scene = empty.astype(np.float32)
         if rng.random() < 0.25:
@@ -148,7 +148,7 @@ class Composites:
             if depth is not None:
                 depth = np.where(alpha > 0.5, np.float32(near), depth)
         frame = np.clip(scene + 0.5, 0, 255).astype(np.uint8)
-        bg, fg_bg = spoiled_pair(np.asarray(empty, np.uint8), frame, rng)
+        bg, fg_bg = spoiled_pair(empty, frame, rng)
         return Sample(self.name, bg, fg_bg, mask, depth)
 
     def _things(self, rng: Rng, depth: Field | None) -> list[tuple[float, Field, Field]]:

@@ -89,7 +89,9 @@ def averaged(network: nn.Module, decay: float) -> AveragedModel:
 
 
 @torch.no_grad()
-def validate(network: nn.Module, samples: Sequence[tuple[str, Sample]], device: Any) -> dict[str, float]:
+def validate(
+    network: nn.Module, samples: Sequence[tuple[str, Sample]], device: Any
+) -> dict[str, float]:
     """Mean F-measure over the sequences of `samples` (name, sample), mean delta1 over pictures.
 
     Pictures of any size: the network sees them at the multiple of its stride next below 224, the
@@ -168,7 +170,9 @@ def train(
         optimizer.load_state_dict(state["optimizer"])
         step, best, history = state["step"], state["best"], state["scores"]
     elif last.is_file():
-        raise EdgeError(f"{out} holds a run already; --resume goes on with it, or give another --out")
+        raise EdgeError(
+            f"{out} holds a run already; --resume goes on with it, or give another --out"
+        )
 
     if fabric.global_rank == 0:
         out.mkdir(parents=True, exist_ok=True)
@@ -214,7 +218,9 @@ def train(
         rank=fabric.global_rank,
         world=fabric.world_size,
     )
-    loader = DataLoader(series, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
+    loader = DataLoader(
+        series, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None
+    )
     saved = step
     try:
         for batch in loader:
@@ -260,4 +266,6 @@ def show(writer: SummaryWriter, batch: Batch, logits: Tensor, depth: Tensor, ste
     grey = [batch["mask"], torch.sigmoid(logits.float()), batch["depth"], depth.float()]
     rows = [frame, *(part[few].expand(-1, 3, -1, -1) for part in grey)]
     sheet = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
-    writer.add_image("frame, mask (true, found), depth (true, found)", sheet.clamp(0, 1).detach(), step)
+    writer.add_image(
+        "frame, mask (true, found), depth (true, found)", sheet.clamp(0, 1).detach(), step
+    )

@@ -63,17 +63,15 @@ class Crops:
 
     def draw(self, rng: Rng) -> Sample:
         sample = self._samples[int(rng.integers(len(self._samples)))]
-        matrix = window(rng, *sample.mask.shape, self.size)
+        matrix = window(rng, sample.mask.shape, self.size)
         bg, fg_bg = (
-            np.asarray(warped(image, matrix, self.size, cv2.INTER_LINEAR), np.uint8)
+            warped(image, matrix, self.size, cv2.INTER_LINEAR)
             for image in (sample.bg, sample.fg_bg)
         )
-        mask = np.asarray(warped(sample.mask, matrix, self.size, cv2.INTER_NEAREST), np.uint8)
+        mask = warped(sample.mask, matrix, self.size, cv2.INTER_NEAREST)
         depth = sample.depth
         if depth is not None:
-            depth = np.asarray(
-                warped(depth, matrix, self.size, cv2.INTER_NEAREST), np.float32
-            )
+            depth = warped(depth, matrix, self.size, cv2.INTER_NEAREST)
         return Sample(sample.name, *lightly_spoiled_pair(bg, fg_bg, rng), mask, depth)
 
 

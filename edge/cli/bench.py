@@ -20,7 +20,9 @@ def bench(
         typer.Argument(help="Build folders.  [default: the bundled network in int8, built first]"),
     ] = None,
     samples: Samples_ = "rendered",
-    count: Annotated[int, typer.Option(min=1, help="At most so many samples, evenly spread.")] = 200,
+    count: Annotated[
+        int, typer.Option(min=1, help="At most so many samples, evenly spread.")
+    ] = 200,
     threads: Annotated[
         Optional[int], typer.Option(min=1, help="Threads of the runtime.  [default: usable cores]")
     ] = None,
@@ -32,7 +34,9 @@ def bench(
         Optional[float], typer.Option(help="Exit 3 if more IoU, F or delta1 is lost than this.")
     ] = None,
     gate_fps: Annotated[Optional[float], typer.Option(help="Exit 4 if a build is slower.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder of report.json and report.md.")] = Path("reports"),
+    out: Annotated[Path, typer.Option(help="Folder of report.json and report.md.")] = Path(
+        "reports"
+    ),
     as_json: Json = False,
 ) -> None:
     """Measure builds on real frames, FP32 beside each: speed, and what was lost for it."""
@@ -53,7 +57,9 @@ def bench(
         seed=seed,
     )
     with bar() as progress:
-        tasks = {name: progress.add_task(name, total=None) for name in ("accuracy", "speed")}
+        tasks = {
+            name: progress.add_task(name, total=None) for name in ("samples", "accuracy", "speed")
+        }
         report = measure(
             places,
             settings,
@@ -77,7 +83,10 @@ def bench(
     given = [e for e in report["builds"] if e["folded"] and e["path"]]
     slowest = min(given, key=lambda entry: entry["throughput_fps"])
     if gate_fps is not None and slowest["throughput_fps"] < gate_fps:
-        note(f"error: {slowest['name']} runs at {slowest['throughput_fps']} fps, asked are {gate_fps}")
+        note(
+            f"error: {slowest['name']} runs at {slowest['throughput_fps']} fps,"
+            f" asked are {gate_fps}"
+        )
         raise typer.Exit(SPEED_GATE)
 
 
@@ -93,5 +102,9 @@ def _default_build() -> Path:
     if not (place / "manifest.json").is_file():
         started = time.monotonic()
         note(f"no build given and none at {place}: building it")
-        write(make(None, DEFAULT, "int8", "auto", "", None, "rendered", "minmax", 64, None), place, started)
+        write(
+            make(None, DEFAULT, "int8", "auto", "", None, "rendered", "minmax", 64, None),
+            place,
+            started,
+        )
     return place

@@ -112,7 +112,16 @@ def build(
         manifest = builds.finish(place, started)
     else:
         plan = make(
-            model, network, precision, target, sm, imgsz, samples, calib_method, calib_samples, ranges
+            model,
+            network,
+            precision,
+            target,
+            sm,
+            imgsz,
+            samples,
+            calib_method,
+            calib_samples,
+            ranges,
         )
         place = out or Path("build") / plan.name
         if out:
@@ -126,7 +135,16 @@ def build(
 
 def _tell(manifest: Manifest, place: Path, as_json: bool) -> None:
     if as_json:
-        keys = ("name", "target", "precision", "imgsz", "size_mb", "layers", "int8_layers", "build_s")
+        keys = (
+            "name",
+            "target",
+            "precision",
+            "imgsz",
+            "size_mb",
+            "layers",
+            "int8_layers",
+            "build_s",
+        )
         document = {key: getattr(manifest, key) for key in keys}
         print(json.dumps({"path": str(place), **document, "files": sorted(manifest.files)}))
         return

@@ -39,7 +39,7 @@ def ranges_of(
     if method not in METHODS:
         raise UsageError(f"unknown --calib-method {method!r}; known: {', '.join(METHODS)}")
     size = sides(model)
-    source = open_samples(samples, size)
+    source = open_samples(samples)
     key = key_of(
         hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest(),
         source.fingerprint(),

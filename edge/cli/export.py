@@ -31,7 +31,7 @@ def export(
     height, width = parse_imgsz(imgsz or "224")
     model = to_onnx(checkpoint, height, width)
     size = (height, width)
-    found = difference(model, checkpoint, fitting(open_samples(samples, size), 16, size))
+    found = difference(model, checkpoint, fitting(open_samples(samples), 16, size))
     note(f"largest difference from torch: {found:.1e} (allowed {TOLERANCE:.0e})")
     if found > TOLERANCE:
         raise EdgeError(

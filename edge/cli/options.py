@@ -21,16 +21,14 @@ Samples_ = Annotated[
     str,
     typer.Option(
         "--samples",
-        help="rendered[:COUNT[:SEED]], a folder of labelled sequences, or one in the seed's layout.",
+        help="rendered[:COUNT[:SEED]], or a folder: labelled sequences or the seed's layout.",
     ),
 ]
 Imgsz = Annotated[
     Optional[str],
     typer.Option(help="WIDTHxHEIGHT of the pictures, or one number.  [default: the network's own]"),
 ]
-Method = Annotated[
-    str, typer.Option("--calib-method", help="minmax, percentile, entropy or mse.")
-]
+Method = Annotated[str, typer.Option("--calib-method", help="minmax, percentile, entropy or mse.")]
 Count = Annotated[int, typer.Option("--calib-samples", min=1, help="Samples that give the ranges.")]
 
 
@@ -43,7 +41,9 @@ def parse_imgsz(text: str) -> tuple[int, int]:
     return int(found[2] or width), width
 
 
-def model_of(source: Optional[str], network: str, imgsz: Optional[str]) -> tuple[onnx.ModelProto, str]:
+def model_of(
+    source: Optional[str], network: str, imgsz: Optional[str]
+) -> tuple[onnx.ModelProto, str]:
     """The float network that a command is about, at the size asked for, and its name.
 
     source: an ONNX file or a checkpoint; None is the bundled network of that name.

@@ -58,7 +58,8 @@ def train(
     from edge.samples.open import open_samples
     from edge.samples.sample import readable, spread
     from edge.samples.teacher import Teacher
-    from train.loop import Progress, Recipe, train as run
+    from train.loop import Progress, Recipe
+    from train.loop import train as run
     from train.mix import open_source
     from train.networks import NETWORKS
 

@@ -10,7 +10,7 @@ VERSION: str = ov.__version__.partition("-")[0]
 
 HINTS = {"fp32": "f32", "fp16": "f32", "bf16": "bf16", "int8": "f32"}
 """In what OpenVINO computes a graph of each precision, said outright: without a hint "FP32" is
-bfloat16 on CPUs that can do it. fp16 keeps its weights in half the bytes; CPUs compute it in f32."""
+bfloat16 on CPUs that can do it. fp16 halves the bytes of the weights; CPUs compute it in f32."""
 
 LAYERS = {"Convolution", "Deconvolution"}
 INT8 = {"i8", "u8"}

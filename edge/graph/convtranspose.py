@@ -64,8 +64,12 @@ def to_depth_to_space(model: onnx.ModelProto) -> onnx.ModelProto:
                 "Conv", [node.input[0], *names], [packed], f"{stem}.conv", kernel_shape=[1, 1]
             ),
             helper.make_node(
-                "DepthToSpace", [packed], [node.output[0]], f"{stem}.shuffle",
-                blocksize=2, mode="CRD",
+                "DepthToSpace",
+                [packed],
+                [node.output[0]],
+                f"{stem}.shuffle",
+                blocksize=2,
+                mode="CRD",
             ),
         ]
     del graph.node[:]

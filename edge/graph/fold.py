@@ -85,7 +85,7 @@ def split(model: onnx.ModelProto) -> Split:
 
     def with_constants(nodes: list[onnx.NodeProto]) -> list[onnx.NodeProto]:
         needed = {tensor for node in nodes for tensor in _reads(node)}
-        kept = []
+        kept: list[onnx.NodeProto] = []
         for node in reversed(free_nodes):
             if needed & set(node.output):
                 needed.update(_reads(node))

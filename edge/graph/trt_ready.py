@@ -22,7 +22,9 @@ def trt_ready(model: onnx.ModelProto) -> list[str]:
     for node in graph.node:
         if node.op_type not in ("QuantizeLinear", "DequantizeLinear"):
             if node.op_type == "DynamicQuantizeLinear":
-                reasons.append(f"{node.name}: the scale is computed at run time, expected a constant")
+                reasons.append(
+                    f"{node.name}: the scale is computed at run time, expected a constant"
+                )
             continue
         where = node.name or node.output[0]
         scale = constants.get(node.input[1])
@@ -43,9 +45,7 @@ def trt_ready(model: onnx.ModelProto) -> list[str]:
         elif node.op_type == "QuantizeLinear":
             reasons.append(f"{where}: no zero point means uint8, expected int8 with zero point 0")
     bytes_in = {
-        value.name
-        for value in graph.input
-        if value.type.tensor_type.elem_type == TensorProto.UINT8
+        value.name for value in graph.input if value.type.tensor_type.elem_type == TensorProto.UINT8
     }
     for node in graph.node:
         touched = bytes_in.intersection(node.input)

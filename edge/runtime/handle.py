@@ -162,7 +162,9 @@ def submit(h: Handle, frame: npt.NDArray[np.uint8]) -> int:
 def wait(h: Handle, ticket: int) -> Outputs:
     """Mask and depth of a submitted frame, when they are there. Each ticket is good once."""
     if ticket not in h._under_way:
-        raise UsageError(f"ticket {ticket} is not under way; submit() gave none such, or it is spent")
+        raise UsageError(
+            f"ticket {ticket} is not under way; submit() gave none such, or it is spent"
+        )
     h._under_way.discard(ticket)
     h.backend.finish(ticket % SLOTS)
     return _outputs(h, ticket % SLOTS)

@@ -111,7 +111,9 @@ def write_background(
         place_of_bg = stack.enter_context(replacing(out / BG / f"{name}.jpg"))
         place_of_bg.write_bytes(_encoded(".jpg", bg))
         # The picture that is kept is the JPEG's: composites are made on what readers will see.
-        bg = np.asarray(cv2.imdecode(np.fromfile(place_of_bg, np.uint8), cv2.IMREAD_COLOR), np.uint8)
+        bg = np.asarray(
+            cv2.imdecode(np.fromfile(place_of_bg, np.uint8), cv2.IMREAD_COLOR), np.uint8
+        )
         archives = {}
         for part in (FG_BG, MASKS, *([DEPTH] if teacher else [])):
             draft = stack.enter_context(replacing(out / part / f"{name}.zip"))

@@ -12,11 +12,10 @@ from edge.samples.sequences import Sequences, is_sequence
 RENDERED = "rendered"
 
 
-def open_samples(place: str, size: tuple[int, int] | None = None) -> Samples:
+def open_samples(place: str) -> Samples:
     """Samples by name: `rendered[:COUNT[:SEED]]` or a folder (labelled sequences, seed layout).
 
-    size: height and width of rendered scenes; folders keep their own. SampleError says what was
-    found and what was expected.
+    SampleError says what was found and what was expected.
     """
     kind, *numbers = place.split(":")
     if kind == RENDERED:
@@ -25,7 +24,7 @@ def open_samples(place: str, size: tuple[int, int] | None = None) -> Samples:
         count, seed = [int(number) for number in numbers] + [64, 0][len(numbers) :]
         if count < 1:
             raise SampleError(f"--samples {place}: COUNT must be at least 1")
-        return Rendered(count, **({"size": size} if size else {}), seed=seed)
+        return Rendered(count, seed=seed)
     folder = Path(place)
     if not folder.is_dir():
         raise SampleError(
@@ -37,6 +36,6 @@ def open_samples(place: str, size: tuple[int, int] | None = None) -> Samples:
     if is_seed_layout(folder):
         return SeedLayout(folder)
     raise SampleError(
-        f"{folder} holds no samples: expected input/ and groundtruth/ (a labelled sequence), folders"
-        " of such sequences, or bg/, fg_bg/ and fg_bg_masks/ (the seed's layout)"
+        f"{folder} holds no samples: expected input/ and groundtruth/ (a labelled sequence),"
+        " folders of such sequences, or bg/, fg_bg/ and fg_bg_masks/ (the seed's layout)"
     )

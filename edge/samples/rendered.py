@@ -52,7 +52,10 @@ class Rendered:
         scene = Scene(kind, self._seed * 100_003 + number, self._size)
         rng = np.random.default_rng([VERSION, self._seed, number, 0])
         empty = scene.background()
-        bg = _recorded(sensor.light(empty.picture, rng, gain=(0.85, 1.15), balance=0.03, gamma=0.1, offset=2), rng)
+        bg = _recorded(
+            sensor.light(empty.picture, rng, gain=(0.85, 1.15), balance=0.03, gamma=0.1, offset=2),
+            rng,
+        )
         return scene, bg, float(np.percentile(empty.inverse_depth, 99.5)) * 1.25
 
     def __getitem__(self, index: int) -> Sample:
@@ -65,8 +68,12 @@ class Rendered:
         frame = scene.frame(turn * SECONDS + rng.uniform(0, 0.5), camouflage, empty)
         picture = frame.picture
         if rng.random() < 0.5:
-            picture = sensor.light(picture, rng, gain=(0.8, 1.25), balance=0.04, gamma=0.1, offset=3)
-        picture = sensor.shift(picture, *rng.uniform(-0.7, 0.7, 2)) if rng.random() < 0.4 else picture
+            picture = sensor.light(
+                picture, rng, gain=(0.8, 1.25), balance=0.04, gamma=0.1, offset=3
+            )
+        picture = (
+            sensor.shift(picture, *rng.uniform(-0.7, 0.7, 2)) if rng.random() < 0.4 else picture
+        )
         return Sample(
             f"{self.sequence(index)}/{turn}",
             bg,

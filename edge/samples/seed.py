@@ -122,7 +122,7 @@ class SeedLayout:
             depth = None
             if self._has_depth:
                 grey = self._decode(DEPTH, bg, member, cv2.IMREAD_GRAYSCALE)
-                depth = grey.astype(np.float32) / 255
+                depth = grey.astype(np.float32) / np.float32(255)
             size = (frame.shape[0], frame.shape[1])
             return Sample(name, self._background(bg, size), frame, from_alpha(mask), depth)
         except (SampleError, ValueError) as error:

@@ -57,7 +57,7 @@ def noise(image: Picture, rng: Rng, sigma: float) -> Picture:
     """Sensor noise of standard deviation `sigma` grey levels, stronger where it is brighter."""
     grain = rng.standard_normal(image.shape, dtype=np.float32)
     level = sigma * np.sqrt(0.4 + image.astype(np.float32) / 160.0)
-    return np.clip(image + grain * level + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(image + grain * level + 0.5, 0, 255), np.uint8)
 
 
 def blur(image: Picture, sigma: float) -> Picture:

@@ -128,8 +128,7 @@ class UNet(nn.Module):
         scene = self.scene_depth(bg)
         deep_context, context = self.geometry(scene)
         half, quarter, eighth, sixteenth = (
-            torch.abs(f - b)
-            for f, b in zip(self.encoder(fg_bg), self.encoder(bg), strict=True)
+            torch.abs(f - b) for f, b in zip(self.encoder(fg_bg), self.encoder(bg), strict=True)
         )
         x = self.bottom(sixteenth + deep_context)
         for up, refine, skip in zip(

@@ -88,7 +88,9 @@ def person(wears: Look, place: Array, heading: float, phase: float) -> list[Part
         return np.asarray(local @ turn + place, np.float32)
 
     def part(a: Array, b: Array, radius: float, paint: Array, **more: float) -> Part:
-        return Part(limb(a, b, radius * unit * wide, more.get("depth")), paint, more.get("stripes", 0))
+        return Part(
+            limb(a, b, radius * unit * wide, more.get("depth")), paint, more.get("stripes", 0)
+        )
 
     swing = 0.38 * np.sin(phase)
     lift = 0.10 * max(0.0, float(np.cos(phase)))
@@ -117,7 +119,9 @@ def person(wears: Look, place: Array, heading: float, phase: float) -> list[Part
         ]
     parts += [
         part(at(0, 0.8, 0), at(0, 1.1, 0), 0.17, wears.legs),
-        part(at(0, 0.88, 0), at(0, 1.52, 0), 0.2, wears.top, depth=0.14 * unit, stripes=wears.stripes),
+        part(
+            at(0, 0.88, 0), at(0, 1.52, 0), 0.2, wears.top, depth=0.14 * unit, stripes=wears.stripes
+        ),
         part(at(0, 1.3, 0), at(0, 1.5, 0), 0.23, wears.top, depth=0.11 * unit),
         part(at(0, 1.46, 0), at(0, 1.6, 0.01), 0.06, wears.skin),
         part(at(0, 1.52, 0.02), at(0, 1.76, 0.02), 0.09, wears.skin, depth=0.105 * unit),

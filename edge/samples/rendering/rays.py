@@ -22,7 +22,7 @@ def vector(*values: float) -> Array:
 
 @dataclass(frozen=True)
 class Camera:
-    """position: float32 [3]; pitch: downwards, yaw: to the right, field of view: vertical, radians."""
+    """position: float32 [3]; radians: pitch downwards, yaw to the right, vertical field of view."""
 
     position: Array
     pitch: float
@@ -42,9 +42,7 @@ class Camera:
         y = ((np.arange(height, dtype=np.float32) + 0.5) / height * 2 - 1) * -half
         x = ((np.arange(width, dtype=np.float32) + 0.5) / width * 2 - 1) * half * width / height
         right, up, forward = self.axes
-        return np.asarray(
-            forward + x[None, :, None] * right + y[:, None, None] * up, np.float32
-        )
+        return np.asarray(forward + x[None, :, None] * right + y[:, None, None] * up, np.float32)
 
     def project(self, points: Array, height: int, width: int) -> Array:
         """Pixels (x, y) of points [N, 3]; points behind the camera are put far outside."""
@@ -73,7 +71,7 @@ class Plane:
 
 @dataclass(frozen=True)
 class Box:
-    """A box standing on base (its centre's x, y, z of the lowest face), turned about the vertical."""
+    """A box that stands on `base`, the middle of its lowest face, turned about the vertical."""
 
     base: Array
     size: Array

@@ -206,7 +206,9 @@ class Scene:
                 wood = tx.colour(rng, (0.1, 0.5), 0.25)
                 wall = tx.with_panel(wall, place, -0.05, (0.95, 2.1), wood, dark, 0, noise)
             elif kind < 0.65:
-                sky = vector(0.75, 0.7, 0.62) * np.float32(0.15 if outdoors else rng.uniform(0.5, 1.2))
+                sky = vector(0.75, 0.7, 0.62) * np.float32(
+                    0.15 if outdoors else rng.uniform(0.5, 1.2)
+                )
                 wall = tx.with_panel(wall, place, 0.95, (1.4, 1.3), sky, base * 0.8, 2, noise)
             elif kind < 0.85:
                 paint = tx.colour(rng, (0.1, 0.6), 0.6)
@@ -299,7 +301,9 @@ class Scene:
     def _occlusion(self, points: Array, normal: Array) -> Array:
         """Less light near corners and under furniture, 0..1."""
         left, right, end = self._bounds
-        near = np.minimum(np.minimum(points[..., 0] - left, right - points[..., 0]), end - points[..., 2])
+        near = np.minimum(
+            np.minimum(points[..., 0] - left, right - points[..., 0]), end - points[..., 2]
+        )
         level = np.abs(normal[..., 1]) > 0.5
         edge = np.where(level, near, points[..., 1])
         shade = 1 - np.float32(0.4) * np.exp(-np.maximum(edge, 0) / np.float32(0.35))
@@ -366,7 +370,7 @@ class Scene:
         cast = self._seen
         picture = self._developed(cast.colour)
         mask = np.full(self.size, BACKGROUND, np.uint8)
-        return Frame(picture, mask, self._halved(1 / cast.depth))
+        return Frame(picture, mask, self._halved(np.reciprocal(cast.depth)))
 
     def frame(self, t: float, camouflage: bool = False, empty: bool = False) -> Frame:
         """The scene at t seconds, with those who are there then.
@@ -420,7 +424,7 @@ class Scene:
         if window is not None:
             gap = np.linalg.norm((self._seen.points[window] - foot)[..., ::2], axis=-1)
             low = self._seen.points[window][..., 1] < 0.05
-            colour[window] *= np.where(low, 1 - 0.35 * np.exp(-(gap / 0.22) ** 2), 1)[..., None]
+            colour[window] *= np.where(low, 1 - 0.35 * np.exp(-((gap / 0.22) ** 2)), 1)[..., None]
 
     def _draw(
         self, colour: Array, depth: Array, new: Array, parts: list[Part], camouflage: bool
@@ -452,7 +456,7 @@ class Scene:
 
     # ------------------------------------------------------------------ pixels
 
-    def _halved(self, values: Array) -> Array:
+    def _halved(self, values: npt.NDArray[np.floating]) -> Array:
         height, width = self.size
         return np.asarray(
             cv2.resize(values.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA),
@@ -464,4 +468,4 @@ class Scene:
         exposed = self._halved(linear) * np.float32(1.15)
         toned = exposed * (1 + exposed / 4) / (1 + exposed)
         grey = np.clip(toned * 1.2, 0, 1) ** np.float32(1 / 2.2)
-        return (grey * 255 + 0.5).astype(np.uint8)
+        return np.asarray(grey * 255 + 0.5, np.uint8)

@@ -51,7 +51,7 @@ def colour(rng: np.random.Generator, value: tuple[float, float], chroma: float) 
     """A random colour of that brightness range; chroma 0 is grey."""
     level = rng.uniform(*value)
     tint = np.exp(rng.normal(0, chroma, 3))
-    return np.clip(level * tint / tint.mean(), 0.01, 0.95).astype(np.float32)
+    return np.asarray(np.clip(level * tint / tint.mean(), 0.01, 0.95), np.float32)
 
 
 def plain(base: Array, noise: Noise, scale: float, strength: float) -> Texture:
@@ -82,8 +82,14 @@ def laid(
 
 
 def with_panel(
-    under: Texture, left: float, low: float, size: tuple[float, float], inner: Array, frame: Array,
-    bars: int, noise: Noise,
+    under: Texture,
+    left: float,
+    low: float,
+    size: tuple[float, float],
+    inner: Array,
+    frame: Array,
+    bars: int,
+    noise: Noise,
 ) -> Texture:
     """A door, window or poster on a wall: a rectangle with a frame and `bars` across and up."""
 
@@ -95,7 +101,8 @@ def with_panel(
             return below
         margin = np.minimum(np.minimum(a, 1 - a) * size[0], np.minimum(b, 1 - b) * size[1])
         cross = np.minimum(
-            np.abs((a * bars + 0.5) % 1 - 0.5) * size[0], np.abs((b * bars + 0.5) % 1 - 0.5) * size[1]
+            np.abs((a * bars + 0.5) % 1 - 0.5) * size[0],
+            np.abs((b * bars + 0.5) % 1 - 0.5) * size[1],
         )
         edge = (margin < 0.06) | ((cross < 0.03) & (bars > 1))
         shade = 1 + 0.35 * noise.rough(u, v, 0.5)

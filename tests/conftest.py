@@ -1,0 +1,85 @@
+"""What most tests need: a small true network, samples, and builds made of them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from calibrate.apply import apply
+from calibrate.record import key_of, observe
+from edge.build import Plan, planned, write
+from edge.bundled import DEFAULT, bundled
+from edge.graph.resize import at_size
+from edge.samples.rendered import Rendered
+from edge.samples.sample import Sample, resized
+from edge.targets import TARGETS
+
+SIDE = 64
+DATA = Path(__file__).parents[2] / "shared"
+"""Real pictures, where this checkout has them beside it; never part of the repository."""
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    if not (DATA / "data" / "sequences").is_dir():
+        pytest.skip("no real data beside this checkout")
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def samples() -> list[Sample]:
+    """Eight rendered samples of two scenes, SIDE x SIDE."""
+    rendered = Rendered(8, (SIDE, SIDE), seed=5, frames_per_scene=4)
+    return [resized(rendered[i], SIDE, SIDE) for i in range(len(rendered))]
+
+
+@pytest.fixture(scope="session")
+def network() -> onnx.ModelProto:
+    """The bundled network at SIDE x SIDE."""
+    return at_size(onnx.load(bundled(DEFAULT)), SIDE, SIDE)
+
+
+@pytest.fixture(scope="session")
+def plan(network: onnx.ModelProto, samples: list[Sample]) -> Callable[..., Plan]:
+    """plan(target, precision): what `edge build` would write."""
+
+    def make(target: str, precision: str, sm: tuple[int, ...] = ()) -> Plan:
+        float_plan = planned(network, "net", TARGETS[target], precision, "edge build", sm)
+        if precision != "int8":
+            return float_plan
+        key = key_of("m", "s", "rendered", len(samples), "minmax", (SIDE, SIDE))
+        return apply(float_plan, observe(float_plan.split, samples, key, threads=1))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def builds(
+    plan: Callable[..., Plan], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str, str], Path]:
+    """builds(target, precision): a build folder, made once; tests must not change it."""
+    root = tmp_path_factory.mktemp("builds")
+
+    def make(target: str, precision: str) -> Path:
+        place = root / f"{target}-{precision}"
+        if not place.exists():
+            write(plan(target, precision), place, time.monotonic())
+        return place
+
+    return make
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+@pytest.fixture(autouse=True)
+def _no_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environ, "NO_COLOR", "1")

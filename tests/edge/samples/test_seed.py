@@ -1,0 +1,176 @@
+"""The seed's layout: written by compose, read back, and what other writers left in it."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.samples.compose import Recipe, composites, done, write_background
+from edge.samples.cutouts import Cutout, read_backgrounds, read_cutouts
+from edge.samples.open import open_samples
+from edge.samples.sample import FOREGROUND, IGNORED, SampleError, readable
+from edge.samples.seed import SeedLayout
+from edge.samples.stats import stats
+
+RECIPE = Recipe(size=64, places=2, seed=3)
+
+
+def pictures(folder: Path) -> tuple[Path, Path]:
+    """Two backgrounds and two cut-outs as files."""
+    rng = np.random.default_rng(0)
+    for part in ("bg", "fg"):
+        (folder / part).mkdir(parents=True)
+    for name in ("hall", "yard"):
+        picture = cv2.resize(rng.integers(0, 256, (6, 8, 3), np.uint8), (96, 80))
+        cv2.imwrite(str(folder / "bg" / f"{name}.jpg"), picture)
+    for name in ("person1", "box2"):
+        cutout = np.zeros((60, 30, 4), np.uint8)
+        cv2.ellipse(cutout, (15, 30), (12, 28), 0, 0, 360, (40, 90, 200, 255), -1)
+        cv2.imwrite(str(folder / "fg" / f"{name}.png"), cutout)
+    return folder / "bg", folder / "fg"
+
+
+def compose(root: Path, out: Path) -> None:
+    backgrounds, cutouts = pictures(root)
+    for name, bg in read_backgrounds(backgrounds, 128).items():
+        things = read_cutouts(cutouts, 128)
+        assert sum(1 for _ in write_background(out, name, bg, things, RECIPE, None)) == 8
+
+
+def test_what_was_composed_is_read_back(tmp_path: Path) -> None:
+    compose(tmp_path / "in", tmp_path / "out")
+    samples = open_samples(str(tmp_path / "out"))
+    assert isinstance(samples, SeedLayout)
+    assert len(samples) == RECIPE.count(2, 2) == 16
+    sample = samples[0]
+    assert sample.bg.shape == sample.fg_bg.shape == (64, 64, 3)
+    assert sample.name.startswith("hall/hall_")
+    changed = np.abs(sample.fg_bg.astype(int) - sample.bg).max(axis=2) > 40
+    inside, outside = sample.mask == FOREGROUND, sample.mask == 0
+    assert changed[inside].mean() > 0.9
+    assert changed[outside].mean() < 0.02
+
+
+def test_composites_depend_on_seed_and_names_only() -> None:
+    bg = np.zeros((64, 64, 3), np.uint8)
+    rng = np.random.default_rng(0)
+    things = [
+        Cutout(name, rng.integers(0, 256, (20, 10, 3), np.uint8), np.full((20, 10), 255, np.uint8))
+        for name in ("a", "b")
+    ]
+    both = {c.name: c.fg_bg for c in composites("hall", bg, things, RECIPE)}
+    alone = {c.name: c.fg_bg for c in composites("hall", bg, things[1:], RECIPE)}
+    assert len(both) == 8
+    for name, picture in alone.items():
+        assert np.array_equal(picture, both[name])
+    assert {"hall_a_1", "hall_flip_a_2"} <= set(both)
+
+
+def test_a_killed_run_leaves_no_half_zip(tmp_path: Path) -> None:
+    backgrounds, cutouts = pictures(tmp_path / "in")
+    bg = read_backgrounds(backgrounds, 128)["hall"]
+    run = write_background(tmp_path / "out", "hall", bg, read_cutouts(cutouts, 128), RECIPE, None)
+    next(run)
+    run.close()
+    assert not done(tmp_path / "out", "hall", with_depth=False)
+    assert not list((tmp_path / "out").rglob("*.zip"))
+    assert not list((tmp_path / "out").rglob("*.part"))
+
+
+def rewrite(path: Path, members: dict[str, bytes]) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+
+
+def test_jpeg_bytes_under_png_names_and_duplicates_are_read(tmp_path: Path) -> None:
+    out = tmp_path / "seed"
+    for part in ("bg", "fg_bg", "fg_bg_masks", "depth_maps"):
+        (out / part).mkdir(parents=True)
+    frame = np.full((32, 32, 3), 90, np.uint8)
+    cv2.imwrite(str(out / "bg" / "hall.jpg"), frame)
+    jpeg = cv2.imencode(".jpg", frame)[1].tobytes()
+    last = cv2.imencode(".jpg", np.full((32, 32, 3), 200, np.uint8))[1].tobytes()
+    soft = np.zeros((32, 32), np.uint8)
+    soft[:, 8:] = 128
+    soft[:, 16:] = 255
+    with pytest.warns(UserWarning), zipfile.ZipFile(out / "fg_bg" / "hall.zip", "w") as archive:
+        archive.writestr("hall_person1_1.png", jpeg)
+        archive.writestr("hall_person1_1.png", last)  # a writer that was run twice
+    rewrite(
+        out / "fg_bg_masks" / "hall.zip",
+        {"hall_person1_1.png": cv2.imencode(".png", soft)[1].tobytes()},
+    )
+    rewrite(
+        out / "depth_maps" / "hall.zip",
+        {"hall_person1_1.png": cv2.imencode(".png", soft)[1].tobytes()},
+    )
+    samples = SeedLayout(out)
+    assert len(samples) == 1
+    assert samples[0].fg_bg.mean() == pytest.approx(200, abs=2)
+    assert samples[0].mask[0, [0, 10, 20]].tolist() == [0, IGNORED, FOREGROUND]
+    depth = samples[0].depth
+    assert depth is not None
+    assert depth[0, 20] == 1.0
+
+
+def test_a_broken_member_is_named_and_skipped(tmp_path: Path) -> None:
+    compose(tmp_path / "in", tmp_path / "out")
+    path = tmp_path / "out" / "fg_bg" / "hall.zip"
+    with zipfile.ZipFile(path) as archive:
+        info = archive.infolist()[2]
+    data = bytearray(path.read_bytes())
+    data[info.header_offset + 200] ^= 0xFF
+    path.write_bytes(bytes(data))
+    samples = SeedLayout(tmp_path / "out")
+    read = list(readable(samples, list(range(len(samples)))))
+    assert len(read) == 15
+    (name,) = samples.skipped
+    assert Path(info.filename).stem in name
+    assert "CRC" in samples.skipped[name]
+
+
+def test_a_zip_that_is_none_is_skipped_and_nothing_left_is_an_error(tmp_path: Path) -> None:
+    compose(tmp_path / "in", tmp_path / "out")
+    (tmp_path / "out" / "fg_bg" / "hall.zip").write_bytes(b"PK nothing")
+    samples = SeedLayout(tmp_path / "out")
+    assert len(samples) == 8
+    assert "hall.zip" in samples.skipped
+    (tmp_path / "out" / "fg_bg" / "yard.zip").unlink()
+    with pytest.raises(SampleError, match="cannot open the zip"):
+        SeedLayout(tmp_path / "out")
+
+
+def test_zips_stay_open_in_one_process_and_are_not_sent_to_another(tmp_path: Path) -> None:
+    compose(tmp_path / "in", tmp_path / "out")
+    samples = SeedLayout(tmp_path / "out")
+    opened = []
+    original = zipfile.ZipFile.__init__
+
+    def counting(self, file, *args, **kwargs):  # type: ignore[no-untyped-def]
+        opened.append(file)
+        original(self, file, *args, **kwargs)
+
+    zipfile.ZipFile.__init__ = counting  # type: ignore[method-assign]
+    try:
+        for index in range(8):
+            samples[index]
+    finally:
+        zipfile.ZipFile.__init__ = original  # type: ignore[method-assign]
+    assert len(opened) == 2  # frames and masks of one background
+    assert pickle.loads(pickle.dumps(samples))[0].name == samples[0].name
+
+
+def test_stats_are_those_of_all_pixels(tmp_path: Path) -> None:
+    compose(tmp_path / "in", tmp_path / "out")
+    samples = SeedLayout(tmp_path / "out")
+    found = stats(samples[i] for i in range(len(samples)))
+    frames = np.stack([samples[i].fg_bg for i in range(len(samples))])[..., ::-1] / 255
+    pixels = frames.reshape(-1, 3)
+    assert found["fg_bg"]["mean"] == pytest.approx(pixels.mean(0), abs=1e-4)
+    assert found["fg_bg"]["std"] == pytest.approx(pixels.std(0), abs=1e-4)

@@ -1,0 +1,81 @@
+"""Metrics against published vectors: independent programs agree on these numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edge.accuracy import FARTHEST, MaskCounts, align, count_mask, depth_scores, means
+from edge.samples.sequences import from_codes
+
+I, J = np.mgrid[0:224, 0:224].astype(np.float64)
+A = 0.5 + 0.3 * np.sin(0.11 * I) * np.cos(0.07 * J) + 0.15 * np.sin(0.0221 * I + 0.029 * J)
+B = np.clip(0.9 * A + 0.04 + 0.05 * np.sin(0.5 * I + 0.3 * J), 0, 1)
+G = (I - 110) ** 2 + (J - 100) ** 2 < 45**2
+P = (I - 118) ** 2 + (J - 108) ** 2 < 42**2
+
+
+def test_mask_scores_of_the_reference_discs() -> None:
+    counts = count_mask(P, np.where(G, 255, 0).astype(np.uint8))
+    assert counts == MaskCounts(tp=4919, fp=602, fn=1430, tn=43225)
+    scores = counts.scores()
+    assert scores["recall"] == pytest.approx(0.774768, abs=1e-6)
+    assert scores["precision"] == pytest.approx(0.890962, abs=1e-6)
+    assert scores["f_measure"] == pytest.approx(0.828812, abs=1e-6)
+    assert scores["iou"] == pytest.approx(0.707668, abs=1e-6)
+
+
+def test_mask_scores_with_cdnet_labels() -> None:
+    """Shadow is background, unknown and outside count nowhere (CDnet 2014's comparator)."""
+    codes = np.zeros((224, 224), np.uint8)
+    codes[(I - 110) ** 2 + (J - 150) ** 2 < 30**2] = 50
+    codes[(I - 110) ** 2 + (J - 100) ** 2 < 48**2] = 170
+    codes[G] = 255
+    codes[:, :20] = 85
+    counts = count_mask(P, from_codes(codes))
+    assert counts == MaskCounts(tp=4919, fp=318, fn=1430, tn=38169)
+    assert counts.scores()["f_measure"] == pytest.approx(0.849128, abs=1e-6)
+
+
+def test_an_empty_scene_found_empty_is_perfect_and_one_wrong_pixel_is_not() -> None:
+    truth = np.zeros((4, 4), np.uint8)
+    nothing = np.zeros((4, 4), bool)
+    assert count_mask(nothing, truth).scores()["iou"] == 1.0
+    nothing[0, 0] = True
+    assert count_mask(nothing, truth).scores()["iou"] == 0.0
+
+
+def test_alignment_is_least_squares() -> None:
+    """The reference vector: prediction 3 / pred + 0.2 aligned to 1 / gt."""
+    true, found = 1 / (9.5 * A + 0.5), 3 / (9.5 * B + 0.5) + 0.2
+    slope, offset = np.linalg.lstsq(
+        np.stack([found.ravel(), np.ones(found.size)], 1), true.ravel(), rcond=None
+    )[0]
+    assert (slope, offset) == pytest.approx((0.357799, -0.086504), abs=1e-6)
+    assert align(found.ravel(), true.ravel()) == pytest.approx(slope * found.ravel() + offset)
+
+
+def test_depth_scores_of_the_reference_vector() -> None:
+    """AbsRel and delta1 of the vector, whose depth is nowhere cut off by FARTHEST."""
+    true, found = 1 / (9.5 * A + 0.5), 3 / (9.5 * B + 0.5) + 0.2
+    assert true.min() > FARTHEST * true.max()
+    scores = depth_scores(found, true)
+    assert scores["abs_rel"] == pytest.approx(0.072370, abs=5e-4)
+    assert scores["delta1"] == pytest.approx(0.985551, abs=1e-6)
+
+
+def test_depth_scores_do_not_care_for_scale_and_shift_but_for_which_end_is_near() -> None:
+    assert depth_scores(3 * A + 7, A)["abs_rel"] == pytest.approx(0, abs=1e-9)
+    assert depth_scores(-A, A)["delta1"] < 0.5
+
+
+def test_unknown_depth_counts_nowhere() -> None:
+    truth = A.copy()
+    truth[:100] = np.nan
+    wild = A.copy()
+    wild[:100] = 1e6
+    assert depth_scores(wild, truth)["abs_rel"] == pytest.approx(0, abs=1e-9)
+
+
+def test_means() -> None:
+    assert means([{"iou": 1.0}, {"iou": 0.0}]) == {"iou": 0.5}

@@ -1,0 +1,79 @@
+"""Who may import whom: the data's way through the folders points one way."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+OURS = {"edge", "calibrate", "train", "benchmarks"}
+ALLOWED = {
+    "train": {"train", "calibrate", "edge"},
+    "benchmarks": {"benchmarks", "calibrate", "edge"},
+    "calibrate": {"calibrate", "edge"},
+    "edge": {"edge"},
+}
+TORCH = {"torch", "lightning_fabric", "pytorch_msssim", "onnxsim"}
+
+
+def imports(file: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+def sources() -> list[Path]:
+    return [file for folder in sorted(OURS) for file in sorted((ROOT / folder).rglob("*.py"))]
+
+
+@pytest.mark.parametrize("file", sources(), ids=lambda f: str(f.relative_to(ROOT)))
+def test_a_folder_imports_only_what_it_may(file: Path) -> None:
+    folder, *inner = file.relative_to(ROOT).parts
+    names = imports(file)
+    if inner[0] != "cli":  # the command line may call every folder, inside its commands
+        used = {name.split(".")[0] for name in names} & OURS
+        assert used <= ALLOWED[folder]
+    if folder != "train" and inner[0] != "cli":
+        assert not {name.split(".")[0] for name in names} & TORCH
+    if inner[0] == "runtime":
+        ours = {name for name in names if name.split(".")[0] in OURS}
+        assert all(
+            name.startswith(("edge.runtime", "edge.manifest", "edge.errors")) or name == "edge"
+            for name in ours
+        )
+        theirs = {name.split(".")[0] for name in names} - set(sys.stdlib_module_names) - OURS
+        assert theirs <= {"numpy", "onnxruntime", "openvino"}
+
+
+def test_import_edge_brings_nothing_heavy() -> None:
+    heavy = ["cv2", "onnx", "torch", "numpy", "typer", "onnxruntime", "openvino"]
+    code = f"import sys, edge; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_runtime_needs_numpy_and_one_backend_only(builds, tmp_path: Path) -> None:
+    """With cv2, onnx, typer and rich made impossible to import, a frame is still inferred."""
+    build = builds("onnxruntime", "int8")
+    code = f"""
+import sys
+for name in ("cv2", "onnx", "typer", "rich", "torch"):
+    sys.modules[name] = None
+import numpy as np
+import edge
+picture = np.zeros((64, 64, 3), np.uint8)
+with edge.open({str(build)!r}, threads=1) as h:
+    edge.set_background(h, picture)
+    mask, depth = edge.infer(h, picture)
+    print(mask.shape, depth.dtype)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "(64, 64) float32", done.stderr
