@@ -19,5 +19,5 @@ def apply(plan: Plan, ranges: Ranges) -> Plan:
         plan,
         frame=quantize(frame, ranges.ranges, SCHEMES[plan.target.scheme]),
         ranges=ranges.to_json(),
-        calibration=asdict(ranges.key),
+        calibration=asdict(ranges.key) | {"imgsz": list(ranges.key.imgsz)},
     )

@@ -1,0 +1,139 @@
+"""The benchmark on real builds: what is in the report, and that it can see a loss."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from benchmarks.run import Settings, bench, drop, worst_drop
+from benchmarks.table import headline, markdown, plain
+from edge import manifest as manifests
+from edge.build import Plan, write
+from edge.errors import EdgeError
+
+SETTINGS = Settings("rendered:6:4", 6, threads=1, warmup=0.0, duration=0.0, iterations=70)
+
+
+def watch(what: str, done: int, total: int) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def report(builds) -> dict[str, Any]:
+    return bench([builds("openvino", "int8"), builds("onnxruntime", "int8")], SETTINGS, watch)
+
+
+def test_fp32_stands_beside_every_build(report: dict[str, Any]) -> None:
+    folded = [(e["target"], e["precision"]) for e in report["builds"] if e["folded"]]
+    assert folded == [
+        ("openvino", "fp32"),
+        ("openvino", "int8"),
+        ("onnxruntime", "fp32"),
+        ("onnxruntime", "int8"),
+    ]
+    assert [e["folded"] for e in report["builds"]] == [True] * 4 + [False] * 4
+    for entry in report["builds"]:
+        if entry["precision"] == "fp32":
+            assert not any(any(values.values()) for values in entry["drop"].values()) or (
+                not entry["folded"]
+            )
+
+
+def test_the_report_has_the_keys_that_people_rely_on(report: dict[str, Any]) -> None:
+    json.dumps(report)
+    assert report["samples"]["count"] == 6
+    assert report["samples"]["depth"] == "truth"
+    for entry in report["builds"]:
+        for name in ("latency_ms", "preprocess_ms", "end_to_end_ms"):
+            assert {"min", "mean", "p50", "p90", "p95", "p99", "max", "n"} == set(entry[name])
+        assert {"iou", "f_measure", "precision", "recall"} == set(entry["mask"])
+        assert {"abs_rel", "rmse", "delta1"} == set(entry["depth"])
+        assert entry["end_to_end_ms"]["mean"] >= entry["latency_ms"]["mean"]
+        assert entry["rss_peak_mb"] > 10
+    folded = report["builds"][0]
+    assert folded["latency_ms"]["n"] == 70
+    assert folded["latency_ms"]["p90"] is not None
+    assert folded["latency_ms"]["p99"] is None  # 70 samples say nothing about it
+
+
+def test_folding_changes_no_score_of_fp32(report: dict[str, Any]) -> None:
+    for folded in report["builds"][:4]:
+        for other in report["builds"][4:]:
+            if (folded["name"], folded["precision"]) == (other["name"], "fp32"):
+                for part in ("mask", "depth"):
+                    assert folded[part] == pytest.approx(other[part], abs=1e-4)
+
+
+def test_a_spoiled_engine_shows_as_a_loss(plan: Callable[..., Plan], tmp_path: Path) -> None:
+    """The same build with the mask's last bias moved: what the gate is there to catch."""
+    good = plan("onnxruntime", "fp32")
+    frame = onnx.ModelProto.FromString(good.frame.SerializeToString())
+    bias = next(
+        w for w in frame.graph.initializer if w.name.endswith("head.bias") and w.dims == [2]
+    )
+    values = numpy_helper.to_array(bias) + np.array([6, 0], np.float32)
+    bias.CopyFrom(numpy_helper.from_array(values, bias.name))
+    write(replace(good, frame=frame, precision="fp16"), tmp_path / "spoiled", time.monotonic())
+    found = bench([tmp_path / "spoiled"], SETTINGS, watch)
+    lost, whose = worst_drop(found)
+    assert lost > 0.1
+    assert "spoiled" not in whose
+    assert found["builds"][1]["drop"]["mask"]["iou"] == pytest.approx(
+        found["builds"][0]["mask"]["iou"] - found["builds"][1]["mask"]["iou"], abs=1e-5
+    )
+
+
+def test_samples_without_depth_are_compared_with_fp32(builds, tmp_path: Path, samples) -> None:
+    import cv2
+
+    folder = tmp_path / "hall"
+    for part in ("input", "groundtruth"):
+        (folder / part).mkdir(parents=True)
+    cv2.imwrite(str(folder / "bg.png"), samples[0].bg)
+    for number, sample in enumerate(samples[:4]):
+        cv2.imwrite(str(folder / "input" / f"{number}.png"), sample.fg_bg)
+        cv2.imwrite(str(folder / "groundtruth" / f"{number}.png"), sample.mask)
+    found = bench([builds("onnxruntime", "int8")], replace(SETTINGS, samples=str(folder)), watch)
+    assert found["samples"]["depth"] == "fp32"
+    fp32, int8 = found["builds"][:2]
+    assert fp32["depth"]["delta1"] == 1.0
+    assert 0.9 < int8["depth"]["delta1"] <= 1.0
+    assert "compared with FP32's own" in markdown(found, "edge bench")
+
+
+def test_a_build_that_does_not_fit_stops_the_run_with_its_own_words(builds, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(builds("openvino", "int8"), broken)
+    (broken / "frame.bin").write_bytes(b"")
+    with pytest.raises(manifests.BuildMismatch, match=r"frame\.bin is not the file"):
+        bench([broken], SETTINGS, watch)
+    with pytest.raises(EdgeError, match="no folder"):
+        bench([builds("openvino", "int8")], replace(SETTINGS, samples="/nowhere"), watch)
+
+
+def test_drop_is_positive_where_something_was_lost() -> None:
+    reference = {"mask": {"iou": 0.9}, "depth": {"abs_rel": 0.1, "delta1": 0.8}}
+    worse = {"mask": {"iou": 0.8}, "depth": {"abs_rel": 0.3, "delta1": 0.9}}
+    found = drop(worse, reference)
+    assert found["mask"]["iou"] == pytest.approx(0.1)
+    assert found["depth"] == {"abs_rel": pytest.approx(0.2), "delta1": pytest.approx(-0.1)}
+
+
+def test_the_table(report: dict[str, Any]) -> None:
+    text = plain(report)
+    assert len(text.splitlines()) == 5
+    assert "13/13" in text
+    assert "x as fast as FP32" in headline(report)
+    page = markdown(report, "edge bench build/net")
+    assert page.count("| net-") == 4
+    assert "edge bench build/net" in page

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from calibrate.observe import histograms
+from calibrate.record import key_of, load, observe
+from edge.errors import EdgeError
+from edge.graph.fold import split
+from edge.samples.sample import Sample
+
+KEY = key_of("model", "samples", "rendered", 8, "minmax", (64, 64))
+
+
+def test_observed_extremes_are_those_of_a_plain_run(
+    network: onnx.ModelProto, samples: list[Sample]
+) -> None:
+    """The unsplit network with one tensor made an output, run by ONNX Runtime."""
+    found = histograms(split(network), samples, threads=1)
+    name = next(n.output[0] for n in split(network).frame.graph.node if n.op_type == "Abs")
+    watched = onnx.ModelProto.FromString(network.SerializeToString())
+    watched.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
+    session = onnxruntime.InferenceSession(watched.SerializeToString())
+    values = [session.run([name], {"bg": s.bg[None], "fg_bg": s.fg_bg[None]})[0] for s in samples]
+    assert found[name].low == pytest.approx(min(v.min() for v in values), abs=1e-5)
+    assert found[name].high == pytest.approx(max(v.max() for v in values), abs=1e-4)
+    assert found[name].counts.sum() == sum(v.size for v in values)
+
+
+def test_a_record_is_written_and_read(
+    network: onnx.ModelProto, samples: list[Sample], tmp_path: Path
+) -> None:
+    ranges = observe(split(network), samples, KEY, threads=1)
+    path = tmp_path / "ranges.json"
+    path.write_text(ranges.to_json())
+    assert load(path, KEY) == ranges
+    assert all(np.isfinite(value) for pair in ranges.ranges.values() for value in pair)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("model_sha256", "other"),
+        ("samples_sha256", "other"),
+        ("method", "mse"),
+        ("count", 9),
+        ("imgsz", (96, 96)),
+        ("versions", {"edge": "0"}),
+    ],
+)
+def test_a_stale_record_is_refused(field: str, value: object, tmp_path: Path) -> None:
+    path = tmp_path / "ranges.json"
+    path.write_text(json.dumps({"schema": "edge.ranges/1", "key": KEY.__dict__, "ranges": {}}))
+    assert load(path, KEY).ranges == {}
+    with pytest.raises(EdgeError, match=f"is stale: its {field} is"):
+        load(path, replace(KEY, **{field: value}))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": "x"}'])
+def test_what_is_no_record_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "ranges.json"
+    path.write_text(text)
+    with pytest.raises(EdgeError, match="is not a file of activation ranges"):
+        load(path, KEY)
+
+
+def test_ranges_are_never_guessed(network: onnx.ModelProto) -> None:
+    with pytest.raises(EdgeError, match="no samples to calibrate with"):
+        observe(split(network), [], KEY, threads=1)

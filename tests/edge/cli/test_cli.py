@@ -1,0 +1,177 @@
+"""The command line as a user types it: JSON, exit codes, one sentence for every wrong thing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edge.errors import EXTRAS, missing
+
+QUICK = ["--samples", "rendered:4", "--calib-samples", "4", "--imgsz", "64"]
+
+
+def edge(*words: object, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "edge", *map(str, words)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "NO_COLOR": "1", **env},
+    )
+
+
+def refused(done: subprocess.CompletedProcess[str], code: int, words: str) -> None:
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [[], ["train"], ["export"], ["calibrate"], ["build"], ["bench"], ["dataset", "show"]]
+)
+def test_help(command: list[str], tmp_path: Path) -> None:
+    done = edge(*command, "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "Usage" in done.stdout
+
+
+def test_build_and_bench_with_json(tmp_path: Path) -> None:
+    done = edge("build", *QUICK, "--target", "onnxruntime", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    built = json.loads(done.stdout)
+    assert built["path"] == "build/small-int8-onnxruntime-64x64"
+    assert {"name", "target", "precision", "imgsz", "files", "size_mb", "build_s"} <= built.keys()
+    assert 0 < built["int8_layers"] <= built["layers"]
+
+    quick = ["--samples", "rendered:4", "--duration", 0, "--iterations", 20, "--warmup", 0]
+    done = edge("bench", built["path"], *quick, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report == json.loads((tmp_path / "reports" / "report.json").read_text())
+    assert (tmp_path / "reports" / "report.md").read_text().startswith("**small-int8")
+
+    slow = edge("bench", built["path"], *quick, "--gate-fps", "1e9", cwd=tmp_path)
+    assert slow.returncode == 4
+    assert "fps, asked are" in slow.stderr
+    lossy = edge("bench", built["path"], *quick, "--gate-drop", "-2", cwd=tmp_path)
+    assert lossy.returncode == 3
+    assert "allowed is -2" in lossy.stderr
+
+
+@pytest.mark.slow
+def test_a_rectangle_at_every_station(tmp_path: Path) -> None:
+    """320x192: calibrate to a file, build from it, and a stale file is refused."""
+    quick = ["--samples", "rendered:3", "--imgsz", "320x192", "--calib-samples", 3]
+    done = edge("calibrate", *quick, "--calib-method", "mse", cwd=tmp_path)
+    assert done.stdout.strip() == "ranges.json", done.stderr
+    again = [*quick, "--ranges", "ranges.json", "--calib-method"]
+    done = edge("build", *again, "mse", "--target", "openvino", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["imgsz"] == [192, 320]
+    done = edge("build", *again, "minmax", "--target", "openvino", cwd=tmp_path)
+    refused(done, 1, "ranges.json is stale: its method is mse, this build has minmax")
+
+
+WRONG = {
+    "a missing folder": (["--samples", "/nowhere"], 1, "no folder /nowhere"),
+    "a size that does not divide": (["--imgsz", "100"], 2, "multiples of 16; the nearest is 96x96"),
+    "a size that is none": (["--imgsz", "big"], 2, "expected WIDTHxHEIGHT"),
+    "an unknown target": (["--target", "tpu"], 2, "unknown target 'tpu'; known: auto"),
+    "an unknown precision": (["--precision", "int4"], 2, "unknown precision 'int4'"),
+    "an unknown network": (["--network", "huge"], 2, "no bundled network 'huge'; bundled: "),
+    "an unknown method": (["--calib-method", "magic"], 2, "unknown --calib-method 'magic'"),
+    "a missing file": (["none.onnx"], 1, "no file none.onnx"),
+    "an unknown generation": (["--target", "tensorrt-rtx", "--sm", "87"], 2, "known: 75, 80"),
+    "a generation for a CPU": (
+        ["--target", "openvino", "--sm", "86"],
+        2,
+        "--sm is for tensorrt-rtx",
+    ),
+    "a folder that is no build": (["."], 5, "is not a build"),
+    "no option of ours": (["--fast"], 2, "No such option"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_things_get_one_sentence(case: str, tmp_path: Path) -> None:
+    words, code, sentence = WRONG[case]
+    refused(edge("build", *words, cwd=tmp_path), code, sentence)
+    assert not (tmp_path / "build").exists()
+
+
+def test_a_file_that_is_no_network(tmp_path: Path) -> None:
+    for data in (b"", b"garbage" * 50):
+        (tmp_path / "net.onnx").write_bytes(data)
+        refused(edge("build", "net.onnx", cwd=tmp_path), 1, "net.onnx is not an ONNX network")
+
+
+def test_a_build_with_a_flipped_byte(builds, tmp_path: Path) -> None:
+    shutil.copytree(builds("openvino", "int8"), tmp_path / "copy")
+    data = bytearray((tmp_path / "copy" / "frame.bin").read_bytes())
+    data[100] ^= 1
+    (tmp_path / "copy" / "frame.bin").write_bytes(bytes(data))
+    refused(edge("bench", "copy", cwd=tmp_path), 5, "frame.bin is not the file that was built")
+
+
+def test_tensorrt_without_tensorrt(tmp_path: Path) -> None:
+    done = edge("build", *QUICK, "--target", "tensorrt", "--json", cwd=tmp_path)
+    assert done.returncode == 5
+    assert json.loads(done.stdout)["int8_layers"] is None
+    assert "the Python module `tensorrt` is not installed here" in done.stderr
+    place = tmp_path / "build" / "small-int8-tensorrt-64x64"
+    assert {"frame.onnx", "background.onnx", "ranges.json"} <= {p.name for p in place.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("module", "command"),
+    [
+        ("torch", ["train"]),
+        ("onnxruntime", ["calibrate"]),
+        ("openvino", ["build", "--target", "openvino", *QUICK]),
+    ],
+)
+def test_a_missing_extra_gives_the_install_command(
+    module: str, command: list[str], tmp_path: Path
+) -> None:
+    """As on a machine without it: the import of that one module fails."""
+    hide = tmp_path / "hide"
+    hide.mkdir()
+    (hide / "sitecustomize.py").write_text(f"import sys; sys.modules[{module!r}] = None\n")
+    done = edge(*command, cwd=tmp_path, PYTHONPATH=str(hide))
+    refused(done, 1, f"this needs `{module}`, which is not installed")
+    assert f"'.[{EXTRAS[module]}]'" in str(missing(module))
+
+
+def test_a_data_set_is_composed_resumed_and_measured(tmp_path: Path) -> None:
+    import cv2
+    import numpy as np
+
+    for part in ("bg", "fg"):
+        (tmp_path / part).mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("hall", "yard"):
+        cv2.imwrite(
+            str(tmp_path / "bg" / f"{name}.png"), rng.integers(0, 256, (40, 50, 3), np.uint8)
+        )
+    cv2.imwrite(str(tmp_path / "fg" / "box.png"), np.full((20, 10, 4), 255, np.uint8))
+    words = ["dataset", "compose", "bg", "fg", "--out", "out", "--places", 3, "--size", 64]
+    done = edge(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "12 composites of 2 backgrounds and 1 cut-outs; 0 backgrounds are there" in done.stderr
+    first = (tmp_path / "out" / "fg_bg" / "yard.zip").stat().st_mtime_ns
+    (tmp_path / "out" / "fg_bg" / "hall.zip").unlink()
+    done = edge(*words, cwd=tmp_path)
+    assert "1 backgrounds are there already" in done.stderr
+    assert (tmp_path / "out" / "fg_bg" / "yard.zip").stat().st_mtime_ns == first
+    refused(edge(*words[:-1], 32, cwd=tmp_path), 1, "give the same options or another --out")
+    found = edge("dataset", "stats", "out", "--json", cwd=tmp_path)
+    assert json.loads(found.stdout)["samples"] == 12
+    shown = edge("dataset", "show", "out", "--out", "sheet.png", cwd=tmp_path)
+    assert shown.stdout.strip() == "sheet.png"
+    assert cv2.imread(str(tmp_path / "sheet.png")).std() > 5

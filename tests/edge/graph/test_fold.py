@@ -1,0 +1,126 @@
+"""Folding finds by itself what depends on the background, and changes no number."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from edge.errors import EdgeError
+from edge.graph.fold import split
+from edge.samples.sample import Sample
+
+
+def run(model: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options)
+    names = [output.name for output in session.get_outputs()]
+    wanted = {value.name for value in session.get_inputs()}
+    found = session.run(names, {name: feeds[name] for name in wanted})
+    return dict(zip(names, found, strict=True))
+
+
+def folded(model: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    parts = split(model)
+    assert parts.background is not None
+    return run(parts.frame, feeds | run(parts.background, feeds))
+
+
+def test_the_bundled_network_folds_to_the_same_numbers(
+    network: onnx.ModelProto, samples: list[Sample]
+) -> None:
+    for sample in samples[:3]:
+        feeds = {"bg": sample.bg[None], "fg_bg": sample.fg_bg[None]}
+        whole, parts = run(network, feeds), folded(network, feeds)
+        for name in whole:
+            assert np.abs(whole[name] - parts[name]).max() < 1e-5
+
+
+def test_the_frame_graph_does_not_read_the_background(network: onnx.ModelProto) -> None:
+    parts = split(network)
+    assert "bg" not in {value.name for value in parts.frame.graph.input}
+    assert parts.folded > parts.kept > 0
+    assert parts.folded + parts.kept == len(network.graph.node)
+
+
+PICTURE = (1, 8, 8, 3)
+
+
+def two_input(nodes: list[onnx.NodeProto], weights: list[onnx.TensorProto]) -> onnx.ModelProto:
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info(n, TensorProto.UINT8, PICTURE) for n in ("bg", "fg_bg")],
+        [helper.make_tensor_value_info("mask", TensorProto.FLOAT, ["n", "c", "h", "w"])],
+        weights,
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+
+
+def cast(name: str) -> list[onnx.NodeProto]:
+    return [
+        helper.make_node("Cast", [name], [f"{name}.f"], f"{name}.cast", to=TensorProto.FLOAT),
+        helper.make_node(
+            "Transpose", [f"{name}.f"], [f"{name}.t"], f"{name}.turn", perm=[0, 3, 1, 2]
+        ),
+    ]
+
+
+FUSIONS = {
+    "difference": [
+        helper.make_node("Sub", ["a", "b"], ["d"], "d"),
+        helper.make_node("Abs", ["d"], ["mask"], "abs"),
+    ],
+    "sum": [helper.make_node("Add", ["a", "b"], ["mask"], "sum")],
+    "concatenation": [helper.make_node("Concat", ["a", "b"], ["mask"], "cat", axis=1)],
+}
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_every_fusion_folds(fusion: str, rng: np.random.Generator) -> None:
+    weight = numpy_helper.from_array(rng.normal(size=(4, 3, 3, 3)).astype(np.float32), "w")
+    nodes = [
+        *cast("bg"),
+        *cast("fg_bg"),
+        helper.make_node("Conv", ["bg.t", "w"], ["b"], "conv_b"),
+        helper.make_node("Conv", ["fg_bg.t", "w"], ["a"], "conv_a"),
+        *FUSIONS[fusion],
+    ]
+    model = two_input(nodes, [weight])
+    pair = rng.integers(0, 256, (2, *PICTURE), np.uint8)
+    feeds = {"bg": pair[0], "fg_bg": pair[1]}
+    assert split(model).scene == ("b",)
+    whole = run(model, feeds)["mask"]  # one runtime fuses what the other adds: float rounding
+    assert folded(model, feeds)["mask"] == pytest.approx(whole, rel=1e-5, abs=1e-3)
+
+
+def test_pictures_joined_at_once_cannot_fold_and_stay_whole(rng: np.random.Generator) -> None:
+    nodes = [
+        helper.make_node("Concat", ["bg", "fg_bg"], ["both"], "cat", axis=3),
+        helper.make_node("Cast", ["both"], ["mask"], "cast", to=TensorProto.FLOAT),
+    ]
+    model = two_input(nodes, [])
+    parts = split(model)
+    assert parts.background is None
+    assert parts.scene == ()
+    assert {value.name for value in parts.frame.graph.input} == {"bg", "fg_bg"}
+
+
+def test_an_output_of_the_background_alone_is_refused() -> None:
+    nodes = [*cast("bg"), helper.make_node("Abs", ["bg.t"], ["mask"], "abs")]
+    with pytest.raises(EdgeError, match="does not depend on `fg_bg`"):
+        split(two_input(nodes, []))
+
+
+def test_a_network_without_frame_is_refused(network: onnx.ModelProto) -> None:
+    other = onnx.ModelProto.FromString(network.SerializeToString())
+    other.graph.input[1].name = "frame"
+    for node in other.graph.node:
+        for i, name in enumerate(node.input):
+            if name == "fg_bg":
+                node.input[i] = "frame"
+    with pytest.raises(EdgeError, match="no input `fg_bg`; found bg, frame"):
+        split(other)

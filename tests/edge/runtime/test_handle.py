@@ -1,0 +1,157 @@
+"""The runtime's calls on every backend that runs here, against ONNX Runtime on the whole network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+import edge
+from edge.errors import EdgeError, UsageError
+from edge.samples.sample import Sample
+
+TARGETS = ["onnxruntime", "openvino"]
+
+
+def reference(network: onnx.ModelProto, sample: Sample) -> list[np.ndarray]:
+    """Mask and depth of the unsplit float network, optimisation off."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(network.SerializeToString(), options)
+    found = session.run(["mask", "depth"], {"bg": sample.bg[None], "fg_bg": sample.fg_bg[None]})
+    return [np.asarray(output)[0, 0] for output in found]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("fold", [True, False])
+def test_fp32_gives_the_networks_own_numbers(
+    target: str, fold: bool, builds, network: onnx.ModelProto, samples: list[Sample]
+) -> None:
+    with edge.open(builds(target, "fp32"), threads=1, fold=fold) as h:
+        for sample in samples:
+            edge.set_background(h, sample.bg)
+            for found, true in zip(edge.infer(h, sample.fg_bg), reference(network, sample)):
+                assert found is not None
+                assert found.dtype == np.float32
+                assert np.abs(found - true).max() < 1e-5
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_int8_stays_close_to_float(
+    target: str, builds, network: onnx.ModelProto, samples: list[Sample]
+) -> None:
+    """And would not, were a graph made for one target run on another."""
+    differences = []
+    with edge.open(builds(target, "int8"), threads=1) as h:
+        for sample in samples:
+            edge.set_background(h, sample.bg)
+            for found, true in zip(edge.infer(h, sample.fg_bg), reference(network, sample)):
+                assert found is not None
+                differences.append(float(np.abs(found - true).mean()))
+    assert max(differences) < 0.02
+    assert max(differences) > 0  # it is another arithmetic
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_buffers_stay_where_they_are_and_live_two_calls(
+    target: str, builds, samples: list[Sample]
+) -> None:
+    with edge.open(builds(target, "int8"), threads=1) as h:
+        edge.set_background(h, samples[0].bg)
+        addresses = set()
+        first, _ = edge.infer(h, samples[0].fg_bg)
+        assert first is not None
+        kept = first.copy()
+        second, _ = edge.infer(h, samples[1].fg_bg)
+        assert second is not None
+        assert np.array_equal(first, kept)
+        assert not np.shares_memory(first, second)
+        for _ in range(6):
+            mask, depth = edge.infer(h, samples[2].fg_bg)
+            assert mask is not None
+            assert depth is not None
+            addresses |= {mask.ctypes.data, depth.ctypes.data}
+        assert len(addresses) == 4
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_submit_and_wait_give_what_infer_gives(target: str, builds, samples: list[Sample]) -> None:
+    with edge.open(builds(target, "int8"), threads=1) as h:
+        edge.set_background(h, samples[0].bg)
+        expected = [edge.infer(h, sample.fg_bg)[0] for sample in samples[:1]]
+        kept = [mask.copy() for mask in expected if mask is not None]
+        scratch = samples[0].fg_bg.copy()
+        ticket = edge.submit(h, scratch)
+        scratch[:] = 0  # the frame's memory is free again
+        other = edge.submit(h, samples[1].fg_bg)
+        with pytest.raises(UsageError, match=f"wait for ticket {ticket} first"):
+            edge.submit(h, samples[2].fg_bg)
+        mask, _ = edge.wait(h, ticket)
+        assert mask is not None
+        assert np.array_equal(mask, kept[0])
+        edge.wait(h, other)
+        with pytest.raises(UsageError, match="is not under way"):
+            edge.wait(h, ticket)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_new_background_takes_effect(target: str, builds, samples: list[Sample]) -> None:
+    """A frame equal to the background is empty; against another scene it is not."""
+    with edge.open(builds(target, "fp32"), threads=1) as h:
+        edge.set_background(h, samples[0].bg)
+        same, _ = edge.infer(h, samples[0].bg)
+        assert same is not None
+        empty = float((same > 0.5).mean())
+        edge.set_background(h, samples[4].bg)
+        other, _ = edge.infer(h, samples[0].bg)
+        assert other is not None
+        assert empty < 0.01 < float((other > 0.5).mean())
+
+
+def test_pictures_of_another_size_or_type_are_refused_by_name(builds) -> None:
+    with edge.open(builds("onnxruntime", "fp32")) as h:
+        with pytest.raises(UsageError, match="no background yet"):
+            edge.infer(h, np.zeros((64, 64, 3), np.uint8))
+        with pytest.raises(UsageError, match=r"bg is uint8 \[32, 64, 3\], expected uint8 \[64, 64"):
+            edge.set_background(h, np.zeros((32, 64, 3), np.uint8))
+        edge.set_background(h, np.zeros((64, 64, 3), np.uint8))
+        with pytest.raises(UsageError, match="frame is float32"):
+            edge.infer(h, np.zeros((64, 64, 3), np.float32))  # type: ignore[arg-type]
+        with pytest.raises(UsageError, match="frame is list"):
+            edge.infer(h, [1])  # type: ignore[arg-type]
+
+
+def test_fit_makes_any_picture_fit(builds, rng: np.random.Generator) -> None:
+    with edge.open(builds("onnxruntime", "fp32")) as h:
+        big = rng.integers(0, 256, (480, 640, 3), np.uint8)
+        edge.set_background(h, edge.fit(h, big))
+        exact = np.zeros((64, 64, 3), np.uint8)
+        assert edge.fit(h, exact) is exact
+
+
+def test_close_is_idempotent_and_final(builds) -> None:
+    h = edge.open(builds("openvino", "fp32"), threads=1)
+    edge.close(h)
+    edge.close(h)
+    with pytest.raises(EdgeError, match="is closed"):
+        edge.set_background(h, np.zeros((64, 64, 3), np.uint8))
+
+
+def test_threads_are_checked(builds) -> None:
+    with pytest.raises(UsageError, match="threads is 0"):
+        edge.open(builds("openvino", "fp32"), threads=0)
+
+
+def test_usable_cores_obeys_the_cgroup(tmp_path: Path) -> None:
+    from edge.runtime.cores import usable_cores
+
+    quota = tmp_path / "cpu.max"
+    quota.write_text("100000 100000\n")
+    assert usable_cores(quota) == 1
+    quota.write_text("50000 100000\n")
+    assert usable_cores(quota) == 1
+    quota.write_text("max 100000\n")
+    assert usable_cores(quota) == usable_cores(tmp_path / "none") >= 1

@@ -1,0 +1,88 @@
+"""Builds that must be refused, each with one sentence: found, expected, and what mends it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import edge
+from edge.manifest import BuildMismatch, Manifest, read
+
+
+@pytest.fixture
+def build(builds, tmp_path: Path) -> Path:
+    place = tmp_path / "build"
+    shutil.copytree(builds("onnxruntime", "int8"), place)
+    return place
+
+
+def refused(build: Path, words: str) -> None:
+    with pytest.raises(BuildMismatch, match=words) as caught:
+        edge.open(build)
+    assert caught.value.exit_code == 5
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["frame.onnx", "background.onnx", "ranges.json", "network.onnx"])
+def test_a_flipped_byte(build: Path, name: str) -> None:
+    data = bytearray((build / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (build / name).write_bytes(bytes(data))
+    refused(build, rf"{name} is not the file that was built: found sha256 .*: edge build")
+
+
+def test_a_truncated_engine(build: Path) -> None:
+    (build / "frame.onnx").write_bytes((build / "frame.onnx").read_bytes()[:-100])
+    refused(build, "is not the file that was built")
+
+
+def test_a_missing_file(build: Path) -> None:
+    (build / "background.onnx").unlink()
+    refused(build, r"background\.onnx is missing; make it again: edge build")
+
+
+def test_a_folder_that_is_no_build(tmp_path: Path) -> None:
+    refused(tmp_path, "is not a build")
+    refused(tmp_path / "nowhere", "is not a build")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '"x"', "{}", '{"schema": "edge.build/1"}', "\xff"])
+def test_a_damaged_manifest(build: Path, text: str) -> None:
+    (build / "manifest.json").write_text(text)
+    refused(build, "is damaged")
+
+
+def test_a_manifest_of_another_schema(build: Path) -> None:
+    (build / "manifest.json").write_text('{"schema": "edge.build/99"}')
+    refused(build, "schema 'edge.build/99', expected 'edge.build/1'")
+
+
+def change(build: Path, **values: object) -> None:
+    raw = json.loads((build / "manifest.json").read_text())
+    (build / "manifest.json").write_text(json.dumps(raw | values))
+
+
+def test_a_newer_runtime_than_ours(build: Path) -> None:
+    change(build, runtime=["onnxruntime", "99.0.0"])
+    refused(build, r"built with onnxruntime 99\.0\.0, found the older")
+
+
+def test_a_plan_for_a_gpu(build: Path) -> None:
+    change(build, target="tensorrt-rtx")
+    refused(build, "a build for tensorrt-rtx, which this runtime cannot run")
+
+
+def test_a_build_that_was_not_finished(build: Path) -> None:
+    change(build, engine="", runtime=["tensorrt", ""])
+    refused(build, "has no engine yet; finish it on a machine with tensorrt: edge build")
+
+
+def test_a_manifest_comes_back_as_it_was(build: Path) -> None:
+    from edge.manifest import parse
+
+    manifest = read(build)
+    assert isinstance(manifest, Manifest)
+    assert parse(manifest.to_json(), build) == manifest

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.samples.sample import FOREGROUND, IGNORED
+from train.composites import Composites, touching, window
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("cutouts")
+    rng = np.random.default_rng(0)
+    for part in ("backgrounds", "foregrounds"):
+        (root / part).mkdir()
+    for name in range(3):
+        picture = cv2.resize(rng.integers(40, 216, (5, 7, 3), np.uint8), (160, 120))
+        cv2.imwrite(str(root / "backgrounds" / f"{name}.jpg"), picture)
+        cutout = np.zeros((80, 40, 4), np.uint8)
+        colour = (*(int(v) for v in rng.integers(0, 256, 3)), 255)
+        cv2.ellipse(cutout, (20, 40), (16, 38), 0, 0, 360, colour, -1)
+        cv2.imwrite(str(root / "foregrounds" / f"{name}.png"), cutout)
+    return root
+
+
+def test_a_picture_depends_on_its_generator_alone(folder: Path) -> None:
+    source = Composites(folder, 96, None)
+    a, b = (source.draw(np.random.default_rng([3, 14])) for _ in range(2))
+    assert np.array_equal(a.fg_bg, b.fg_bg)
+    assert np.array_equal(a.mask, b.mask)
+
+
+def test_masks_hold_objects_edges_and_empty_scenes(folder: Path) -> None:
+    source = Composites(folder, 96, None)
+    samples = [source.draw(np.random.default_rng([1, i])) for i in range(60)]
+    shares = np.array([(s.mask == FOREGROUND).mean() for s in samples])
+    assert 0.03 < (shares == 0).mean() < 0.4
+    assert shares.max() > 0.1
+    ignored = np.array([(s.mask == IGNORED).mean() for s in samples])
+    assert 0 < ignored.mean() < 0.05
+    assert all(s.fg_bg.shape == (96, 96, 3) and s.fg_bg.dtype == np.uint8 for s in samples)
+
+
+def test_a_thing_is_as_deep_as_the_floor_it_touches() -> None:
+    depth = np.repeat(np.linspace(0, 1, 50, dtype=np.float32)[:, None], 50, axis=1)
+    alpha = np.zeros((50, 50), np.float32)
+    alpha[10:41, 20:30] = 1
+    assert touching(depth, alpha) == pytest.approx(depth[39, 0], abs=0.02)
+    # Nothing is behind what it covers: a thing before a near wall is at least as near.
+    depth[:30] = 0.9
+    assert touching(depth, alpha) > 0.75
+
+
+def test_a_window_lies_inside_the_picture() -> None:
+    for i in range(50):
+        matrix = window(np.random.default_rng(i), (120, 160), 64)
+        corners = np.array([[0, 0], [63, 63]], np.float64)
+        inverse = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))
+        found = corners @ inverse[:2, :2].T + inverse[:2, 2]
+        assert (found > -1).all()
+        assert (found <= [161, 121]).all()

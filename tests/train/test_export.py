@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from edge.errors import EdgeError
+from edge.graph.fold import split
+from edge.samples.sample import Sample
+from train.checkpoint import save
+from train.export import TOLERANCE, difference, export
+from train.networks import create
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network with random weights and BatchNorm statistics that are not the identity."""
+    torch.manual_seed(3)
+    network = create("nano")
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.2)
+            module.running_var.uniform_(0.5, 2)
+    path = tmp_path_factory.mktemp("run") / "best.pt"
+    save({"network": "nano", "weights": network.state_dict(), "recipe": {}, "scores": {}}, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def exported(checkpoint: Path) -> onnx.ModelProto:
+    return export(checkpoint, 64, 64)
+
+
+def test_the_contract(exported: onnx.ModelProto) -> None:
+    found = {
+        value.name: (
+            value.type.tensor_type.elem_type,
+            [d.dim_value for d in value.type.tensor_type.shape.dim],
+        )
+        for value in (*exported.graph.input, *exported.graph.output)
+    }
+    picture, plane = (
+        (onnx.TensorProto.UINT8, [1, 64, 64, 3]),
+        (onnx.TensorProto.FLOAT, [1, 1, 64, 64]),
+    )
+    assert found == {"bg": picture, "fg_bg": picture, "mask": plane, "depth": plane}
+    said = {p.key: p.value for p in exported.metadata_props}
+    assert said["colour_order"] == "BGR"
+    assert "near is large" in said["depth_meaning"]
+    assert {"name", "version", "git_commit", "training", "metrics", "stride"} <= said.keys()
+
+
+def test_it_computes_what_torch_computes(
+    exported: onnx.ModelProto, checkpoint: Path, samples: list[Sample]
+) -> None:
+    assert difference(exported, checkpoint, samples[:3]) < TOLERANCE
+
+
+def test_a_changed_weight_shows(
+    exported: onnx.ModelProto, checkpoint: Path, samples: list[Sample]
+) -> None:
+    other = onnx.ModelProto.FromString(exported.SerializeToString())
+    weight = next(w for w in other.graph.initializer if w.name == "network.head.weight")
+    values = np.frombuffer(weight.raw_data, np.float32) * np.float32(1.3)
+    weight.raw_data = values.tobytes()
+    assert difference(other, checkpoint, samples[:3]) > TOLERANCE
+
+
+def test_batch_norm_is_gone_and_the_background_folds(exported: onnx.ModelProto) -> None:
+    assert "BatchNormalization" not in {node.op_type for node in exported.graph.node}
+    assert split(exported).scene
+
+
+def test_a_size_that_does_not_divide_is_refused(checkpoint: Path) -> None:
+    with pytest.raises(EdgeError, match="sides must be multiples of 16"):
+        export(checkpoint, 100, 64)

@@ -1,0 +1,139 @@
+"""Training runs: repeatable, and exact after a kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from edge.errors import EdgeError
+from train.checkpoint import load, save
+
+OPTIONS = [
+    "--network=nano", "--data=rendered:8", "--epochs=1", "--pictures=32", "--batch=4",
+    "--every=2", "--workers=1", "--validate=rendered:4:77", "--accelerator=cpu",
+]  # fmt: skip
+
+
+def edge_train(out: Path, *more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "edge", "train", *OPTIONS, "--out", str(out), *more]
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was never stopped."""
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    process = edge_train(out)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    return out
+
+
+def weights(run: Path, name: str = "last.pt") -> dict[str, torch.Tensor]:
+    return dict(load(run / name)["weights"])
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_to_the_same_weights(whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "killed"
+    process = edge_train(out)
+    while process.poll() is None and not (out / "last.pt").exists():
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert load(out / "last.pt")["step"] < 8
+    resumed = edge_train(out, "--resume")
+    _, errors = resumed.communicate()
+    assert resumed.returncode == 0, errors
+    assert load(out / "last.pt")["step"] == 8
+    assert same(weights(whole), weights(out))
+
+
+@pytest.mark.slow
+def test_another_seed_gives_other_weights(whole: Path, tmp_path: Path) -> None:
+    process = edge_train(tmp_path / "other", "--seed=1")
+    process.communicate()
+    assert process.returncode == 0
+    assert not same(weights(whole), weights(tmp_path / "other"))
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_network(tmp_path: Path) -> None:
+    process = edge_train(tmp_path / "two", "--devices=2")
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert load(tmp_path / "two" / "last.pt")["step"] == 8
+
+
+@pytest.mark.slow
+def test_what_a_run_leaves(whole: Path, tmp_path: Path) -> None:
+    best = load(whole / "best.pt")
+    assert best["network"] == "nano"
+    assert 0 <= best["scores"]["f_measure"] <= 1
+    events = EventAccumulator(str(whole)).Reload()
+    assert {"loss/bce", "loss/dice", "loss/ssi", "loss/ms_ssim"} <= set(events.Tags()["scalars"])
+    assert events.Tags()["images"]
+
+    again = edge_train(whole)
+    _, errors = again.communicate()
+    assert again.returncode == 1
+    assert "holds a run already; --resume goes on with it" in errors
+    other = edge_train(whole, "--resume", "--seed=5")
+    _, errors = other.communicate()
+    assert other.returncode == 1
+    assert "was made by another recipe" in errors
+
+
+def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "best.pt"
+    with pytest.raises(EdgeError, match="no checkpoint"):
+        load(path)
+    path.write_bytes(b"not a checkpoint")
+    with pytest.raises(EdgeError, match="is not a checkpoint that can be read"):
+        load(path)
+    torch.save({"model": 1}, path)
+    with pytest.raises(EdgeError, match="is not a checkpoint of `edge train`"):
+        load(path)
+
+
+def test_a_checkpoint_that_runs_code_is_refused(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.system, ("true",)
+
+    torch.save({"network": "nano", "weights": Evil()}, tmp_path / "evil.pt")
+    with pytest.raises(EdgeError, match="is not a checkpoint that can be read"):
+        load(tmp_path / "evil.pt")
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "last.pt"
+    save({"network": "nano", "weights": {}}, path)
+    before = path.read_bytes()
+
+    class Full:
+        def __reduce__(self) -> object:
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(EdgeError, match="No space left on device"):
+        save({"network": "nano", "weights": Full()}, path)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["last.pt"]

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from edge.samples.rendered import Rendered
+from edge.samples.sample import Sample, SampleError
+from edge.samples.sensor import Rng
+from train.mix import Crops, Mix, collate, open_source
+
+
+class Numbered:
+    """A source whose pictures say with which generator they were drawn."""
+
+    def __init__(self, label: int) -> None:
+        self.label = label
+
+    def draw(self, rng: Rng) -> Sample:
+        picture = np.full((8, 8, 3), self.label, np.uint8)
+        return Sample("x", picture, rng.integers(0, 256, (8, 8, 3), np.uint8), picture[..., 0] * 0)
+
+
+def series(start: int = 0, workers: int = 0, rank: int = 0, world: int = 1) -> list[torch.Tensor]:
+    mix = Mix(
+        [(Numbered(1), 3.0), (Numbered(2), 1.0)],
+        seed=4, start=start, end=48, batch=4, rank=rank, world=world,
+    )  # fmt: skip
+    return [b["fg_bg"] for b in DataLoader(mix, batch_size=None, num_workers=workers)]
+
+
+def test_the_series_does_not_depend_on_the_workers() -> None:
+    for alone, shared in zip(series(), series(workers=3), strict=True):
+        assert torch.equal(alone, shared)
+
+
+def test_a_resumed_series_goes_on_where_it_stopped() -> None:
+    for alone, resumed in zip(series()[5:], series(start=20, workers=2), strict=True):
+        assert torch.equal(alone, resumed)
+
+
+def test_processes_share_each_batch() -> None:
+    first, second = series(rank=0, world=2), series(rank=1, world=2)
+    for whole, a, b in zip(series(), first, second, strict=True):
+        assert torch.equal(whole, torch.stack([a[0], b[0], a[1], b[1]]))
+
+
+def test_sources_are_mixed_by_weight() -> None:
+    mix = Mix([(Numbered(1), 3.0), (Numbered(2), 1.0)], seed=0, start=0, end=400, batch=400)
+    (batch,) = list(mix)
+    assert (batch["bg"][:, 0, 0, 0] == 1).float().mean().item() == pytest.approx(0.75, abs=0.06)
+
+
+def test_a_batch_says_what_counts_and_what_is_known() -> None:
+    mask = np.array([[0, 170], [255, 0]], np.uint8)
+    picture = np.zeros((2, 2, 3), np.uint8)
+    depth = np.array([[0.5, np.nan], [1, 0]], np.float32)
+    batch = collate(
+        [Sample("a", picture, picture, mask, depth), Sample("b", picture, picture, mask)]
+    )
+    assert batch["mask"][0, 0].tolist() == [[0, 0], [1, 0]]
+    assert batch["counts"][0, 0].tolist() == [[1, 0], [1, 1]]
+    assert batch["known"][:, 0].tolist() == [[[1, 0], [1, 1]], [[0, 0], [0, 0]]]
+    assert torch.isfinite(batch["depth"]).all()
+
+
+def test_crops_keep_picture_mask_and_depth_together() -> None:
+    rendered = Rendered(4, (96, 128), seed=1)
+    crops = Crops(rendered, range(4), 64, None)
+    for i in range(12):
+        sample = crops.draw(np.random.default_rng(i))
+        assert sample.depth is not None
+        assert sample.fg_bg.shape == (64, 64, 3)
+        edges = np.abs(np.diff(sample.depth, axis=1)) > 0.05
+        mask_edges = np.diff((sample.mask == 255).astype(int), axis=1) != 0
+        if mask_edges.sum() > 20:
+            # Where the mask has an edge before a far wall, the depth has one within a pixel.
+            wide = np.maximum(edges, np.roll(edges, 1, 1)) | np.roll(edges, -1, 1)
+            assert wide[mask_edges].mean() > 0.3
+
+
+def test_left_out_sequences_are_never_read(shared: Path) -> None:
+    place = str(shared / "data" / "sequences" / "sbi_Board")
+    with pytest.raises(SampleError, match="nothing to train on"):
+        open_source(place, 64, None, ["sbi_Board"])
+
+
+@pytest.mark.parametrize("spec", ["rendered:4=x", "/nowhere", "composites:/nowhere"])
+def test_bad_sources_are_refused(spec: str) -> None:
+    with pytest.raises(SampleError):
+        open_source(spec, 64, None, [])

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from train.networks import NETWORKS, create, normalised
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_keeps_the_picture_size(name: str) -> None:
+    network = create(name).eval()
+    pair = torch.rand(2, 1, 3, 96, 160)
+    with torch.no_grad():
+        logits, depth = network(*pair)
+    assert logits.shape == depth.shape == (1, 1, 96, 160)
+    assert 0 <= depth.min() <= depth.max() <= 1
+
+
+def test_networks_grow() -> None:
+    sizes = [sum(p.numel() for p in create(name).parameters()) for name in NETWORKS]
+    assert sizes == sorted(sizes)
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="unknown network 'huge'; known: nano, tiny, small"):
+        create("huge")
+
+
+def test_equal_pictures_leave_nothing_but_the_scene_to_the_mask() -> None:
+    """abs(f - b) of one shared encoder: without a difference the picture's colours cannot show."""
+    network = create("nano").eval()
+    with torch.no_grad():
+        a, b = torch.rand(2, 1, 3, 64, 64)
+        skips = [
+            [torch.abs(f - g).sum().item() for f, g in zip(network.encoder(x), network.encoder(x))]
+            for x in (a, b)
+        ]
+    assert skips == [[0.0] * 4] * 2
+
+
+def test_the_depth_loss_does_not_move_the_mask() -> None:
+    network = create("nano")
+    _, depth = network(*torch.rand(2, 1, 3, 64, 64))
+    depth.sum().backward()
+    gradient = network.head.weight.grad
+    assert gradient is not None
+    assert gradient[:, 0].abs().sum() == 0  # the mask's channel
+    assert gradient[:, 1].abs().sum() > 0  # the depth's
+
+
+def test_normalised() -> None:
+    pictures = torch.randint(0, 256, (2, 4, 6, 3), dtype=torch.uint8)
+    found = normalised(pictures)
+    assert found.shape == (2, 3, 4, 6)
+    assert torch.equal(found[1, 2], pictures[1, :, :, 2] / 255)
