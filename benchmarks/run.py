@@ -17,6 +17,7 @@ from typing import Any
 import onnx
 
 from benchmarks.machine import machine
+from benchmarks.pictures import sheet
 from benchmarks.stats import summary
 from benchmarks.worker import Job, serve
 from edge import manifest as manifests
@@ -24,7 +25,7 @@ from edge.build import NETWORK, planned, write
 from edge.errors import EdgeError
 from edge.runtime.cores import usable_cores
 from edge.samples.open import open_samples
-from edge.samples.sample import readable, spread
+from edge.samples.sample import FOREGROUND, Picture, readable, spread
 from edge.targets import TARGETS
 
 SCHEMA = "edge.report/1"
@@ -121,8 +122,11 @@ def _with_references(builds: Sequence[Path], folder: Path) -> list[tuple[Path, P
     return pairs
 
 
-def bench(builds: Sequence[Path], settings: Settings, watch: Watch) -> dict[str, Any]:
-    """The report of `builds` and of their FP32 counterparts, as a document (docs/reports.md)."""
+def bench(
+    builds: Sequence[Path], settings: Settings, watch: Watch
+) -> tuple[dict[str, Any], Picture]:
+    """Measure `builds` and their FP32 counterparts: the report as a document (docs/bench.md), and a
+    picture of what they made of some frames."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-bench-")))
         pairs = _with_references(builds, folder)
@@ -147,18 +151,20 @@ def bench(builds: Sequence[Path], settings: Settings, watch: Watch) -> dict[str,
         rounds = _time(list(workers.values()), settings, watch)
         for measured in workers.values():
             measured.footprint = measured.ask("footprint")
+        picture = _picture(frames, [m for (_, fold), m in workers.items() if fold])
 
         entries = [
             _entry(workers[key], workers[references[key[0]], True], folder)
             for key in sorted(workers, key=lambda key: not key[1])
         ]
-        return {
+        document = {
             "schema": SCHEMA,
             "machine": machine() | {"threads": settings.threads},
             "samples": samples,
             "method": {"seed": settings.seed, "rounds": rounds, "warmup_s": settings.warmup},
             "builds": entries,
         }
+        return document, picture
 
 
 def _keep_samples(settings: Settings, file: Path, watch: Watch) -> dict[str, Any]:
@@ -181,6 +187,22 @@ def _keep_samples(settings: Settings, file: Path, watch: Watch) -> dict[str, Any
         "skipped": source.skipped,
         "depth": "truth" if all(sample.depth is not None for _, sample in kept) else "fp32",
     }
+
+
+SHOWN = 5
+"""Rows of the picture."""
+
+
+def _picture(frames: Path, workers: Sequence[Measured]) -> Picture:
+    with frames.open("rb") as stream:
+        samples = [sample for _, sample in pickle.load(stream)]
+    # Of evenly spread samples, those with something to see come first.
+    order = sorted(range(len(samples)), key=lambda i: not (samples[i].mask == FOREGROUND).any())
+    busy = sum((sample.mask == FOREGROUND).any() for sample in samples) or len(samples)
+    chosen = [order[i * busy // SHOWN] for i in range(min(SHOWN, busy))]
+    found = {m.manifest["name"]: m.ask("answers", chosen) for m in workers}
+    answers = [{name: each[i] for name, each in found.items()} for i in range(len(chosen))]
+    return sheet([samples[i] for i in chosen], answers)
 
 
 def _time(workers: Sequence[Measured], settings: Settings, watch: Watch) -> int:
@@ -217,6 +239,7 @@ def _entry(measured: Measured, reference: Measured, folder: Path) -> dict[str, A
     total = [a + b for a, b in zip(*measured.times.values(), strict=True)]
     entry: dict[str, Any] = {
         "name": manifest["name"],
+        "network": manifest["network"],
         "path": None if folder in path.parents else str(path),
         "target": manifest["target"],
         "precision": manifest["precision"],

@@ -1,86 +1,94 @@
-"""One report as a table for people and as a page for a pull request."""
+"""One report as a table for people and as a page for a pull request: a column per build."""
 
 from __future__ import annotations
 
 from typing import Any
 
-COLUMNS = (
-    "build",
-    "MB",
-    "int8",
-    "fps",
-    "p50 ms",
-    "p90 ms",
-    "p99 ms",
-    "IoU",
-    "F",
-    "AbsRel",
-    "delta1",
-    "lost IoU",
-    "lost F",
-    "lost delta1",
-    "p50 unfolded",
-)
+Entry = dict[str, Any]
+
+
+def folded(report: dict[str, Any]) -> list[Entry]:
+    return [entry for entry in report["builds"] if entry["folded"]]
+
+
+def base_of(entry: Entry, report: dict[str, Any]) -> Entry:
+    """FP32 of the same network for the same target."""
+    return next(
+        other
+        for other in folded(report)
+        if other["precision"] == "fp32"
+        and (other["network"], other["target"], other["imgsz"])
+        == (entry["network"], entry["target"], entry["imgsz"])
+    )
 
 
 def _number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def _lost(entry: dict[str, Any], part: str, key: str) -> str:
-    if entry["precision"] == "fp32":
-        return ""
-    value = entry["drop"].get(part, {}).get(key)
-    return "-" if value is None else f"{value:+.4f}"
+def _time(entry: Entry, base: Entry, part: str, key: str) -> str:
+    """Milliseconds, and how many times as fast as FP32."""
+    value, reference = entry[part][key], base[part][key]
+    text = _number(value, 2)
+    if entry is base or value is None or reference is None:
+        return text
+    return f"{text} ({reference / value:.2f}x)"
 
 
-def rows(report: dict[str, Any]) -> list[tuple[str, ...]]:
-    """A row of text per build; what was measured without folding stands in the last column."""
-    unfolded = {
-        (entry["name"], entry["path"]): entry["latency_ms"]["p50"]
-        for entry in report["builds"]
-        if not entry["folded"]
+def _score(entry: Entry, base: Entry, part: str, key: str) -> str:
+    """A score, and what was lost against FP32 (negative: gained)."""
+    if part not in entry:
+        return "-"
+    text = _number(entry[part][key], 4)
+    return text if entry is base else f"{text} (lost {entry['drop'][part][key]:.4f})"
+
+
+def _unfolded(entry: Entry, report: dict[str, Any]) -> str:
+    for other in report["builds"]:
+        if not other["folded"] and (other["name"], other["path"]) == (entry["name"], entry["path"]):
+            return _number(other["latency_ms"]["p50"], 2)
+    return "-"
+
+
+def _column(entry: Entry, report: dict[str, Any]) -> dict[str, str]:
+    base = base_of(entry, report)
+    int8 = "-" if entry["layers"] is None else f"{entry['int8_layers']} of {entry['layers']}"
+    faster = "" if entry is base else f" ({entry['throughput_fps'] / base['throughput_fps']:.2f}x)"
+    return {
+        "": entry["name"],
+        "size, MB": _number(entry["size_mb"], 2),
+        "layers in int8": int8,
+        "fps": f"{entry['throughput_fps']:.0f}{faster}",
+        "p50, ms": _time(entry, base, "latency_ms", "p50"),
+        "p90, ms": _time(entry, base, "latency_ms", "p90"),
+        "p99, ms": _time(entry, base, "latency_ms", "p99"),
+        "p50 not folded, ms": _unfolded(entry, report),
+        "mask IoU": _score(entry, base, "mask", "iou"),
+        "mask F-measure": _score(entry, base, "mask", "f_measure"),
+        "depth AbsRel": _score(entry, base, "depth", "abs_rel"),
+        "depth delta1": _score(entry, base, "depth", "delta1"),
     }
-    found = []
-    for entry in report["builds"]:
-        if not entry["folded"]:
-            continue
-        mask, depth = entry.get("mask", {}), entry.get("depth", {})
-        times = entry["latency_ms"]
-        proof = "-" if entry["layers"] is None else f"{entry['int8_layers']}/{entry['layers']}"
-        found.append(
-            (
-                entry["name"],
-                _number(entry["size_mb"], 2),
-                proof,
-                _number(entry["throughput_fps"], 0),
-                *(_number(times[key], 2) for key in ("p50", "p90", "p99")),
-                *(_number(mask.get(key), 4) for key in ("iou", "f_measure")),
-                *(_number(depth.get(key), 4) for key in ("abs_rel", "delta1")),
-                _lost(entry, "mask", "iou"),
-                _lost(entry, "mask", "f_measure"),
-                _lost(entry, "depth", "delta1"),
-                _number(unfolded.get((entry["name"], entry["path"])), 2),
-            )
-        )
-    return found
+
+
+def rows(report: dict[str, Any]) -> list[list[str]]:
+    """The table as text: first the builds' names, then a row per figure."""
+    columns = [_column(entry, report) for entry in folded(report)]
+    return [[name, *(column[name] for column in columns)] for name in columns[0]]
 
 
 def headline(report: dict[str, Any]) -> str:
     """The sentence that matters: what the last build gains and loses against its FP32."""
-    folded = [entry for entry in report["builds"] if entry["folded"]]
-    build = folded[-1]
-    base = next(e for e in folded if e["precision"] == "fp32" and e["target"] == build["target"])
+    build = folded(report)[-1]
+    base = base_of(build, report)
     if build is base:
         return f"{base['name']} runs at {base['throughput_fps']:.0f} fps."
     ratio = base["end_to_end_ms"]["mean"] / build["end_to_end_ms"]["mean"]
-    lost = []
-    for part, key, word in (("mask", "iou", "IoU"), ("depth", "delta1", "delta1")):
-        if part in build["drop"]:
-            value = 100 * build["drop"][part][key]
-            verb = "loses" if value >= 0 else "gains"
-            lost.append(f"{verb} {abs(value):.2f} points of {word}")
-    return f"{build['name']} runs {ratio:.2f}x as fast as FP32 and {' and '.join(lost)}."
+    lost = " and ".join(
+        f"{100 * build['drop'][part][key]:.2f} points of {word}"
+        for part, key, word in (("mask", "iou", "IoU"), ("depth", "delta1", "delta1"))
+        if part in build["drop"]
+    )
+    return f"{build['name']} runs {ratio:.2f}x as fast as FP32 and loses {lost}."
 
 
 def notes(report: dict[str, Any]) -> list[str]:
@@ -89,8 +97,8 @@ def notes(report: dict[str, Any]) -> list[str]:
     lines = [
         f"{samples['count']} frames of {samples['sequences']} scenes ({samples['place']});"
         f" {where['processor']}, {where['threads']} of {where['cores']} cores.",
-        "fps: native frame in hand to mask and depth in hand; p50 to p99: frame at network size to"
-        " outputs in hand. Background folded, but in the last column.",
+        "fps: native frame in hand to mask and depth in hand. p50 to p99: frame at network size to"
+        " outputs in hand. Not folded: the background graph runs at every frame.",
     ]
     if samples["depth"] == "fp32":
         lines.append("These samples have no depth: it is compared with FP32's own.")
@@ -101,21 +109,20 @@ def notes(report: dict[str, Any]) -> list[str]:
 
 def plain(report: dict[str, Any]) -> str:
     """The table for a terminal, columns aligned."""
-    lines = [COLUMNS, *rows(report)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
+    lines = rows(report)
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return "\n".join(
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     )
 
 
 def markdown(report: dict[str, Any], command: str) -> str:
     """The report as a page: the sentence, the table, how to read it, how to repeat it."""
-    lines = [f"**{headline(report)}**", "", "| " + " | ".join(COLUMNS) + " |"]
-    lines.append("|" + " --- |" * len(COLUMNS))
-    lines += ["| " + " | ".join(row) + " |" for row in rows(report)]
+    first, *others = rows(report)
+    lines = [f"**{headline(report)}**", "", "| " + " | ".join(first) + " |"]
+    lines.append("|" + " --- |" * len(first))
+    lines += ["| " + " | ".join(row) + " |" for row in others]
     lines += ["", *(f"- {note}" for note in notes(report)), "", f"    {command}", ""]
+    lines += ["![What each build made of some frames](frames.jpg)", ""]
     return "\n".join(lines)

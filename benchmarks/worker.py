@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 import edge
+from benchmarks.pictures import Answer
 from edge.accuracy import THRESHOLD, MaskCounts, count_mask, depth_scores, means
 from edge.errors import EdgeError
 from edge.runtime.handle import Handle
@@ -92,6 +93,17 @@ class Worker:
         if reference:
             np.save(file, depth)
         return depth_scores(depth, np.load(file))
+
+    def answers(self, indices: list[int]) -> list[Answer]:
+        """Copies of mask and depth of some samples, for people to look at."""
+        found: list[Answer] = []
+        for name, sample in (self.samples[index] for index in indices):
+            self.show(name, sample)
+            mask, depth = edge.infer(self.h, edge.fit(self.h, sample.fg_bg))
+            found.append(
+                (None if mask is None else mask.copy(), None if depth is None else depth.copy())
+            )
+        return found
 
     def frames(self, count: int) -> dict[str, list[float]]:
         """Milliseconds of the next `count` frames, going round the samples.

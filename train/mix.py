@@ -6,7 +6,9 @@ that would have come next, and several processes share the series by taking ever
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +20,15 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from edge.samples.open import open_samples
-from edge.samples.sample import FOREGROUND, IGNORED, Sample, SampleError, Samples, readable
+from edge.samples.sample import (
+    BACKGROUND,
+    FOREGROUND,
+    IGNORED,
+    Sample,
+    SampleError,
+    Samples,
+    readable,
+)
 from edge.samples.sensor import Rng
 from edge.samples.teacher import Teacher
 from train.composites import Composites, warped, window
@@ -34,35 +44,42 @@ class Source(Protocol):
     def draw(self, rng: Rng) -> Sample: ...
 
 
-class Crops:
-    """Random parts of samples that are kept in memory, at `size` x `size`.
+KEPT = 2000
+"""Sets of at most so many samples are kept in memory; larger ones are read as they are drawn."""
 
-    Samples without a depth get that of their empty scene from the teacher; what is new in them
-    stays unknown.
+
+class Crops:
+    """Random parts of samples, at `size` x `size`.
+
+    Kept samples without a depth get that of their empty scene from the teacher; what is new in
+    them stays unknown. One that cannot be read is named on stderr and another is drawn.
     """
 
     def __init__(
         self, samples: Samples, indices: Sequence[int], size: int, teacher: Teacher | None
     ) -> None:
         self.size = size
-        self._scenes: dict[str, npt.NDArray[np.float32]] = {}
-        self._samples = []
-        for index in indices:
-            for sample in readable(samples, [index]):
-                depth = sample.depth
-                if depth is None and teacher is not None:
-                    scene = samples.sequence(index)
-                    if scene not in self._scenes:
-                        self._scenes[scene] = teacher(sample.bg)
-                    depth = np.where(sample.mask == 0, self._scenes[scene], np.float32(np.nan))
-                self._samples.append(
-                    Sample(sample.name, sample.bg, sample.fg_bg, sample.mask, depth)
-                )
-        if not self._samples:
+        self._samples, self._indices = samples, indices
+        self._kept: list[Sample] = []
+        if len(indices) <= KEPT:
+            self._kept = list(_labelled(samples, indices, teacher))
+            for name, reason in samples.skipped.items():
+                print(f"skipped {name}: {reason}", file=sys.stderr)
+        if not self._kept and len(indices) <= KEPT:
             raise SampleError(f"nothing to train on in {samples.name}")
 
+    def _draw_whole(self, rng: Rng) -> Sample:
+        if self._kept:
+            return self._kept[int(rng.integers(len(self._kept)))]
+        for _ in range(100):
+            try:
+                return self._samples[self._indices[int(rng.integers(len(self._indices)))]]
+            except SampleError as error:
+                print(f"skipped: {error}", file=sys.stderr)
+        raise SampleError(f"{self._samples.name}: 100 samples in a row could not be read")
+
     def draw(self, rng: Rng) -> Sample:
-        sample = self._samples[int(rng.integers(len(self._samples)))]
+        sample = self._draw_whole(rng)
         matrix = window(rng, sample.mask.shape, self.size)
         bg, fg_bg = (
             warped(image, matrix, self.size, cv2.INTER_LINEAR)
@@ -73,6 +90,23 @@ class Crops:
         if depth is not None:
             depth = warped(depth, matrix, self.size, cv2.INTER_NEAREST)
         return Sample(sample.name, *lightly_spoiled_pair(bg, fg_bg, rng), mask, depth)
+
+
+def _labelled(
+    samples: Samples, indices: Sequence[int], teacher: Teacher | None
+) -> Iterator[Sample]:
+    """The samples, with the teacher's depth of their empty scene where they have none."""
+    scenes: dict[str, npt.NDArray[np.float32]] = {}
+    for index in indices:
+        for sample in readable(samples, [index]):
+            if sample.depth is None and teacher is not None:
+                scene = samples.sequence(index)
+                if scene not in scenes:
+                    scenes[scene] = teacher(sample.bg)
+                unknown = np.float32(np.nan)
+                depth = np.where(sample.mask == BACKGROUND, scenes[scene], unknown)
+                sample = replace(sample, depth=depth)
+            yield sample
 
 
 def open_source(

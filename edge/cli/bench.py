@@ -9,7 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from edge.bundled import DEFAULT
-from edge.cli.options import Json, Samples_, command_line
+from edge.cli.options import Json, Samples_, command_line, tell_skipped
 from edge.cli.progress import bar, note
 from edge.errors import ACCURACY_GATE, SPEED_GATE
 
@@ -34,12 +34,14 @@ def bench(
         Optional[float], typer.Option(help="Exit 3 if more IoU, F or delta1 is lost than this.")
     ] = None,
     gate_fps: Annotated[Optional[float], typer.Option(help="Exit 4 if a build is slower.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder of report.json and report.md.")] = Path(
-        "reports"
-    ),
+    out: Annotated[
+        Path, typer.Option(help="Folder of report.md, report.json and frames.jpg.")
+    ] = Path("reports"),
     as_json: Json = False,
 ) -> None:
     """Measure builds on real frames, FP32 beside each: speed, and what was lost for it."""
+    import cv2
+
     from benchmarks.run import Settings, worst_drop
     from benchmarks.run import bench as measure
     from benchmarks.table import headline, markdown, notes, plain
@@ -60,13 +62,16 @@ def bench(
         tasks = {
             name: progress.add_task(name, total=None) for name in ("samples", "accuracy", "speed")
         }
-        report = measure(
+        report, picture = measure(
             places,
             settings,
             lambda what, done, total: progress.update(tasks[what], completed=done, total=total),
         )
     words: list[object] = ["edge", "bench", *places, "--samples", samples, "--count", count]
     words += ["--threads", settings.threads, "--duration", duration, "--seed", seed]
+    tell_skipped(report["samples"]["skipped"])
+    with replacing(out / "frames.jpg") as draft:
+        draft.write_bytes(cv2.imencode(".jpg", picture)[1].tobytes())
     with replacing(out / "report.json") as draft:
         draft.write_text(json.dumps(report, indent=2) + "\n")
     with replacing(out / "report.md") as draft:

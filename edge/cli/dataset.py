@@ -83,7 +83,7 @@ def stats(
     source = open_samples(samples)
     indices = spread(source, most)
     found = measure(tracked(readable(source, indices), len(indices), "reading samples"))
-    tell_skipped(source)
+    tell_skipped(source.skipped)
     if as_json:
         print(json.dumps({"samples": len(indices) - len(source.skipped), "sets": found}))
         return
@@ -108,7 +108,7 @@ def show(
 
     source = open_samples(samples)
     chosen = list(readable(source, spread(source, count)))
-    tell_skipped(source)
+    tell_skipped(source.skipped)
     if not chosen:
         raise EdgeError(f"no sample of {samples} could be read")
     done, data = cv2.imencode(out.suffix or ".jpg", sheet(chosen))

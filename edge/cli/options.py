@@ -79,20 +79,20 @@ def fitting(samples: Samples, count: int, size: tuple[int, int]) -> list[Sample]
     indices = spread(samples, count)
     chosen = tracked(readable(samples, indices), len(indices), "reading samples")
     fitted = [resized(sample, *size) for sample in chosen]
-    tell_skipped(samples)
+    tell_skipped(samples.skipped)
     if not fitted:
         raise EdgeError(f"no sample of {samples.name} could be read")
     return fitted
 
 
-def tell_skipped(samples: Samples, most: int = 5) -> None:
-    """Name the samples that could not be read, and count them."""
+def tell_skipped(skipped: dict[str, str], most: int = 5) -> None:
+    """Name what could not be read, with the reason, and count it."""
     from edge.cli.progress import note
 
-    for name, reason in list(samples.skipped.items())[:most]:
+    for name, reason in list(skipped.items())[:most]:
         note(f"skipped {name}: {reason}")
-    if samples.skipped:
-        note(f"skipped {len(samples.skipped)} of {len(samples)} samples that could not be read")
+    if skipped:
+        note(f"{len(skipped)} could not be read and were left out")
 
 
 def command_line(words: Sequence[object]) -> str:

@@ -8,11 +8,11 @@ import pytest
 from edge.accuracy import FARTHEST, MaskCounts, align, count_mask, depth_scores, means
 from edge.samples.sequences import from_codes
 
-I, J = np.mgrid[0:224, 0:224].astype(np.float64)
-A = 0.5 + 0.3 * np.sin(0.11 * I) * np.cos(0.07 * J) + 0.15 * np.sin(0.0221 * I + 0.029 * J)
-B = np.clip(0.9 * A + 0.04 + 0.05 * np.sin(0.5 * I + 0.3 * J), 0, 1)
-G = (I - 110) ** 2 + (J - 100) ** 2 < 45**2
-P = (I - 118) ** 2 + (J - 108) ** 2 < 42**2
+ROW, COL = np.mgrid[0:224, 0:224].astype(np.float64)
+A = 0.5 + 0.3 * np.sin(0.11 * ROW) * np.cos(0.07 * COL) + 0.15 * np.sin(0.0221 * ROW + 0.029 * COL)
+B = np.clip(0.9 * A + 0.04 + 0.05 * np.sin(0.5 * ROW + 0.3 * COL), 0, 1)
+G = (ROW - 110) ** 2 + (COL - 100) ** 2 < 45**2
+P = (ROW - 118) ** 2 + (COL - 108) ** 2 < 42**2
 
 
 def test_mask_scores_of_the_reference_discs() -> None:
@@ -28,8 +28,8 @@ def test_mask_scores_of_the_reference_discs() -> None:
 def test_mask_scores_with_cdnet_labels() -> None:
     """Shadow is background, unknown and outside count nowhere (CDnet 2014's comparator)."""
     codes = np.zeros((224, 224), np.uint8)
-    codes[(I - 110) ** 2 + (J - 150) ** 2 < 30**2] = 50
-    codes[(I - 110) ** 2 + (J - 100) ** 2 < 48**2] = 170
+    codes[(ROW - 110) ** 2 + (COL - 150) ** 2 < 30**2] = 50
+    codes[(ROW - 110) ** 2 + (COL - 100) ** 2 < 48**2] = 170
     codes[G] = 255
     codes[:, :20] = 85
     counts = count_mask(P, from_codes(codes))

@@ -29,5 +29,5 @@ def test_unknown_names_list_the_known_ones() -> None:
         targets.choose("tpu")
     with pytest.raises(UsageError, match="unknown precision 'int4'"):
         targets.check_precision(targets.TARGETS["openvino"], "int4")
-    with pytest.raises(UsageError, match="onnxruntime has no bf16 engine.* built by: openvino"):
+    with pytest.raises(UsageError, match=r"onnxruntime has no bf16 engine.* built by: openvino"):
         targets.check_precision(targets.TARGETS["onnxruntime"], "bf16")

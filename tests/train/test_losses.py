@@ -9,10 +9,10 @@ from torch.nn import functional as F
 
 from train import losses
 
-I, J = np.mgrid[0:224, 0:224].astype(np.float64)
-A = 0.5 + 0.3 * np.sin(0.11 * I) * np.cos(0.07 * J) + 0.15 * np.sin(0.0221 * I + 0.029 * J)
-B = np.clip(0.9 * A + 0.04 + 0.05 * np.sin(0.5 * I + 0.3 * J), 0, 1)
-C = np.clip(A + 0.2 * (((7 * I + 13 * J) % 11) / 10 - 0.5), 0, 1)
+ROW, COL = np.mgrid[0:224, 0:224].astype(np.float64)
+A = 0.5 + 0.3 * np.sin(0.11 * ROW) * np.cos(0.07 * COL) + 0.15 * np.sin(0.0221 * ROW + 0.029 * COL)
+B = np.clip(0.9 * A + 0.04 + 0.05 * np.sin(0.5 * ROW + 0.3 * COL), 0, 1)
+C = np.clip(A + 0.2 * (((7 * ROW + 13 * COL) % 11) / 10 - 0.5), 0, 1)
 D = A.copy()
 D[60:140, 80:150] = 0.9
 
@@ -90,8 +90,8 @@ def test_bce_is_torchs_over_the_pixels_that_count(rng: np.random.Generator) -> N
 
 
 def test_soft_dice_of_hard_masks_is_the_f_measure() -> None:
-    g = (I - 110) ** 2 + (J - 100) ** 2 < 45**2
-    p = (I - 118) ** 2 + (J - 108) ** 2 < 42**2
+    g = (ROW - 110) ** 2 + (COL - 100) ** 2 < 45**2
+    p = (ROW - 118) ** 2 + (COL - 108) ** 2 < 42**2
     logits = tensor(np.where(p, 40.0, -40.0))
     loss = losses.soft_dice(logits, tensor(g.astype(np.float64)), ONES, smooth=0)
     assert 1 - loss.item() == pytest.approx(0.828812, abs=1e-5)

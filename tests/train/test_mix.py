@@ -92,3 +92,18 @@ def test_left_out_sequences_are_never_read(shared: Path) -> None:
 def test_bad_sources_are_refused(spec: str) -> None:
     with pytest.raises(SampleError):
         open_source(spec, 64, None, [])
+
+
+def test_a_large_set_is_read_as_it_is_drawn_and_broken_samples_are_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Flaky(Rendered):
+        def __getitem__(self, index: int) -> Sample:
+            if index % 2:
+                raise SampleError(f"cannot read {index}")
+            return super().__getitem__(index)
+
+    monkeypatch.setattr("train.mix.KEPT", 2)
+    crops = Crops(Flaky(8, (64, 64)), range(8), 64, None)
+    assert all(crops.draw(np.random.default_rng(i)).fg_bg.shape == (64, 64, 3) for i in range(6))
+    assert "skipped: cannot read" in capsys.readouterr().err

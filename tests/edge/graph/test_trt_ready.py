@@ -77,7 +77,7 @@ def test_tensorrt_rtx_really_refuses_it(case: str, tmp_path: Path) -> None:
     from edge.engines.tensorrt import build_plan
 
     onnx.save(REFUSED[case][0], tmp_path / "net.onnx")
-    with pytest.raises(EdgeError, match="cannot (read|build) net.onnx"):
+    with pytest.raises(EdgeError, match=r"cannot (read|build) net\.onnx"):
         build_plan(tmp_path / "net.onnx", "tensorrt_rtx", [86])
 
 

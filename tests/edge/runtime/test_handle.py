@@ -1,4 +1,4 @@
-"""The runtime's calls on every backend that runs here, against ONNX Runtime on the whole network."""
+"""The runtime's calls on every backend that runs here, against the whole float network."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 import edge
 from edge.errors import EdgeError, UsageError
+from edge.runtime.handle import Outputs
 from edge.samples.sample import Sample
 
 TARGETS = ["onnxruntime", "openvino"]
@@ -25,6 +26,12 @@ def reference(network: onnx.ModelProto, sample: Sample) -> list[np.ndarray]:
     return [np.asarray(output)[0, 0] for output in found]
 
 
+def both(
+    h: edge.Handle, network: onnx.ModelProto, sample: Sample
+) -> tuple[Outputs, list[np.ndarray]]:
+    return edge.infer(h, sample.fg_bg), reference(network, sample)
+
+
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("fold", [True, False])
 def test_fp32_gives_the_networks_own_numbers(
@@ -33,7 +40,7 @@ def test_fp32_gives_the_networks_own_numbers(
     with edge.open(builds(target, "fp32"), threads=1, fold=fold) as h:
         for sample in samples:
             edge.set_background(h, sample.bg)
-            for found, true in zip(edge.infer(h, sample.fg_bg), reference(network, sample)):
+            for found, true in zip(*both(h, network, sample), strict=True):
                 assert found is not None
                 assert found.dtype == np.float32
                 assert np.abs(found - true).max() < 1e-5
@@ -48,7 +55,7 @@ def test_int8_stays_close_to_float(
     with edge.open(builds(target, "int8"), threads=1) as h:
         for sample in samples:
             edge.set_background(h, sample.bg)
-            for found, true in zip(edge.infer(h, sample.fg_bg), reference(network, sample)):
+            for found, true in zip(*both(h, network, sample), strict=True):
                 assert found is not None
                 differences.append(float(np.abs(found - true).mean()))
     assert max(differences) < 0.02

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -68,7 +70,7 @@ def test_people_move() -> None:
     scene = Scene("corridor", 1, SIZE)
     masks = [scene.frame(t / 2).mask for t in range(40)]
     present = [m for m in masks if m.any()]
-    assert any(not np.array_equal(a, b) for a, b in zip(present, present[1:], strict=False))
+    assert any(not np.array_equal(a, b) for a, b in pairwise(present))
 
 
 def test_camouflage_takes_the_colours_of_the_place() -> None:

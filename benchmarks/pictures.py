@@ -1,0 +1,63 @@
+"""What builds made of some frames, side by side with the truth, as one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge.accuracy import THRESHOLD
+from edge.samples.sample import IGNORED, Picture, Sample
+from edge.samples.sheet import grey
+
+HEIGHT = 150
+RIM = (60, 230, 60)
+Answer = tuple[npt.NDArray[np.float32] | None, npt.NDArray[np.float32] | None]
+"""mask and depth of one frame, float32 [h, w]."""
+
+
+def outlined(frame: Picture, mask: npt.NDArray[np.float32]) -> Picture:
+    """The frame with a line around what the mask holds."""
+    height, width = frame.shape[:2]
+    large = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
+    found = (np.asarray(large) >= THRESHOLD).astype(np.uint8)
+    rims, _ = cv2.findContours(found, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    return np.asarray(cv2.drawContours(frame.copy(), rims, -1, RIM, 2), np.uint8)
+
+
+def _titled(picture: Picture, title: str) -> Picture:
+    bar = np.full((18, picture.shape[1], 3), 30, np.uint8)
+    cv2.putText(
+        bar, title, (3, 13), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (230, 230, 230), 1, cv2.LINE_AA
+    )
+    return np.vstack([bar, picture])
+
+
+def _fitted(picture: Picture) -> Picture:
+    width = round(picture.shape[1] * HEIGHT / picture.shape[0])
+    smaller = picture.shape[0] > HEIGHT
+    smooth = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(picture, (width, HEIGHT), interpolation=smooth), np.uint8)
+
+
+def row(sample: Sample, answers: dict[str, Answer]) -> Picture:
+    """background, truth, and for each build its mask on the frame and its depth."""
+    truth = np.where(sample.mask == IGNORED, 0.5, sample.mask / 255.0)
+    parts = [_titled(_fitted(sample.bg), "background"), _titled(_fitted(grey(truth)), "true mask")]
+    aspect = sample.fg_bg.shape[1::-1]
+    for name, (mask, depth) in answers.items():
+        if mask is not None:
+            parts.append(_titled(_fitted(outlined(sample.fg_bg, mask)), f"{name}: mask"))
+        if depth is not None:
+            stretched = np.asarray(cv2.resize(grey(depth), aspect), np.uint8)
+            parts.append(_titled(_fitted(stretched), f"{name}: depth"))
+    return np.hstack(parts)
+
+
+def sheet(samples: Sequence[Sample], answers: Sequence[dict[str, Answer]]) -> Picture:
+    """A row per sample; answers[i] holds what each build made of samples[i]."""
+    rows = [row(*pair) for pair in zip(samples, answers, strict=True)]
+    widest = max(picture.shape[1] for picture in rows)
+    return np.vstack([np.pad(p, ((0, 4), (0, widest - p.shape[1]), (0, 0))) for p in rows])
