@@ -25,7 +25,7 @@ from edge.build import NETWORK, planned, write
 from edge.errors import EdgeError
 from edge.runtime.cores import usable_cores
 from edge.samples.open import open_samples
-from edge.samples.sample import FOREGROUND, Picture, readable, spread
+from edge.samples.sample import FOREGROUND, Picture, in_sequences, spread
 from edge.targets import TARGETS
 
 SCHEMA = "edge.report/1"
@@ -172,9 +172,9 @@ def _keep_samples(settings: Settings, file: Path, watch: Watch) -> dict[str, Any
     source = open_samples(settings.samples)
     chosen = spread(source, settings.count)
     kept = []
-    for step, index in enumerate(chosen):
-        kept += [(source.sequence(index), sample) for sample in readable(source, [index])]
-        watch("samples", step + 1, len(chosen))
+    for pair in in_sequences(source, chosen):
+        kept.append(pair)
+        watch("samples", len(kept), len(chosen))
     if not kept:
         raise EdgeError(f"no sample of {settings.samples} could be read")
     with file.open("wb") as stream:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.progress import tracked
 from edge.samples.cutouts import Cutout, Field, place, read_backgrounds, read_cutouts
 from edge.samples.sample import BACKGROUND, FOREGROUND, IGNORED, Sample
 from edge.samples.sensor import Rng
@@ -119,19 +120,20 @@ class Composites:
         self.size = size
         self.backgrounds = list(read_backgrounds(folder / "backgrounds", LONGEST).values())
         self.cutouts = read_cutouts(folder / "foregrounds", LONGEST)
-        self.depths = [
-            None if teacher is None else teacher(bg).astype(np.float16) for bg in self.backgrounds
-        ]
+        self.depths: list[npt.NDArray[np.float16]] = []
+        if teacher is not None:
+            watched = tracked(self.backgrounds, len(self.backgrounds), "depth of backgrounds")
+            self.depths = [teacher(bg).astype(np.float16) for bg in watched]
 
     def draw(self, rng: Rng) -> Sample:
         index = int(rng.integers(len(self.backgrounds)))
         picture, size = self.backgrounds[index], self.size
         matrix = window(rng, picture.shape, size)
         empty = warped(picture, matrix, size, cv2.INTER_LINEAR)
-        stored = self.depths[index]
         depth: Field | None = None
-        if stored is not None:
-            depth = warped(stored.astype(np.float32), matrix, size, cv2.INTER_LINEAR)
+        if self.depths:
+            stored = self.depths[index].astype(np.float32)
+            depth = warped(stored, matrix, size, cv2.INTER_LINEAR)
 
         scene = empty.astype(np.float32)
         if rng.random() < 0.25:

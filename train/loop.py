@@ -10,9 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
@@ -20,13 +18,16 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
-from edge.accuracy import THRESHOLD, MaskCounts, count_mask, depth_scores, means
-from edge.errors import EdgeError
-from edge.samples.sample import Sample, resized
+from edge.errors import EdgeError, UsageError
+from edge.samples.sample import Sample
 from train import losses
 from train.checkpoint import load, save
 from train.mix import Batch, Mix, Source
 from train.networks import create, normalised
+from train.validation import validate
+
+LOGGED = 20
+"""Steps between two entries for TensorBoard."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,16 @@ class Recipe:
     @property
     def steps(self) -> int:
         return max(1, self.epochs * self.pictures // self.batch)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a caller is told after each step."""
+
+    step: int
+    steps: int
+    loss: float
+    scores: dict[str, float]
 
 
 def loss_parts(logits: Tensor, depth: Tensor, batch: Batch) -> dict[str, Tensor]:
@@ -88,42 +99,95 @@ def averaged(network: nn.Module, decay: float) -> AveragedModel:
     return AveragedModel(network, avg_fn=blend, use_buffers=True)
 
 
-@torch.no_grad()
-def validate(
-    network: nn.Module, samples: Sequence[tuple[str, Sample]], device: Any
-) -> dict[str, float]:
-    """Mean F-measure over the sequences of `samples` (name, sample), mean delta1 over pictures.
+class Run:
+    """A network in training, and everything that makes its next step."""
 
-    Pictures of any size: the network sees them at the multiple of its stride next below 224, the
-    mask is scored at that size.
-    """
-    network.eval()
-    counts: dict[str, MaskCounts] = {}
-    depths: list[dict[str, float]] = []
-    for name, sample in samples:
-        small = resized(sample, 224, 224)
-        pair = (torch.from_numpy(image)[None].to(device) for image in (small.bg, small.fg_bg))
-        logits, depth = network(*(normalised(image) for image in pair))
-        found = torch.sigmoid(logits)[0, 0].float().cpu().numpy() >= THRESHOLD
-        counts[name] = counts.get(name, MaskCounts()) + count_mask(found, small.mask)
-        if small.depth is not None and np.nanmax(small.depth) > 0:
-            depths.append(depth_scores(depth[0, 0].float().cpu().numpy(), small.depth))
-    network.train()
-    scores = {"f_measure": means([count.scores() for count in counts.values()])["f_measure"]}
-    if depths:
-        scores["delta1"] = means(depths)["delta1"]
-    scores["score"] = float(np.mean(list(scores.values())))
-    return scores
+    def __init__(self, recipe: Recipe, out: Path, fabric: Fabric) -> None:
+        torch.manual_seed(recipe.seed)
+        network = create(recipe.network)
+        stride = int(network.stride)  # type: ignore[arg-type]
+        if recipe.imgsz % stride:
+            raise UsageError(
+                f"--imgsz {recipe.imgsz} is not a multiple of {stride}, the stride of"
+                f" {recipe.network}"
+            )
+        self.recipe, self.fabric = recipe, fabric
+        self.last, self.best = out / "last.pt", out / "best.pt"
+        # channels_last: uint8 pictures come in that order, and CPUs and GPUs are faster with it.
+        self.network = network.to(memory_format=torch.channels_last).to(fabric.device)  # type: ignore[call-overload]
+        self.average = averaged(self.network, recipe.average)
+        optimizer = torch.optim.AdamW(
+            self.network.parameters(), recipe.rate, weight_decay=recipe.decay
+        )
+        self.model, self.optimizer = fabric.setup(self.network, optimizer)
+        self.step, self.best_score = 0, -1.0
+        self.scores: dict[str, float] = {}
 
+    def resume(self) -> None:
+        """Take up the run where its last checkpoint left it."""
+        state = load(self.last)
+        if state["recipe"] != asdict(self.recipe):
+            raise EdgeError(
+                f"{self.last} was made by another recipe; give the same options as before,"
+                " or another --out"
+            )
+        self.network.load_state_dict(state["trained"])
+        self.average.module.load_state_dict(state["weights"])
+        self.average.n_averaged.fill_(state["averaged"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.best_score = state["step"], state["best_score"]
+        self.scores = state["scores"]
 
-@dataclass
-class Progress:
-    """What a caller sees after each step."""
+    def checkpoint(self, validation: Sequence[tuple[str, Sample]]) -> None:
+        """Score the averaged weights; keep them if they are the best, and everything to go on."""
+        self.scores = validate(self.average.module, validation, self.fabric.device)
+        weights = {
+            "network": self.recipe.network,
+            "recipe": asdict(self.recipe),
+            "scores": self.scores,
+            "step": self.step,
+            "weights": self.average.module.state_dict(),
+        }
+        if self.scores["score"] >= self.best_score:
+            self.best_score = self.scores["score"]
+            save(weights, self.best)
+        state = {
+            "trained": self.network.state_dict(),
+            "averaged": int(self.average.n_averaged),
+            "optimizer": self.optimizer.state_dict(),
+            "best_score": self.best_score,
+        }
+        save(weights | state, self.last)
 
-    step: int
-    steps: int
-    loss: float
-    scores: dict[str, float]
+    def learn(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+        """One step on a batch; returns the terms of the loss, the logits and the depth."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.recipe, self.step)
+        logits, depth = self.model(normalised(batch["bg"]), normalised(batch["fg_bg"]))
+        logits, depth = logits.float(), depth.float()
+        parts = loss_parts(logits, depth, batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.fabric.backward(torch.stack(list(parts.values())).sum())
+        self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.recipe.clip)
+        self.optimizer.step()
+        self.average.update_parameters(self.network)
+        self.step += 1
+        return parts, logits, depth
+
+    def loader(self, sources: Sequence[tuple[Source, float]], workers: int) -> DataLoader[Batch]:
+        """The batches that are still to come."""
+        size = self.recipe.batch
+        series = Mix(
+            sources,
+            seed=self.recipe.seed,
+            start=self.step * size,
+            end=self.recipe.steps * size,
+            batch=size,
+            rank=self.fabric.global_rank,
+            world=self.fabric.world_size,
+        )
+        ahead = 4 if workers else None
+        return DataLoader(series, batch_size=None, num_workers=workers, prefetch_factor=ahead)
 
 
 def train(
@@ -140,132 +204,60 @@ def train(
 ) -> Path:
     """Train and return the path of `best.pt`.
 
-    every: steps between checkpoints (with validation). A run that ends early, by Ctrl-C too,
-    leaves `last.pt`; with `resume` it goes on from there, with the same weights at the end as a
-    run that was never stopped.
+    every: steps between checkpoints. A run that ends early, by Ctrl-C too, leaves `last.pt`; with
+    `resume` it goes on from there, with the same weights at the end as a run that was never
+    stopped.
     """
-    torch.manual_seed(recipe.seed)
-    network = create(recipe.network)
-    if recipe.imgsz % int(getattr(network, "stride", 1)):
-        raise EdgeError(
-            f"--imgsz {recipe.imgsz} is not a multiple of {network.stride},"
-            f" the stride of {recipe.network}"
-        )
-    # Made before Fabric wraps the network, and never wrapped: only one process averages.
-    network = network.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = averaged(network, recipe.average)
-    optimizer = torch.optim.AdamW(network.parameters(), recipe.rate, weight_decay=recipe.decay)
-    model, optimizer = fabric.setup(network, optimizer)
-    step, best, history = 0, -1.0, {}
-    last = out / "last.pt"
-    if resume and last.is_file():
-        state = load(last)
-        if state["recipe"] != asdict(recipe):
-            raise EdgeError(
-                f"{last} was made by another recipe; give the same options as before,"
-                " or another --out"
-            )
-        network.load_state_dict(state["raw"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, best, history = state["step"], state["best"], state["scores"]
-    elif last.is_file():
+    run = Run(recipe, out, fabric)
+    if resume and run.last.is_file():
+        run.resume()
+    elif run.last.is_file():
         raise EdgeError(
             f"{out} holds a run already; --resume goes on with it, or give another --out"
         )
-
-    if fabric.global_rank == 0:
+    first = fabric.global_rank == 0
+    if first:
         out.mkdir(parents=True, exist_ok=True)
-    writer = SummaryWriter(str(out), purge_step=step) if fabric.global_rank == 0 else None
-
-    def checkpoint() -> None:
-        nonlocal best, history
-        if fabric.global_rank != 0:
-            return
-        if validation:
-            history = validate(average.module, validation, fabric.device)
-        score = history.get("score", float(step))
-        common = {
-            "network": recipe.network,
-            "recipe": asdict(recipe),
-            "scores": history,
-            "step": step,
-        }
-        if score >= best:
-            best = score
-            save(common | {"weights": average.module.state_dict()}, out / "best.pt")
-        save(
-            common
-            | {
-                "weights": average.module.state_dict(),
-                "raw": network.state_dict(),
-                "average": average.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "best": best,
-            },
-            last,
-        )
-        if writer:
-            for name, value in history.items():
-                writer.add_scalar(f"validation/{name}", value, step)
-
-    series = Mix(
-        sources,
-        seed=recipe.seed,
-        start=step * recipe.batch,
-        end=recipe.steps * recipe.batch,
-        batch=recipe.batch,
-        rank=fabric.global_rank,
-        world=fabric.world_size,
-    )
-    loader = DataLoader(
-        series, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None
-    )
-    saved = step
+    writer = SummaryWriter(str(out), purge_step=run.step) if first else None
+    saved = run.step
     try:
-        for batch in loader:
+        for batch in run.loader(sources, workers):
             batch = {name: value.to(fabric.device) for name, value in batch.items()}
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(recipe, step)
-            logits, depth = model(normalised(batch["bg"]), normalised(batch["fg_bg"]))
-            parts = loss_parts(logits.float(), depth.float(), batch)
-            loss = torch.stack(list(parts.values())).sum()
-            optimizer.zero_grad(set_to_none=True)
-            fabric.backward(loss)
-            fabric.clip_gradients(model, optimizer, max_norm=recipe.clip)
-            optimizer.step()
-            average.update_parameters(network)
-            step += 1
-            if writer and (step % 20 == 0 or step == 1):
-                for name, part in parts.items():
-                    writer.add_scalar(f"loss/{name}", part.item(), step)
-                writer.add_scalar("loss/total", loss.item(), step)
-                writer.add_scalar("rate", learning_rate(recipe, step), step)
-            if step % every == 0 or step == recipe.steps:
-                if writer:
-                    show(writer, batch, logits, depth, step)
-                checkpoint()
-                saved = step
-            report(Progress(step, recipe.steps, loss.item(), history))
+            parts, logits, depth = run.learn(batch)
+            due = run.step % every == 0 or run.step == recipe.steps
+            if due and first:
+                run.checkpoint(validation)
+                saved = run.step
+            if writer and (due or run.step % LOGGED == 0):
+                _log(writer, run, parts)
+            if writer and due:
+                _show(writer, run.step, batch, logits, depth)
+            loss = sum(part.item() for part in parts.values())
+            report(Progress(run.step, recipe.steps, loss, run.scores))
     except KeyboardInterrupt:
-        if step > saved:
-            checkpoint()
+        if first and run.step > saved:
+            run.checkpoint(validation)
         raise
     finally:
         if writer:
             writer.close()
-    if saved != step or not (out / "best.pt").is_file():
-        checkpoint()
-    return out / "best.pt"
+    return run.best
 
 
-def show(writer: SummaryWriter, batch: Batch, logits: Tensor, depth: Tensor, step: int) -> None:
-    """Four pictures of the batch with truth and prediction, for TensorBoard."""
+def _log(writer: SummaryWriter, run: Run, parts: dict[str, Tensor]) -> None:
+    for name, part in parts.items():
+        writer.add_scalar(f"loss/{name}", part.item(), run.step)
+    for name, value in run.scores.items():
+        writer.add_scalar(f"validation/{name}", value, run.step)
+    writer.add_scalar("rate", learning_rate(run.recipe, run.step), run.step)
+
+
+def _show(writer: SummaryWriter, step: int, batch: Batch, logits: Tensor, depth: Tensor) -> None:
+    """Four pictures of the batch with truth and prediction."""
     few = slice(0, 4)
     frame = normalised(batch["fg_bg"][few]).flip(1)
-    grey = [batch["mask"], torch.sigmoid(logits.float()), batch["depth"], depth.float()]
+    grey = [batch["mask"], torch.sigmoid(logits), batch["depth"], depth]
     rows = [frame, *(part[few].expand(-1, 3, -1, -1) for part in grey)]
     sheet = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
-    writer.add_image(
-        "frame, mask (true, found), depth (true, found)", sheet.clamp(0, 1).detach(), step
-    )
+    name = "frame, mask (true, found), depth (true, found)"
+    writer.add_image(name, sheet.clamp(0, 1).detach(), step)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
+from edge.progress import tracked
 from edge.samples.open import open_samples
 from edge.samples.sample import (
     BACKGROUND,
@@ -27,7 +28,7 @@ from edge.samples.sample import (
     Sample,
     SampleError,
     Samples,
-    readable,
+    in_sequences,
 )
 from edge.samples.sensor import Rng
 from edge.samples.teacher import Teacher
@@ -97,16 +98,15 @@ def _labelled(
 ) -> Iterator[Sample]:
     """The samples, with the teacher's depth of their empty scene where they have none."""
     scenes: dict[str, npt.NDArray[np.float32]] = {}
-    for index in indices:
-        for sample in readable(samples, [index]):
-            if sample.depth is None and teacher is not None:
-                scene = samples.sequence(index)
-                if scene not in scenes:
-                    scenes[scene] = teacher(sample.bg)
-                unknown = np.float32(np.nan)
-                depth = np.where(sample.mask == BACKGROUND, scenes[scene], unknown)
-                sample = replace(sample, depth=depth)
-            yield sample
+    read = tracked(in_sequences(samples, indices), len(indices), f"reading {samples.name}")
+    for scene, sample in read:
+        if sample.depth is None and teacher is not None:
+            if scene not in scenes:
+                scenes[scene] = teacher(sample.bg)
+            unknown = np.float32(np.nan)
+            depth = np.where(sample.mask == BACKGROUND, scenes[scene], unknown)
+            sample = replace(sample, depth=depth)
+        yield sample
 
 
 def open_source(

@@ -10,8 +10,8 @@ import typer
 
 from edge.bundled import DEFAULT
 from edge.cli.options import Json, Samples_, command_line, tell_skipped
-from edge.cli.progress import bar, note
 from edge.errors import ACCURACY_GATE, SPEED_GATE
+from edge.progress import bar, note
 
 
 def bench(

@@ -13,8 +13,8 @@ import typer
 from edge.bundled import DEFAULT
 from edge.cli.calibrate import ranges_of
 from edge.cli.options import Count, Imgsz, Json, Method, Samples_, command_line, model_of
-from edge.cli.progress import note
 from edge.errors import UsageError
+from edge.progress import note
 
 if TYPE_CHECKING:
     from edge.build import Plan

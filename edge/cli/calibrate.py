@@ -9,8 +9,8 @@ import typer
 
 from edge.bundled import DEFAULT
 from edge.cli.options import Count, Imgsz, Method, Samples_, fitting, model_of
-from edge.cli.progress import note, tracked
 from edge.errors import UsageError
+from edge.progress import note, tracked
 
 if TYPE_CHECKING:
     import onnx

@@ -9,8 +9,8 @@ from typing import Annotated, Optional
 import typer
 
 from edge.cli.options import Json, tell_skipped
-from edge.cli.progress import note, tracked
 from edge.errors import EdgeError
+from edge.progress import note, tracked
 
 app = typer.Typer(help="Make, measure and look at data sets.", no_args_is_help=True)
 

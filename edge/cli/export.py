@@ -8,8 +8,8 @@ from typing import Annotated, Optional
 import typer
 
 from edge.cli.options import Imgsz, Samples_, fitting, parse_imgsz
-from edge.cli.progress import note
 from edge.errors import EdgeError
+from edge.progress import note
 
 
 def export(

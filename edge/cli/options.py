@@ -73,7 +73,7 @@ def model_of(
 
 def fitting(samples: Samples, count: int, size: tuple[int, int]) -> list[Sample]:
     """At most `count` samples, evenly spread, at (height, width); unreadable ones are left out."""
-    from edge.cli.progress import tracked
+    from edge.progress import tracked
     from edge.samples.sample import readable, resized, spread
 
     indices = spread(samples, count)
@@ -87,7 +87,7 @@ def fitting(samples: Samples, count: int, size: tuple[int, int]) -> list[Sample]
 
 def tell_skipped(skipped: dict[str, str], most: int = 5) -> None:
     """Name what could not be read, with the reason, and count it."""
-    from edge.cli.progress import note
+    from edge.progress import note
 
     for name, reason in list(skipped.items())[:most]:
         note(f"skipped {name}: {reason}")

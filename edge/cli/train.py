@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from edge.cli.progress import bar, note, tracked
 from edge.errors import UsageError
+from edge.progress import bar, note, tracked
+
+if TYPE_CHECKING:
+    from edge.samples.sample import Sample
 
 
 def train(
@@ -56,7 +59,7 @@ def train(
     from lightning_fabric import Fabric
 
     from edge.samples.open import open_samples
-    from edge.samples.sample import readable, spread
+    from edge.samples.sample import in_sequences, spread
     from edge.samples.teacher import Teacher
     from train.loop import Progress, Recipe
     from train.loop import train as run
@@ -88,15 +91,12 @@ def train(
         seed=seed,
     )
     teacher = Teacher(depth_teacher, os.cpu_count() or 1) if depth_teacher else None
-    sources = [
-        open_source(spec, imgsz, teacher, recipe.leave_out)
-        for spec in tracked(recipe.data, len(recipe.data), "reading pictures")
-    ]
-    judged = []
+    sources = [open_source(spec, imgsz, teacher, recipe.leave_out) for spec in recipe.data]
+    judged: list[tuple[str, Sample]] = []
     for place in validate or ["rendered:48:9000"]:
         samples = open_samples(place)
-        for index in spread(samples, 48):
-            judged += [(samples.sequence(index), sample) for sample in readable(samples, [index])]
+        chosen = spread(samples, 48)
+        judged += tracked(in_sequences(samples, chosen), len(chosen), f"reading {samples.name}")
     with bar() as progress:
         task = progress.add_task("training", total=recipe.steps)
 

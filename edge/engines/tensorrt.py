@@ -58,9 +58,11 @@ def build_plan(onnx_file: Path, module: str, sms: Sequence[int] = ()) -> bytes:
     """
     trt = load(module)
     logger = _logger(trt)
-    builder = trt.Builder(logger)
-    if builder is None:
-        raise EdgeError(f"{module} cannot build here: {'; '.join(logger.said) or 'no GPU found'}")
+    try:
+        builder = trt.Builder(logger)
+    except TypeError as error:  # the bindings' word for "there is none"
+        why = "; ".join(logger.said) or "is there a GPU and its driver?"
+        raise EdgeError(f"{module} {trt.__version__} cannot build here: {why}") from error
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, logger)
     if not parser.parse_from_file(str(onnx_file)):

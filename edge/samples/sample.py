@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -110,10 +110,15 @@ def spread(samples: Samples, count: int) -> list[int]:
     return [round(i * (total - 1) / max(1, count - 1)) for i in range(count)]
 
 
-def readable(samples: Samples, indices: list[int]) -> Iterator[Sample]:
-    """The samples at `indices`; one that cannot be read is noted in `skipped` and left out."""
+def in_sequences(samples: Samples, indices: Iterable[int]) -> Iterator[tuple[str, Sample]]:
+    """(sequence, sample) at `indices`; one that cannot be read is noted in `skipped`, left out."""
     for index in indices:
         try:
-            yield samples[index]
+            yield samples.sequence(index), samples[index]
         except SampleError:
             continue
+
+
+def readable(samples: Samples, indices: Iterable[int]) -> Iterator[Sample]:
+    """The samples at `indices`, without those that cannot be read."""
+    return (sample for _, sample in in_sequences(samples, indices))

@@ -64,3 +64,15 @@ def test_the_builders_own_words_reach_the_user(tmp_path: Path) -> None:
     (tmp_path / "net.onnx").write_bytes(b"not a network")
     with pytest.raises(EdgeError, match=r"tensorrt_rtx cannot read net\.onnx"):
         build_plan(tmp_path / "net.onnx", "tensorrt_rtx")
+
+
+@pytest.mark.gpu
+def test_a_plan_loads_on_this_gpu(plan: Callable[..., Plan], tmp_path: Path) -> None:
+    import tensorrt_rtx as trt
+
+    onnx.save(plan("tensorrt-rtx", "int8").frame, tmp_path / "frame.onnx")
+    data = build_plan(tmp_path / "frame.onnx", "tensorrt_rtx")
+    engine = trt.Runtime(trt.Logger()).deserialize_cuda_engine(data)
+    assert engine is not None
+    names = {engine.get_tensor_name(i) for i in range(engine.num_io_tensors)}
+    assert {"fg_bg", "mask", "depth"} <= names
