@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,16 +17,16 @@ from typing import Any
 import onnx
 
 from edge import manifest as manifests
-from edge.engines import tensorrt
-from edge.errors import EdgeError, UsageError
+from edge.engines.engine import BACKGROUND, FRAME, maker
+from edge.errors import UsageError
+from edge.files import replacing_folder
 from edge.graph.fold import FRAME_INPUT, SCENE_INPUT, Split, split
 from edge.graph.half import to_float16
 from edge.graph.resize import sides
-from edge.graph.trt_ready import trt_ready
 from edge.manifest import BuildMismatch, Manifest, Tensor
 from edge.targets import TARGETS, Target, installed
 
-FRAME, BACKGROUND, RANGES = "frame.onnx", "background.onnx", "ranges.json"
+RANGES = "ranges.json"
 NETWORK = "network.onnx"
 """The float network that a build was made from, so that every build can be compared with FP32."""
 
@@ -99,30 +97,6 @@ def planned(
     )
 
 
-@contextmanager
-def placed(out: Path) -> Iterator[Path]:
-    """A folder to write into that becomes `out` when all went well, and vanishes otherwise."""
-    draft = out.with_name(f".{out.name}.part")
-    old = out.with_name(f".{out.name}.old")
-    if out.exists() and not (out / manifests.FILE).is_file() and any(out.iterdir()):
-        raise UsageError(f"{out} holds something that is not a build; give another --out")
-    shutil.rmtree(draft, ignore_errors=True)
-    try:
-        draft.mkdir(parents=True)
-        yield draft
-        shutil.rmtree(old, ignore_errors=True)
-        if out.exists():
-            os.replace(out, old)
-        os.replace(draft, out)
-        shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        raise EdgeError(
-            f"cannot write {out}: {error.strerror or error}; nothing was left behind"
-        ) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
 def _tensors(values: Sequence[onnx.ValueInfoProto]) -> tuple[Tensor, ...]:
     return tuple(
         Tensor(
@@ -134,68 +108,6 @@ def _tensors(values: Sequence[onnx.ValueInfoProto]) -> tuple[Tensor, ...]:
     )
 
 
-@dataclass(frozen=True)
-class Engine:
-    """What came of the graphs of a folder: the files to load, and what runs in int8."""
-
-    frame: str
-    background: str
-    loads: tuple[str, ...]
-    version: str
-    options: dict[str, str]
-    layers: int | None = None
-    int8_layers: int | None = None
-
-
-def _onnxruntime(folder: Path, plan: Plan, has_background: bool) -> Engine:
-    from edge.engines import onnxruntime
-
-    layers, int8 = onnxruntime.count_layers(folder / FRAME)
-    background = BACKGROUND if has_background else ""
-    return Engine(FRAME, background, (FRAME,), onnxruntime.VERSION, {}, layers, int8)
-
-
-def _openvino(folder: Path, plan: Plan, has_background: bool) -> Engine:
-    from edge.engines import openvino
-
-    half = plan.precision == "fp16"
-    files = openvino.write(folder / FRAME, half)
-    if has_background:
-        openvino.write(folder / BACKGROUND, half)
-    hint = openvino.HINTS[plan.precision]
-    layers, int8 = openvino.count_layers(files[0], hint)
-    return Engine(
-        "frame.xml",
-        "background.xml" if has_background else "",
-        tuple(file.name for file in files),
-        openvino.VERSION,
-        {"inference_precision": hint},
-        layers,
-        int8,
-    )
-
-
-def _plans(folder: Path, target: Target, sm: Sequence[int], has_background: bool) -> Engine:
-    """Plans for TensorRT-RTX and TensorRT; without the builder, the graphs it is to be given."""
-    for name in (FRAME, BACKGROUND)[: 1 + has_background]:
-        if reasons := trt_ready(onnx.load(folder / name)):
-            raise EdgeError(f"{target.name} would refuse {name}: {'; '.join(reasons[:3])}")
-    background = "background.engine" if has_background else ""
-    if not installed(target):
-        return Engine("", background, (FRAME,), "", {})
-    plan = tensorrt.build_plan(folder / FRAME, target.module, sm)
-    (folder / "frame.engine").write_bytes(plan)
-    if has_background:
-        (folder / background).write_bytes(
-            tensorrt.build_plan(folder / BACKGROUND, target.module, sm)
-        )
-    counts: tuple[int | None, int | None] = (None, None)
-    if target.name == "tensorrt-rtx":
-        counts = tensorrt.count_layers(plan)
-    version = tensorrt.version(target.module)
-    return Engine("frame.engine", background, ("frame.engine",), version, {}, *counts)
-
-
 def _megabytes(folder: Path, names: Sequence[str]) -> float:
     return round(sum((folder / name).stat().st_size for name in names) / 1e6, 3)
 
@@ -205,7 +117,9 @@ def write(plan: Plan, out: Path, started: float) -> Manifest:
 
     started: `time.monotonic()` of when the work began, for build_s.
     """
-    with placed(out) as folder:
+    if out.exists() and not (out / manifests.FILE).is_file() and any(out.iterdir()):
+        raise UsageError(f"{out} holds something that is not a build; give another --out")
+    with replacing_folder(out) as folder:
         onnx.save(plan.frame, folder / FRAME)
         onnx.save(plan.source, folder / NETWORK)
         background = plan.split.background
@@ -213,13 +127,7 @@ def write(plan: Plan, out: Path, started: float) -> Manifest:
             onnx.save(background, folder / BACKGROUND)
         if plan.ranges:
             (folder / RANGES).write_text(plan.ranges)
-        has_background = background is not None
-        if plan.target.name == "onnxruntime":
-            engine = _onnxruntime(folder, plan, has_background)
-        elif plan.target.name == "openvino":
-            engine = _openvino(folder, plan, has_background)
-        else:
-            engine = _plans(folder, plan.target, plan.sm, has_background)
+        engine = maker(plan.target)(folder, plan.target, plan.precision, plan.sm)
         inputs = {value.name: value for value in plan.frame.graph.input}
         pictures = [inputs[name] for name in (SCENE_INPUT, FRAME_INPUT) if name in inputs]
         scene = [value for name, value in inputs.items() if name not in (SCENE_INPUT, FRAME_INPUT)]
@@ -243,7 +151,7 @@ def write(plan: Plan, out: Path, started: float) -> Manifest:
             sm=plan.sm,
             layers=engine.layers,
             int8_layers=engine.int8_layers,
-            size_mb=_megabytes(folder, engine.loads),
+            size_mb=_megabytes(folder, engine.weighs),
             build_s=round(time.monotonic() - started, 2),
         )
         return _sealed(folder, manifest)
@@ -269,19 +177,20 @@ def finish(out: Path, started: float) -> Manifest:
         raise UsageError(f"{out} is complete; to make it anew: {manifest.command}")
     if not installed(target):
         raise BuildMismatch(not_here(target, out))
-    with placed(out) as folder:
+    with replacing_folder(out) as folder:
         for name in manifest.files:
             shutil.copy2(out / name, folder / name)
-        engine = _plans(folder, target, manifest.sm, bool(manifest.scene))
+        engine = maker(target)(folder, target, manifest.precision, manifest.sm)
         return _sealed(
             folder,
             replace(
                 manifest,
                 engine=engine.frame,
+                background=engine.background,
                 runtime=(target.module, engine.version),
                 layers=engine.layers,
                 int8_layers=engine.int8_layers,
-                size_mb=_megabytes(folder, engine.loads),
+                size_mb=_megabytes(folder, engine.weighs),
                 build_s=round(time.monotonic() - started, 2),
             ),
         )

@@ -15,6 +15,7 @@ class Target:
     """Where an engine runs, and the form in which it wants its graph.
 
     module:     the Python module that builds and runs it.
+    maker:      the file of edge/engines that builds it.
     precisions: what it can be built in.
     scheme:     of the Q/DQ nodes (calibrate.qdq.SCHEMES).
     shuffle:    ConvTranspose 2x2 becomes Conv 1x1 + DepthToSpace in int8 graphs.
@@ -24,6 +25,7 @@ class Target:
 
     name: str
     module: str
+    maker: str
     precisions: tuple[str, ...]
     scheme: str
     shuffle: bool
@@ -34,8 +36,9 @@ class Target:
 TARGETS = {
     target.name: target
     for target in (
-        Target("openvino", "openvino", PRECISIONS, "u8", shuffle=False, runs_here=True),
+        Target("openvino", "openvino", "openvino", PRECISIONS, "u8", shuffle=False, runs_here=True),
         Target(
+            "onnxruntime",
             "onnxruntime",
             "onnxruntime",
             ("int8", "fp16", "fp32"),
@@ -46,6 +49,7 @@ TARGETS = {
         Target(
             "tensorrt-rtx",
             "tensorrt_rtx",
+            "tensorrt",
             ("int8", "fp16", "fp32"),
             "s8",
             shuffle=True,
@@ -53,7 +57,13 @@ TARGETS = {
             sms=(75, 80, 86, 89, 120, 121),
         ),
         Target(
-            "tensorrt", "tensorrt", ("int8", "fp16", "fp32"), "s8", shuffle=True, runs_here=False
+            "tensorrt",
+            "tensorrt",
+            "tensorrt",
+            ("int8", "fp16", "fp32"),
+            "s8",
+            shuffle=True,
+            runs_here=False,
         ),
     )
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import typer
@@ -25,6 +26,8 @@ app.command("bench")(bench.bench)
 
 
 def main() -> None:
+    # A polite kill unwinds like Ctrl-C, so that nothing half-written stays behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         app()
     except EdgeError as error:

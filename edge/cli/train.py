@@ -109,17 +109,21 @@ def train(
                 return
             note(f"step {state.step}/{state.steps} loss {state.loss:.3f} {scores}")
 
-        best = run(
-            recipe,
-            sources,
-            judged,
-            out,
-            fabric=fabric,
-            resume=resume,
-            workers=workers,
-            every=every,
-            report=report,
-        )
+        try:
+            best = run(
+                recipe,
+                sources,
+                judged,
+                out,
+                fabric=fabric,
+                resume=resume,
+                workers=workers,
+                every=every,
+                report=report,
+            )
+        except KeyboardInterrupt:
+            note(f"stopped; the same command with --resume goes on from {out / 'last.pt'}")
+            raise
     if fabric.global_rank == 0:
         note(f"best weights: {best}; next: edge export {best}")
         print(best)

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import onnx
 import onnxruntime
 
-VERSION: str = onnxruntime.__version__
+from edge.engines.engine import BACKGROUND, FRAME, Engine
+from edge.targets import Target
 
 INT8 = {"QLinearConv", "QLinearConvTranspose"}
 FLOAT = {"Conv", "FusedConv", "ConvTranspose", "NhwcFusedConv"}
+
+
+def make(folder: Path, target: Target, precision: str, sm: Sequence[int]) -> Engine:
+    background = BACKGROUND if (folder / BACKGROUND).exists() else ""
+    layers, int8 = count_layers(folder / FRAME)
+    return Engine(
+        FRAME, background, (FRAME,), onnxruntime.__version__, layers=layers, int8_layers=int8
+    )
 
 
 def count_layers(frame: Path) -> tuple[int, int]:

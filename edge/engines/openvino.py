@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import openvino as ov
 
-VERSION: str = ov.__version__.partition("-")[0]
+from edge.engines.engine import BACKGROUND, FRAME, Engine
+from edge.targets import Target
 
 HINTS = {"fp32": "f32", "fp16": "f32", "bf16": "bf16", "int8": "f32"}
 """In what OpenVINO computes a graph of each precision, said outright: without a hint "FP32" is
@@ -16,12 +18,27 @@ LAYERS = {"Convolution", "Deconvolution"}
 INT8 = {"i8", "u8"}
 
 
-def write(onnx_file: Path, half: bool) -> list[Path]:
-    """Convert one graph; returns the two files of its IR. half: store the weights as float16."""
-    model = ov.convert_model(onnx_file)
+def make(folder: Path, target: Target, precision: str, sm: Sequence[int]) -> Engine:
+    half = precision == "fp16"
+    frame = _converted(folder / FRAME, half)
+    background = folder / BACKGROUND
+    layers, int8 = count_layers(frame, HINTS[precision])
+    return Engine(
+        frame.name,
+        _converted(background, half).name if background.exists() else "",
+        (frame.name, frame.with_suffix(".bin").name),
+        ov.__version__.partition("-")[0],
+        {"inference_precision": HINTS[precision]},
+        layers,
+        int8,
+    )
+
+
+def _converted(onnx_file: Path, half: bool) -> Path:
+    """Write one graph as IR; returns its .xml (a .bin is beside it). half: weights as float16."""
     xml = onnx_file.with_suffix(".xml")
-    ov.save_model(model, xml, compress_to_fp16=half)
-    return [xml, xml.with_suffix(".bin")]
+    ov.save_model(ov.convert_model(onnx_file), xml, compress_to_fp16=half)
+    return xml
 
 
 def count_layers(xml: Path, hint: str) -> tuple[int, int]:

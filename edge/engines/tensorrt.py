@@ -14,7 +14,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import onnx
+
+from edge.engines.engine import BACKGROUND, FRAME, Engine
 from edge.errors import EdgeError
+from edge.graph.trt_ready import trt_ready
+from edge.targets import Target, installed
 
 _loggers: dict[str, Any] = {}
 
@@ -37,16 +42,31 @@ def _logger(trt: ModuleType) -> Any:
     return _loggers[trt.__name__]
 
 
+def make(folder: Path, target: Target, precision: str, sm: Sequence[int]) -> Engine:
+    """Plans of both graphs; where the builder is not installed, the graphs as it is to get them."""
+    graphs = [folder / name for name in (FRAME, BACKGROUND) if (folder / name).exists()]
+    for graph in graphs:
+        if reasons := trt_ready(onnx.load(graph)):
+            raise EdgeError(f"{target.name} would refuse {graph.name}: {'; '.join(reasons[:3])}")
+    if not installed(target):
+        return Engine("", "", (FRAME,), "")
+    plans = [graph.with_suffix(".engine") for graph in graphs]
+    for graph, plan in zip(graphs, plans, strict=True):
+        plan.write_bytes(build_plan(graph, target.module, sm))
+    counts: tuple[int | None, int | None] = (None, None)
+    if target.name == "tensorrt-rtx":
+        counts = count_layers(plans[0].read_bytes())
+    frame, background = [plan.name for plan in plans] + [""] * (2 - len(plans))
+    version = str(load(target.module).__version__)
+    return Engine(frame, background, (frame,), version, {}, *counts)
+
+
 def load(module: str) -> ModuleType:
     """TensorRT-RTX's wheels come with or without their outer package; both hold the bindings."""
     try:
         return importlib.import_module(module)
     except ImportError:
         return importlib.import_module(f"{module}_bindings")
-
-
-def version(module: str) -> str:
-    return str(load(module).__version__)
 
 
 def build_plan(onnx_file: Path, module: str, sms: Sequence[int] = ()) -> bytes:

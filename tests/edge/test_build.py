@@ -91,7 +91,7 @@ def test_the_device_finishes_a_prepared_folder(
     pytest.importorskip("tensorrt_rtx")
     place = tmp_path / "build"
     with monkeypatch.context() as before:
-        before.setattr(builds_module, "installed", lambda target: False)
+        before.setattr("edge.engines.tensorrt.installed", lambda target: False)
         write(plan("tensorrt-rtx", "int8", (86,)), place, time.monotonic())
     assert not (place / "frame.engine").exists()
     manifest = finish(place, time.monotonic())
