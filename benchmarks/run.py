@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import pickle
 import random
@@ -18,7 +19,7 @@ import onnx
 
 from benchmarks.machine import machine
 from benchmarks.pictures import sheet
-from benchmarks.stats import summary
+from benchmarks.stats import ENOUGH, summary
 from benchmarks.worker import Job, serve
 from edge import manifest as manifests
 from edge.build import NETWORK, planned, write
@@ -29,6 +30,8 @@ from edge.samples.sample import FOREGROUND, Picture, in_sequences, spread
 from edge.targets import TARGETS
 
 SCHEMA = "edge.report/1"
+ROUNDS = 10
+"""How often every build gets its turn."""
 Watch = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and of how much."""
 
@@ -216,9 +219,10 @@ def _time(workers: Sequence[Measured], settings: Settings, watch: Watch) -> int:
             warm += len(measured.ask("frames", 4)["latency"])
         per_frame = (time.perf_counter() - start) / warm
         frames = max(settings.duration / per_frame, settings.iterations)
-        # The unfolded build is there for one ratio: it gets a tenth, not a percentile at 99.
-        share = 1.0 if measured.job.fold else 0.1
-        block[index] = max(1, round(frames * share / ROUNDS))
+        if not measured.job.fold:
+            # It is there for one ratio: enough for its p90 will do.
+            frames = min(frames, ENOUGH["p90"])
+        block[index] = math.ceil(frames / ROUNDS)
     for number in range(ROUNDS):
         turn = list(range(len(workers)))
         order.shuffle(turn)
@@ -228,9 +232,6 @@ def _time(workers: Sequence[Measured], settings: Settings, watch: Watch) -> int:
                 workers[index].times[name] += values
         watch("speed", number + 1, ROUNDS)
     return ROUNDS
-
-
-ROUNDS = 10
 
 
 def _entry(measured: Measured, reference: Measured, folder: Path) -> dict[str, Any]:

@@ -26,6 +26,11 @@ def _number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
+def _lost(value: float, digits: int) -> str:
+    """A loss as text; what rounds to zero has no sign."""
+    return f"{round(value, digits) + 0.0:.{digits}f}"
+
+
 def _time(entry: Entry, base: Entry, part: str, key: str) -> str:
     """Milliseconds, and how many times as fast as FP32."""
     value, reference = entry[part][key], base[part][key]
@@ -40,7 +45,7 @@ def _score(entry: Entry, base: Entry, part: str, key: str) -> str:
     if part not in entry:
         return "-"
     text = _number(entry[part][key], 4)
-    return text if entry is base else f"{text} (lost {entry['drop'][part][key]:.4f})"
+    return text if entry is base else f"{text} (lost {_lost(entry['drop'][part][key], 4)})"
 
 
 def _unfolded(entry: Entry, report: dict[str, Any]) -> str:
@@ -84,7 +89,7 @@ def headline(report: dict[str, Any]) -> str:
         return f"{base['name']} runs at {base['throughput_fps']:.0f} fps."
     ratio = base["end_to_end_ms"]["mean"] / build["end_to_end_ms"]["mean"]
     lost = " and ".join(
-        f"{100 * build['drop'][part][key]:.2f} points of {word}"
+        f"{_lost(100 * build['drop'][part][key], 2)} points of {word}"
         for part, key, word in (("mask", "iou", "IoU"), ("depth", "delta1", "delta1"))
         if part in build["drop"]
     )

@@ -14,12 +14,16 @@ from edge.errors import ACCURACY_GATE, SPEED_GATE
 from edge.progress import bar, note
 
 
+UNSEEN = "rendered:64:777"
+"""Rendered scenes that the bundled networks were not trained on (those have seed 0)."""
+
+
 def bench(
     builds: Annotated[
         Optional[list[Path]],
         typer.Argument(help="Build folders.  [default: the bundled network in int8, built first]"),
     ] = None,
-    samples: Samples_ = "rendered",
+    samples: Samples_ = UNSEEN,
     count: Annotated[
         int, typer.Option(min=1, help="At most so many samples, evenly spread.")
     ] = 200,

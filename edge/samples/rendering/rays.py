@@ -20,6 +20,11 @@ def vector(*values: float) -> Array:
     return np.array(values, np.float32)
 
 
+def dot(a: Array, b: Array) -> Array:
+    """Products of vectors along the last axis; numpy's own sum over three numbers is slow."""
+    return np.asarray(a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2])
+
+
 @dataclass(frozen=True)
 class Camera:
     """position: float32 [3]; radians: pitch downwards, yaw to the right, vertical field of view."""
@@ -118,16 +123,14 @@ class Ellipsoid:
     def hit(self, origin: Array, direction: Array) -> tuple[Array, Array]:
         o = (origin - self.centre) @ self.to_unit.T
         d = direction @ self.to_unit.T
-        a = (d * d).sum(-1)
-        b = (o * d).sum(-1)
-        c = (o * o).sum(-1) - 1
+        a, b, c = dot(d, d), dot(o, d), dot(o, o) - 1
         inside = b * b - a * c
         distance = (-b - np.sqrt(np.maximum(inside, 0))) / a
         met = (inside > 0) & (distance > NEAREST)
         distance = np.where(met, distance, np.float32(np.inf))
         point = o + np.where(met, distance, 0)[..., None] * d
         normal = point @ self.to_unit
-        length = np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-9)
+        length = np.sqrt(np.maximum(dot(normal, normal), np.float32(1e-18)))[..., None]
         return distance.astype(np.float32), (normal / length).astype(np.float32)
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from edge.samples.rendering import textures as tx
 from edge.samples.rendering.bodies import Crate, Look, Part, crate, look, outline, person, standing
-from edge.samples.rendering.rays import Array, Box, Camera, Plane, vector
+from edge.samples.rendering.rays import Array, Box, Camera, Plane, dot, vector
 from edge.samples.sample import BACKGROUND, FOREGROUND, Picture
 
 KINDS = ("room", "corridor", "yard")
@@ -281,20 +281,16 @@ class Scene:
         lit = []
         for lamp in self._lamps:
             share = self._light(points, normal, lamp) * (1 - glow)
-            # Shadows are soft: a quarter of the points is enough.
             furniture = [Part(box, vector(0, 0, 0)) for box in self._furniture]
-            coarse = cv2.GaussianBlur(
-                self._shadow(points[::2, ::2], lamp[0], furniture), (0, 0), 1.0
-            )
-            dark = cv2.resize(coarse, share.shape[::-1], interpolation=cv2.INTER_LINEAR)
+            dark = self._shadow(points, lamp[0], furniture, 2.0)
             lit.append(albedo * (share * (1 - dark))[..., None])
         clean = ambient + np.sum(lit, axis=0)
         return _Cast(rays, depth, points, clean.astype(np.float32), lit)
 
     def _light(self, points: Array, normal: Array, lamp: tuple[Array, float]) -> Array:
         towards = lamp[0] - points
-        distance = np.linalg.norm(towards, axis=-1)
-        facing = np.maximum((towards * normal).sum(-1) / distance, 0)
+        distance = np.sqrt(dot(towards, towards))
+        facing = np.maximum(dot(towards, normal) / distance, 0)
         fall = 1.0 if self.kind == "yard" else 3.2 / (1 + (distance / 1.6) ** 2)
         return np.asarray(lamp[1] * facing * fall, np.float32)
 
@@ -320,14 +316,20 @@ class Scene:
         return np.asarray(shade, np.float32)
 
     @staticmethod
-    def _shadow(points: Array, lamp: Array, parts: list[Part]) -> Array:
-        """1 where a part stands between a point and the lamp, else 0."""
-        towards = lamp - points
-        dark = np.zeros(points.shape[:-1], np.float32)
+    def _shadow(points: Array, lamp: Array, parts: list[Part], softness: float) -> Array:
+        """How much of a lamp's light the parts keep off the points [H, W, 3], 0..1.
+
+        softness: width of the shadow's edge in pixels. Because of it every other point is enough.
+        """
+        coarse = points[::2, ::2]
+        towards = lamp - coarse
+        dark = np.zeros(coarse.shape[:-1], np.float32)
         for part in parts:
-            distance, _ = part.solid.hit(points, towards)
-            dark = np.maximum(dark, (distance < 0.999).astype(np.float32))
-        return dark
+            distance, _ = part.solid.hit(coarse, towards)
+            dark[distance < 0.999] = 1
+        dark = cv2.GaussianBlur(dark, (0, 0), softness / 2)
+        wide = cv2.resize(dark, points.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        return np.asarray(wide, np.float32)
 
     # ------------------------------------------------------------------ what is new in it
 
@@ -416,13 +418,13 @@ class Scene:
             window = self._window(np.concatenate([body, body + away]).astype(np.float32), 6)
             if window is None:
                 continue
-            dark = self._shadow(self._seen.points[window], lamp, parts)
             softness = 1.2 if self.kind == "yard" else 2.5
-            dark = np.asarray(cv2.GaussianBlur(dark, (0, 0), softness), np.float32)
+            dark = self._shadow(self._seen.points[window], lamp, parts, softness)
             colour[window] -= self._seen.lit[index][window] * dark[..., None]
         window = self._window(foot + vector(0.5, 0, 0.5) * np.array([[-1], [1]], np.float32), 30)
         if window is not None:
-            gap = np.linalg.norm((self._seen.points[window] - foot)[..., ::2], axis=-1)
+            away = self._seen.points[window] - foot
+            gap = np.hypot(away[..., 0], away[..., 2])
             low = self._seen.points[window][..., 1] < 0.05
             colour[window] *= np.where(low, 1 - 0.35 * np.exp(-((gap / 0.22) ** 2)), 1)[..., None]
 

@@ -21,11 +21,10 @@ def test_openvino_runs_every_layer_in_int8(builds) -> None:
     assert "ConvTranspose" in ops(builds("openvino", "int8") / "frame.onnx")
 
 
-def test_onnxruntime_runs_all_but_the_head_in_int8(builds) -> None:
+def test_onnxruntime_runs_every_convolution_in_int8(builds) -> None:
+    """It has no int8 kernel for the four transposed ones."""
     found = manifests.read(builds("onnxruntime", "int8"))
-    assert found.layers == 13
-    assert found.int8_layers is not None
-    assert found.int8_layers >= 9
+    assert (found.layers, found.int8_layers) == (13, 9)
 
 
 @pytest.mark.parametrize("target", ["openvino", "onnxruntime"])
