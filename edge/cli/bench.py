@@ -13,7 +13,6 @@ from edge.cli.options import Json, Samples_, command_line, tell_skipped
 from edge.errors import ACCURACY_GATE, SPEED_GATE
 from edge.progress import bar, note
 
-
 UNSEEN = "rendered:64:777"
 """Rendered scenes that the bundled networks were not trained on (those have seed 0)."""
 
