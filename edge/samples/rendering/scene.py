@@ -327,8 +327,8 @@ class Scene:
         for part in parts:
             distance, _ = part.solid.hit(coarse, towards)
             dark[distance < 0.999] = 1
-        dark = cv2.GaussianBlur(dark, (0, 0), softness / 2)
-        wide = cv2.resize(dark, points.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        soft = cv2.GaussianBlur(dark, (0, 0), softness / 2)
+        wide = cv2.resize(soft, points.shape[1::-1], interpolation=cv2.INTER_LINEAR)
         return np.asarray(wide, np.float32)
 
     # ------------------------------------------------------------------ what is new in it
