@@ -269,7 +269,9 @@ def drop(
     """How much worse than the reference each score is; below zero is better."""
     return {
         part: {
+            # `+ 0.0`: nothing lost is 0.0, not -0.0.
             key: round((value - reference[part][key]) * (1 if key in LOWER_IS_BETTER else -1), 6)
+            + 0.0
             for key, value in values.items()
         }
         for part, values in scores.items()

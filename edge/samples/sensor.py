@@ -48,8 +48,8 @@ def local_light(image: Picture, rng: Rng, strength: float = 0.25) -> Picture:
     """A smooth change of brightness over the picture, as when a cloud or a lamp lights one side."""
     coarse = rng.normal(0, strength, (3, 3)).astype(np.float32)
     height, width = image.shape[:2]
-    field = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-    lit = image.astype(np.float32) * np.exp(field)[..., None]
+    field = np.exp(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC))
+    lit = np.asarray(image * field[..., None], np.float32)
     return np.clip(lit, 0, 255).astype(np.uint8)
 
 

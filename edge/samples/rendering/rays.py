@@ -121,15 +121,15 @@ class Ellipsoid:
     to_unit: Array
 
     def hit(self, origin: Array, direction: Array) -> tuple[Array, Array]:
-        o = (origin - self.centre) @ self.to_unit.T
-        d = direction @ self.to_unit.T
+        o = np.asarray((origin - self.centre) @ self.to_unit.T, np.float32)
+        d = np.asarray(direction @ self.to_unit.T, np.float32)
         a, b, c = dot(d, d), dot(o, d), dot(o, o) - 1
         inside = b * b - a * c
         distance = (-b - np.sqrt(np.maximum(inside, 0))) / a
         met = (inside > 0) & (distance > NEAREST)
         distance = np.where(met, distance, np.float32(np.inf))
         point = o + np.where(met, distance, 0)[..., None] * d
-        normal = point @ self.to_unit
+        normal = np.asarray(point @ self.to_unit, np.float32)
         length = np.sqrt(np.maximum(dot(normal, normal), np.float32(1e-18)))[..., None]
         return distance.astype(np.float32), (normal / length).astype(np.float32)
 

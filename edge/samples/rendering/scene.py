@@ -200,7 +200,7 @@ class Scene:
             wall = tx.plain(base, noise, 0.08, 0.12)
             wall = tx.skirted(wall, tx.colour(rng, (0.1, 0.8), 0.05))
         dark = tx.colour(rng, (0.05, 0.2), 0.2)
-        for place in np.arange(rng.uniform(0.6, 2.0), length, rng.uniform(2.0, 3.6)):
+        for place in np.arange(rng.uniform(0.6, 2.0), length, rng.uniform(2.0, 3.6)).tolist():
             kind = rng.random()
             if kind < 0.35:
                 wood = tx.colour(rng, (0.1, 0.5), 0.25)
