@@ -236,7 +236,7 @@ def _time(workers: Sequence[Measured], settings: Settings, watch: Watch) -> int:
 
 def _entry(measured: Measured, reference: Measured, folder: Path) -> dict[str, Any]:
     manifest = measured.manifest
-    path = measured.job.build
+    path, fold = measured.job.build, manifest["fold"]
     total = [a + b for a, b in zip(*measured.times.values(), strict=True)]
     entry: dict[str, Any] = {
         "name": manifest["name"],
@@ -246,6 +246,8 @@ def _entry(measured: Measured, reference: Measured, folder: Path) -> dict[str, A
         "precision": manifest["precision"],
         "imgsz": list(manifest["imgsz"]),
         "folded": measured.job.fold,
+        "params": manifest["params"],
+        "macs": fold["frame_macs"] + (0 if measured.job.fold else fold["background_macs"]),
         "layers": manifest["layers"],
         "int8_layers": manifest["int8_layers"],
         "size_mb": manifest["size_mb"],

@@ -58,6 +58,17 @@ class Worker:
             edge.set_background(self.h, edge.fit(self.h, sample.bg))
             self.scene = name
 
+    def infer(self, sample: Sample) -> Answer:
+        """Copies of mask and depth of a sample, float32 in 0..1 whatever the build gives."""
+        planes = edge.infer(self.h, edge.fit(self.h, sample.fg_bg))
+        mask, depth = (
+            None
+            if plane is None
+            else plane.astype(np.float32) / np.float32(255 if plane.dtype == np.uint8 else 1)
+            for plane in planes
+        )
+        return mask, depth
+
     def accuracy(self, reference: bool) -> dict[str, dict[str, float]]:
         """Scores of all samples: mask counts summed per sequence, then averaged over sequences.
 
@@ -67,7 +78,7 @@ class Worker:
         depths: list[dict[str, float]] = []
         for index, (name, sample) in enumerate(self.samples):
             self.show(name, sample)
-            mask, depth = edge.infer(self.h, edge.fit(self.h, sample.fg_bg))
+            mask, depth = self.infer(sample)
             height, width = sample.mask.shape
             if mask is not None:
                 full = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -99,10 +110,8 @@ class Worker:
         found: list[Answer] = []
         for name, sample in (self.samples[index] for index in indices):
             self.show(name, sample)
-            mask, depth = edge.infer(self.h, edge.fit(self.h, sample.fg_bg))
-            found.append(
-                (None if mask is None else mask.copy(), None if depth is None else depth.copy())
-            )
+            mask, depth = self.infer(sample)
+            found.append((mask, depth))
         return found
 
     def frames(self, count: int) -> dict[str, list[float]]:

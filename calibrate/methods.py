@@ -113,3 +113,6 @@ METHODS: dict[str, Callable[[Histogram], Range]] = {
     "entropy": entropy,
     "mse": mse,
 }
+
+SHAPED = (percentile, entropy, mse)
+"""Those that look at how the values are spread, not at the extremes alone."""

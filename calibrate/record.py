@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import edge
-from calibrate.methods import METHODS, Range
+from calibrate.methods import METHODS, SHAPED, Range
 from calibrate.observe import histograms
 from edge.errors import EdgeError
 from edge.graph.fold import Split
@@ -72,7 +72,7 @@ def observe(
     if not samples:
         raise EdgeError("no samples to calibrate with; int8 ranges are never guessed")
     choose = METHODS[key.method]
-    found = histograms(split, samples, threads, watch)
+    found = histograms(split, samples, threads, choose in SHAPED, watch)
     return Ranges(key, {name: choose(histogram) for name, histogram in found.items()})
 
 

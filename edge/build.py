@@ -20,9 +20,12 @@ from edge import manifest as manifests
 from edge.engines.engine import BACKGROUND, FRAME, maker
 from edge.errors import UsageError
 from edge.files import replacing_folder
-from edge.graph.fold import FRAME_INPUT, SCENE_INPUT, Split, split
+from edge.graph.bytes import to_bytes
+from edge.graph.costs import parameters
+from edge.graph.fold import Split, split
 from edge.graph.half import to_float16
 from edge.graph.resize import sides
+from edge.graph.sources import FRAME_INPUT, SCENE_INPUT
 from edge.manifest import BuildMismatch, Manifest, Tensor
 from edge.targets import TARGETS, Target, installed
 
@@ -39,7 +42,7 @@ class Plan:
     """What is to be built: graphs in the form that the target wants, and where they came from.
 
     source: the float network at the size of the build; split: its two graphs.
-    frame:  the frame graph in the build's precision.
+    frame:  the frame graph in the build's precision; as_bytes: it is to give uint8.
     model:  sha256 and metadata of the network; ranges: text of ranges.json, empty where nothing
             was calibrated, with their key in calibration.
     """
@@ -54,16 +57,18 @@ class Plan:
     command: str
     model: dict[str, Any]
     sm: tuple[int, ...] = ()
+    as_bytes: bool = False
     ranges: str = ""
     calibration: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        """As in small-int8-tensorrt-rtx-sm86; a size other than the usual is part of it."""
+        """As in small-int8-tensorrt-rtx-sm86; what is other than usual is part of it."""
         height, width = self.imgsz
         size = [] if self.imgsz == USUAL else [f"{width}x{height}"]
         sms = [f"sm{sm}" for sm in self.sm]
-        return "-".join([self.network, self.precision, self.target.name, *sms, *size])
+        kind = ["u8"] if self.as_bytes else []
+        return "-".join([self.network, self.precision, self.target.name, *sms, *size, *kind])
 
 
 def planned(
@@ -73,6 +78,7 @@ def planned(
     precision: str,
     command: str,
     sm: tuple[int, ...] = (),
+    as_bytes: bool = False,
 ) -> Plan:
     """A plan with the frame graph in float: float16 for fp16 where the target obeys the graph.
 
@@ -94,6 +100,7 @@ def planned(
             **{entry.key: entry.value for entry in source.metadata_props},
         },
         sm,
+        as_bytes,
     )
 
 
@@ -119,8 +126,9 @@ def write(plan: Plan, out: Path, started: float) -> Manifest:
     """
     if out.exists() and not (out / manifests.FILE).is_file() and any(out.iterdir()):
         raise UsageError(f"{out} holds something that is not a build; give another --out")
+    frame = to_bytes(plan.frame, plan.target.scheme == "u8") if plan.as_bytes else plan.frame
     with replacing_folder(out) as folder:
-        onnx.save(plan.frame, folder / FRAME)
+        onnx.save(frame, folder / FRAME)
         onnx.save(plan.source, folder / NETWORK)
         background = plan.split.background
         if background is not None:
@@ -128,7 +136,7 @@ def write(plan: Plan, out: Path, started: float) -> Manifest:
         if plan.ranges:
             (folder / RANGES).write_text(plan.ranges)
         engine = maker(plan.target)(folder, plan.target, plan.precision, plan.sm)
-        inputs = {value.name: value for value in plan.frame.graph.input}
+        inputs = {value.name: value for value in frame.graph.input}
         pictures = [inputs[name] for name in (SCENE_INPUT, FRAME_INPUT) if name in inputs]
         scene = [value for name, value in inputs.items() if name not in (SCENE_INPUT, FRAME_INPUT)]
         manifest = Manifest(
@@ -139,13 +147,15 @@ def write(plan: Plan, out: Path, started: float) -> Manifest:
             imgsz=plan.imgsz,
             inputs=_tensors(pictures),
             scene=_tensors(scene),
-            outputs=_tensors(plan.frame.graph.output),
+            outputs=_tensors(frame.graph.output),
             engine=engine.frame,
             background=engine.background,
             runtime=(plan.target.module, engine.version),
             command=plan.command,
             created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
             model=plan.model,
+            params=parameters(plan.source),
+            fold=plan.split.report(),
             calibration=plan.calibration,
             options=engine.options,
             sm=plan.sm,

@@ -43,6 +43,8 @@ class Manifest:
     engine:     file that the runtime loads for a frame; empty while the build is not complete.
     runtime:    the runtime's Python module and the version that the build was made with.
     options:    settings of the runtime that belong to the precision.
+    params:     numbers in the float network's weights.
+    fold:       what became a constant of the scene, and what could not (edge.graph.fold).
     layers, int8_layers: weight-carrying layers of the frame graph, and those whose data and
                 weights are int8 in the engine itself (None where the engine was not inspected).
     files:      sha256 of every other file of the folder.
@@ -63,6 +65,8 @@ class Manifest:
     command: str
     created: str
     model: dict[str, Any]
+    params: int
+    fold: dict[str, Any]
     calibration: dict[str, Any] = field(default_factory=dict)
     options: dict[str, str] = field(default_factory=dict)
     sm: tuple[int, ...] = ()

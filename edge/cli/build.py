@@ -49,6 +49,7 @@ def make(
     calib_method: str,
     calib_samples: int,
     ranges: Optional[Path],
+    as_bytes: bool = False,
 ) -> Plan:
     """Everything of a build but its folder: the network, split, and quantized for int8."""
     from edge import targets
@@ -64,7 +65,8 @@ def make(
     if precision == "int8":
         words += ["--samples", samples, "--calib-method", calib_method]
         words += ["--calib-samples", calib_samples]
-    plan = planned(source, name, row, precision, command_line(words), _sms(sm, row))
+    words += ["--bytes"] if as_bytes else []
+    plan = planned(source, name, row, precision, command_line(words), _sms(sm, row), as_bytes)
     if precision != "int8":
         return plan
     from calibrate.apply import apply
@@ -96,6 +98,9 @@ def build(
     ranges: Annotated[
         Optional[Path], typer.Option(help="Ranges of `edge calibrate` with the same options.")
     ] = None,
+    as_bytes: Annotated[
+        bool, typer.Option("--bytes", help="Give mask and depth as uint8, 255 for 1.0.")
+    ] = False,
     out: Annotated[
         Optional[Path], typer.Option(help="Folder of the build.  [default: build/NAME]")
     ] = None,
@@ -122,6 +127,7 @@ def build(
             calib_method,
             calib_samples,
             ranges,
+            as_bytes,
         )
         place = out or Path("build") / plan.name
         if out:
@@ -156,4 +162,11 @@ def _tell(manifest: Manifest, place: Path, as_json: bool) -> None:
         f"{manifest.name}: {width}x{height}, {manifest.size_mb} MB a frame's engine{proof},"
         f" built in {manifest.build_s} s"
     )
+    fold = manifest.fold
+    note(
+        f"{fold['frame_macs'] / 1e6:.1f} MMAC a frame; {fold['background_macs'] / 1e6:.1f} MMAC of"
+        " the background run once per scene"
+    )
+    for reason in fold["unfolded"]:
+        note(f"not folded: {reason}")
     print(place)

@@ -30,7 +30,8 @@ def ranges_of(
     """The activation ranges of a model: those of a file if it belongs to them, else observed."""
     import hashlib
 
-    from calibrate.methods import METHODS
+    from calibrate.methods import METHODS, SHAPED
+    from calibrate.observe import passes
     from calibrate.record import key_of, load, observe
     from edge.graph.resize import sides
     from edge.runtime.cores import usable_cores
@@ -51,8 +52,8 @@ def ranges_of(
     if given:
         return load(given, key)
     fitted = fitting(source, count, size)
-    passes = 2 * len(fitted)
-    watch = tracked([None] * passes, passes, "calibrating")
+    steps = passes(METHODS[method] in SHAPED) * len(fitted)
+    watch = tracked([None] * steps, steps, "calibrating")
     return observe(split, fitted, key, usable_cores(), watch)
 
 

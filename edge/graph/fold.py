@@ -3,7 +3,8 @@
 The camera is fixed, so whatever depends on `bg` alone is computed once per scene. `split` finds it
 in the graph, whatever the network is, and gives two graphs: `background` (bg to named scene
 tensors) and `frame` (fg_bg and the scene tensors to the outputs). Nothing is approximated: both
-hold the very nodes of the network.
+hold the very nodes of the network, after layers that read both pictures were taken apart
+(edge/graph/apart.py). What cannot be folded is said with its reason.
 """
 
 from __future__ import annotations
@@ -14,9 +15,16 @@ import onnx
 from onnx import TensorProto, helper
 
 from edge.errors import EdgeError
+from edge.graph.apart import apart, mixes
+from edge.graph.costs import macs
+from edge.graph.sources import FRAME_INPUT, SCENE_INPUT, Sources, reads, sources
 
-SCENE_INPUT = "bg"
-FRAME_INPUT = "fg_bg"
+NORMALISATIONS = {
+    "GroupNormalization", "InstanceNormalization", "LayerNormalization", "LpNormalization",
+    "MeanVarianceNormalization", "ReduceMean", "Softmax",
+}  # fmt: skip
+MEETINGS = {"Add", "Concat", "Div", "Max", "Mean", "Min", "Mul", "Pow", "Sub", "Sum", "Where"}
+"""Operators at which frame and scene may meet: what comes before them is apart."""
 
 
 @dataclass(frozen=True)
@@ -24,18 +32,24 @@ class Split:
     """background is None where nothing depends on bg alone (then frame is the whole network).
 
     scene: names of the tensors that background gives and frame takes.
-    folded, kept: how many nodes moved to the background graph, how many run per frame.
+    apart: layers that read frame and background and were made a sum of two.
+    unfolded: why something that reads the background runs at every frame, a sentence each.
     """
 
     background: onnx.ModelProto | None
     frame: onnx.ModelProto
     scene: tuple[str, ...]
-    folded: int
-    kept: int
+    apart: tuple[str, ...] = ()
+    unfolded: tuple[str, ...] = ()
 
-
-def _reads(node: onnx.NodeProto) -> list[str]:
-    return [name for name in node.input if name]
+    def report(self) -> dict[str, object]:
+        """What folding did, for people and for the manifest; MACs are per picture."""
+        return {
+            "frame_macs": macs(self.frame),
+            "background_macs": macs(self.background) if self.background else 0,
+            "apart": list(self.apart),
+            "unfolded": list(self.unfolded),
+        }
 
 
 def _model(
@@ -46,7 +60,7 @@ def _model(
     name: str,
 ) -> onnx.ModelProto:
     """A model of some of the nodes, with the initializers that they read and the same metadata."""
-    read = {tensor for node in nodes for tensor in _reads(node)}
+    read = {tensor for node in nodes for tensor in reads(node)}
     weights = [w for w in model.graph.initializer if w.name in read]
     made = {tensor for node in nodes for tensor in node.output}
     known = [info for info in model.graph.value_info if info.name in made]
@@ -59,41 +73,65 @@ def _model(
     return part
 
 
+def _why_unfolded(graph: onnx.GraphProto, found: Sources) -> tuple[str, ...]:
+    """What keeps work of the background in the frame's graph."""
+    reasons = []
+    readers: dict[str, list[onnx.NodeProto]] = {}
+    for node in graph.node:
+        for name in reads(node):
+            readers.setdefault(name, []).append(node)
+    for node in found.frame_nodes:
+        if found.scene.isdisjoint(reads(node)):
+            continue
+        if node.op_type not in MEETINGS:
+            reasons.append(f"{node.op_type} `{node.name}` reads frame and background at once")
+        elif node.op_type == "Concat" and not mixes(node, found):
+            axis = next(a.i for a in node.attribute if a.name == "axis")
+            reasons.append(
+                f"`{node.name}` stacks frame and background into one batch, which is encoded at"
+                " every frame; export the network with one call of its encoder for each picture"
+                if axis == 0
+                else f"`{node.name}` joins frame and background along axis {axis};"
+                " only channels can be taken apart"
+            )
+        elif node.op_type == "Concat":
+            for reader in readers.get(node.output[0], []):
+                if reader.op_type in NORMALISATIONS:
+                    what = "normalises over the concatenation of frame and background"
+                elif reader.op_type in ("Conv", "ConvTranspose"):
+                    continue  # too few channels of the scene to be worth a sum
+                else:
+                    what = "reads the concatenation of frame and background"
+                reasons.append(f"{reader.op_type} `{reader.name}` {what}; it runs at every frame")
+    return tuple(reasons)
+
+
 def split(model: onnx.ModelProto) -> Split:
     """Split `model` (inputs bg and fg_bg, or fg_bg alone) at the constants of the scene."""
-    model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
-    graph = model.graph
-    inputs = {value.name: value for value in graph.input}
+    inputs = {value.name: value for value in model.graph.input}
     if FRAME_INPUT not in inputs:
         raise EdgeError(f"the network has no input `{FRAME_INPUT}`; found {', '.join(inputs)}")
     if SCENE_INPUT not in inputs:
-        return Split(None, model, (), 0, len(graph.node))
-
-    # A tensor is of the scene if bg is its only source, free if it has none (a constant).
-    scene, framed = {SCENE_INPUT}, set(inputs) - {SCENE_INPUT}
-    scene_nodes, frame_nodes, free_nodes = [], [], []
-    for node in graph.node:
-        reads = set(_reads(node))
-        if reads & framed:
-            frame_nodes.append(node)
-            framed.update(node.output)
-        elif reads & scene:
-            scene_nodes.append(node)
-            scene.update(node.output)
-        else:
-            free_nodes.append(node)
+        return Split(None, model, ())
+    original = onnx.shape_inference.infer_shapes(model, strict_mode=True)
+    model, summed = apart(original)
+    model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
+    graph = model.graph
+    found = sources(graph)
+    scene_nodes, frame_nodes, framed = found.scene_nodes, found.frame_nodes, found.framed
+    why = _why_unfolded(graph, found)
 
     def with_constants(nodes: list[onnx.NodeProto]) -> list[onnx.NodeProto]:
-        needed = {tensor for node in nodes for tensor in _reads(node)}
+        needed = {tensor for node in nodes for tensor in reads(node)}
         kept: list[onnx.NodeProto] = []
-        for node in reversed(free_nodes):
+        for node in reversed(found.free_nodes):
             if needed & set(node.output):
-                needed.update(_reads(node))
+                needed.update(reads(node))
                 kept.insert(0, node)
         return kept + nodes
 
     outputs = {value.name: value for value in graph.output}
-    read_per_frame = {tensor for node in frame_nodes for tensor in _reads(node)}
+    read_per_frame = {tensor for node in frame_nodes for tensor in reads(node)}
     order = [SCENE_INPUT, *(tensor for node in scene_nodes for tensor in node.output)]
     border = [name for name in order if name in read_per_frame]
     if only_scene := [name for name in outputs if name not in framed]:
@@ -102,10 +140,10 @@ def split(model: onnx.ModelProto) -> Split:
             " it is a constant of the scene, not an answer about a frame"
         )
     if border == [SCENE_INPUT] or not scene_nodes:
-        return Split(None, model, (), 0, len(graph.node))
+        return Split(None, original, (), (), why)
 
-    shapes = {value.name: value for value in (*graph.value_info, *graph.input)}
-    infos = [shapes[name] for name in border]
+    known = {value.name: value for value in (*graph.value_info, *graph.input)}
+    infos = [known[name] for name in border]
     float_infos = [
         helper.make_tensor_value_info(
             info.name,
@@ -125,10 +163,4 @@ def split(model: onnx.ModelProto) -> Split:
         list(graph.output),
         "frame",
     )
-    return Split(
-        background,
-        frame,
-        tuple(info.name for info in given),
-        len(scene_nodes),
-        len(frame_nodes),
-    )
+    return Split(background, frame, tuple(info.name for info in given), summed, why)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
+import numpy as np
 import onnx
+from onnx import numpy_helper
 
 from edge.errors import EdgeError, UsageError
-from edge.graph.fold import FRAME_INPUT, SCENE_INPUT
+from edge.graph.sources import FRAME_INPUT, SCENE_INPUT, shapes
 
 
 def sides(model: onnx.ModelProto) -> tuple[int, int]:
@@ -52,6 +57,7 @@ def at_size(model: onnx.ModelProto, height: int, width: int) -> onnx.ModelProto:
         value.type.tensor_type.shape.dim[2].dim_value = height
         value.type.tensor_type.shape.dim[3].dim_value = width
     del copy.graph.value_info[:]
+    _resize_reshapes(copy, model)
     try:
         return onnx.shape_inference.infer_shapes(copy, strict_mode=True)
     except onnx.shape_inference.InferenceError as error:
@@ -59,3 +65,48 @@ def at_size(model: onnx.ModelProto, height: int, width: int) -> onnx.ModelProto:
             f"this network works at {sides(model)[1]}x{sides(model)[0]} only; export it from its"
             f" checkpoint with --imgsz {width}x{height} ({error})"
         ) from error
+
+
+def _resize_reshapes(model: onnx.ModelProto, original: onnx.ModelProto) -> None:
+    """Bring the constant shapes of Reshape nodes to the size that the inputs of `model` have now.
+
+    They are taken in order, because each one's input may follow from the one before.
+    """
+    before = shapes(onnx.shape_inference.infer_shapes(original).graph)
+    constants = {w.name: w for w in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type != "Reshape" or node.input[1] not in constants:
+            continue
+        now = shapes(onnx.shape_inference.infer_shapes(model).graph).get(node.input[0], [])
+        after = numpy_helper.to_array(constants[node.input[1]]).tolist()
+        found = _resized_shape(before.get(node.input[0], []), after, now)
+        name = f"{node.output[0]}.shape"
+        model.graph.initializer.append(numpy_helper.from_array(np.array(found, np.int64), name))
+        node.input[1] = name
+
+
+def _resized_shape(before: Sequence[int], after: Sequence[int], now: Sequence[int]) -> list[int]:
+    """What a Reshape of `before` to `after` is for a tensor of sides `now`.
+
+    The sides fall into runs of equal product, which is where they were merged or split; of a run
+    that was split, the largest side is the one that the size of the picture is in.
+    """
+    if min(after, default=0) < 1 or math.prod(before) != math.prod(after):
+        return list(after)  # already says 0 or -1, or is of something unknown
+    found = list(after)
+    i = j = 0
+    while i < len(before) and j < len(after):
+        first, run = j, [i]
+        old, new = before[i], after[j]
+        while old != new:
+            if old < new:
+                run.append(run[-1] + 1)
+                old *= before[run[-1]]
+            else:
+                j += 1
+                new *= after[j]
+        sides = list(range(first, j + 1))
+        largest = max(sides, key=lambda side: after[side])
+        found[largest] = after[largest] * math.prod(now[k] for k in run) // old
+        i, j = run[-1] + 1, j + 1
+    return found

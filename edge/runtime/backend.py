@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+Plane = npt.NDArray[np.float32] | npt.NDArray[np.uint8]
 SLOTS = 2
 """Frames that can be under way: one runs while the next is captured."""
 
@@ -15,11 +16,11 @@ class Backend(Protocol):
     """A loaded build with fixed buffers, SLOTS of each.
 
     frames:  uint8 [H, W, 3] per slot, where the next frame is written.
-    outputs: per slot, float32 [H, W] by the output's name.
+    outputs: per slot, [H, W] by the output's name, of the dtype that the manifest gives it.
     """
 
     frames: list[npt.NDArray[np.uint8]]
-    outputs: list[dict[str, npt.NDArray[np.float32]]]
+    outputs: list[dict[str, Plane]]
 
     def set_background(self, bg: npt.NDArray[np.uint8]) -> None:
         """Run the background graph on uint8 [H, W, 3] and make its results constants."""

@@ -11,12 +11,13 @@ import numpy.typing as npt
 from edge import manifest as manifests
 from edge.errors import EdgeError, UsageError
 from edge.manifest import BuildMismatch, Manifest
-from edge.runtime.backend import SLOTS, Backend
+from edge.runtime.backend import SLOTS, Backend, Plane
 from edge.runtime.cores import usable_cores
 
-Outputs = tuple[npt.NDArray[np.float32] | None, npt.NDArray[np.float32] | None]
-"""mask and depth, float32 [H, W] views of buffers that the handle owns; None where the network
-has no such output. Valid until the next but one call of infer or submit."""
+Outputs = tuple[Plane | None, Plane | None]
+"""mask and depth, float32 [H, W] in 0..1 (uint8, 255 for 1.0, from a build with --bytes): views of
+buffers that the handle owns; None where the network has no such output. Valid until the next but
+one call of infer or submit."""
 
 
 class Handle:
@@ -128,7 +129,8 @@ def set_background(h: Handle, bg: npt.NDArray[np.uint8]) -> None:
 
 def _outputs(h: Handle, slot: int) -> Outputs:
     outputs = h.backend.outputs[slot]
-    return outputs.get("mask"), outputs.get("depth")
+    mask, depth = (outputs.get(name, outputs.get(f"{name}_u8")) for name in ("mask", "depth"))
+    return mask, depth
 
 
 def _take(h: Handle, frame: npt.NDArray[np.uint8]) -> int:

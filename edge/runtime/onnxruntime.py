@@ -40,7 +40,7 @@ class OnnxRuntime:
         self.frames = [block[0] for block in blocks]
         self._inputs = [ort.OrtValue.ortvalue_from_numpy(block) for block in blocks]
         results = [
-            {t.name: np.zeros(t.shape, np.float32) for t in manifest.outputs} for _ in range(SLOTS)
+            {t.name: np.zeros(t.shape, t.dtype) for t in manifest.outputs} for _ in range(SLOTS)
         ]
         self.outputs = [{name: a[0, 0] for name, a in result.items()} for result in results]
         self._results = [

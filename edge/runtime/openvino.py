@@ -46,7 +46,7 @@ class OpenVino:
         blocks = [np.zeros_like(self._bg) for _ in range(SLOTS)]
         self.frames = [block[0] for block in blocks]
         results = [
-            {t.name: np.zeros(t.shape, np.float32) for t in manifest.outputs} for _ in range(SLOTS)
+            {t.name: np.zeros(t.shape, t.dtype) for t in manifest.outputs} for _ in range(SLOTS)
         ]
         self.outputs = [{name: a[0, 0] for name, a in result.items()} for result in results]
         self._requests: list[ov.InferRequest] = []

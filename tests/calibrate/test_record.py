@@ -9,7 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from calibrate.observe import histograms
+from calibrate.observe import BINS, histograms, passes
 from calibrate.record import key_of, load, observe
 from edge.errors import EdgeError
 from edge.graph.fold import split
@@ -22,7 +22,7 @@ def test_observed_extremes_are_those_of_a_plain_run(
     network: onnx.ModelProto, samples: list[Sample]
 ) -> None:
     """The unsplit network with one tensor made an output, run by ONNX Runtime."""
-    found = histograms(split(network), samples, threads=1)
+    found = histograms(split(network), samples, threads=1, shape=True)
     name = next(n.output[0] for n in split(network).frame.graph.node if n.op_type == "Abs")
     watched = onnx.ModelProto.FromString(network.SerializeToString())
     watched.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
@@ -31,6 +31,19 @@ def test_observed_extremes_are_those_of_a_plain_run(
     assert found[name].low == pytest.approx(min(v.min() for v in values), abs=1e-5)
     assert found[name].high == pytest.approx(max(v.max() for v in values), abs=1e-4)
     assert found[name].counts.sum() == sum(v.size for v in values)
+    bins = sum(np.histogram(v, BINS, (found[name].low, found[name].high))[0] for v in values)
+    moved = np.abs(found[name].counts - bins).sum() / 2  # over an edge, by float32 rounding
+    assert moved < 0.001 * bins.sum()
+
+
+def test_extremes_alone_take_one_pass(network: onnx.ModelProto, samples: list[Sample]) -> None:
+    ticks = iter(range(100))
+    short = histograms(split(network), samples, threads=1, shape=False, watch=ticks)
+    assert next(ticks) == passes(shape=False) * len(samples)
+    full = histograms(split(network), samples, threads=1, shape=True, watch=ticks)
+    assert {n: (h.low, h.high) for n, h in short.items()} == {
+        n: (h.low, h.high) for n, h in full.items()
+    }
 
 
 def test_a_record_is_written_and_read(

@@ -9,7 +9,8 @@ import torch
 
 from edge.errors import EdgeError
 from edge.graph.fold import split
-from edge.samples.sample import Sample
+from edge.graph.resize import at_size
+from edge.samples.sample import Sample, resized
 from train.checkpoint import save
 from train.export import TOLERANCE, difference, export
 from train.networks import create
@@ -63,7 +64,7 @@ def test_a_changed_weight_shows(
     exported: onnx.ModelProto, checkpoint: Path, samples: list[Sample]
 ) -> None:
     other = onnx.ModelProto.FromString(exported.SerializeToString())
-    weight = next(w for w in other.graph.initializer if w.name == "network.head.weight")
+    weight = next(w for w in other.graph.initializer if w.name == "network.mask.weight")
     values = np.frombuffer(weight.raw_data, np.float32) * np.float32(1.3)
     weight.raw_data = values.tobytes()
     assert difference(other, checkpoint, samples[:3]) > TOLERANCE
@@ -77,3 +78,11 @@ def test_batch_norm_is_gone_and_the_background_folds(exported: onnx.ModelProto) 
 def test_a_size_that_does_not_divide_is_refused(checkpoint: Path) -> None:
     with pytest.raises(EdgeError, match="sides must be multiples of 16"):
         export(checkpoint, 100, 64)
+
+
+def test_resizing_the_graph_is_exporting_at_that_size(
+    exported: onnx.ModelProto, checkpoint: Path, samples: list[Sample]
+) -> None:
+    """torch at the other size is the reference."""
+    taller = [resized(sample, 96, 64) for sample in samples[:2]]
+    assert difference(at_size(exported, 96, 64), checkpoint, taller) < TOLERANCE

@@ -92,11 +92,27 @@ class Geometry(nn.Module):
         return self.sixteenth(F.avg_pool2d(small, 2)), self.eighth(small)
 
 
+def assembled(cells: Tensor) -> Tensor:
+    """[N, 16, h, w] to [N, 1, 4 h, 4 w]: channel 4 i + j is row i, column j of its cell.
+
+    After a 1x1 convolution it is what a ConvTranspose 4x4 of stride 4 gives, in the form that runs
+    in int8 everywhere.
+    """
+    n, _, h, w = cells.shape
+    split = cells.permute(0, 2, 3, 1).reshape(n, h, w, 4, 4)
+    return split.permute(0, 1, 3, 2, 4).reshape(n, 1, 4 * h, 4 * w)
+
+
 class UNet(nn.Module):
     """Mask and depth from an empty scene and a frame.
 
-    widths:       channels of the frame's encoder at 1/2, 1/4, 1/8 and 1/16.
+    widths:       channels of the frame's encoder at 1/2, 1/4, 1/8 and 1/16. CPU kernels work on 16
+                  channels at a time: 8 or 24 cost as much as 16 or 32.
     scene_widths: channels of the scene's depth network at 1/4, 1/8 and 1/16.
+
+    The decoder ends at 1/4, where the differences at 1/2 join it through a convolution of stride
+    2; from there the head goes to full resolution in one step (docs/performance.md says what the
+    layers above 1/4 used to cost).
     """
 
     stride = 16
@@ -113,11 +129,15 @@ class UNet(nn.Module):
         self.scene_depth = SceneDepth(scene_widths)
         self.geometry = Geometry(eighth, sixteenth)
         self.bottom = nn.Sequential(conv(sixteenth, sixteenth), conv(sixteenth, sixteenth))
-        self.ups = nn.ModuleList(
-            upsample(*pair) for pair in ((sixteenth, eighth), (eighth, quarter), (quarter, half))
+        self.up_eighth = upsample(sixteenth, eighth)
+        self.refine_eighth = conv(eighth, eighth)
+        self.up_quarter = upsample(eighth, quarter)
+        self.detail = nn.Sequential(
+            nn.Conv2d(half, quarter, 3, 2, 1, bias=False), nn.BatchNorm2d(quarter)
         )
-        self.refines = nn.ModuleList(conv(width, width) for width in (eighth, quarter, half))
-        self.head = nn.ConvTranspose2d(half, 2, 2, 2)
+        self.refine_quarter = conv(quarter, quarter)
+        self.mask = nn.Conv2d(quarter, 16, 1)
+        self.depth = nn.Conv2d(quarter, 4, 1)
 
     def forward(self, bg: Tensor, fg_bg: Tensor) -> tuple[Tensor, Tensor]:
         """Both pictures float [N, 3, H, W], BGR in 0..1.
@@ -131,11 +151,14 @@ class UNet(nn.Module):
             torch.abs(f - b) for f, b in zip(self.encoder(fg_bg), self.encoder(bg), strict=True)
         )
         x = self.bottom(sixteenth + deep_context)
-        for up, refine, skip in zip(
-            self.ups, self.refines, (eighth + context, quarter, half), strict=True
-        ):
-            x = refine(F.relu(up(x) + skip))
-        logits, new = self.head(x).split(1, dim=1)
+        x = self.refine_eighth(F.relu(self.up_eighth(x) + (eighth + context)))
+        x = self.refine_quarter(F.relu(self.up_quarter(x) + quarter + self.detail(half)))
+        logits = assembled(self.mask(x))
         # The depth loss must not move the mask: a wrong depth is not a reason to see less.
         share = torch.sigmoid(logits).detach()
-        return logits, scene + share * (torch.sigmoid(new) - scene)
+        # Depth within a thing is smooth: a cell has four columns and no rows of its own.
+        n, _, h, w = x.shape
+        new = torch.sigmoid(self.depth(x).permute(0, 2, 3, 1).reshape(n, h, 1, 4 * w))
+        share, scene_rows = (t.reshape(n, h, 4, 4 * w) for t in (share, scene))
+        depth = scene_rows + share * (new - scene_rows)
+        return logits, depth.reshape(scene.shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -30,6 +31,16 @@ def test_one_plan_for_every_generation(
     assert manifest.int8_layers == (manifest.layers if precision == "int8" else 0)
 
 
+def test_bytes_come_out_of_the_plan(plan: Callable[..., Plan], tmp_path: Path) -> None:
+    made = replace(plan("tensorrt-rtx", "int8", (86,)), as_bytes=True)
+    manifest = write(made, tmp_path / "build", time.monotonic())
+    assert [(t.name, t.dtype) for t in manifest.outputs] == [
+        ("mask_u8", "uint8"),
+        ("depth_u8", "uint8"),
+    ]
+    assert manifest.int8_layers == manifest.layers
+
+
 @pytest.mark.parametrize("sm", SMS)
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 def test_each_generation(
@@ -53,7 +64,7 @@ def test_a_transposed_convolution_never_runs_in_int8(
 
     parts = plan("tensorrt-rtx", "fp32").split
     rendered = Rendered(2, (64, 64))
-    found = histograms(parts, [rendered[0], rendered[1]], threads=1)
+    found = histograms(parts, [rendered[0], rendered[1]], threads=1, shape=False)
     ranges = {name: (h.low, h.high) for name, h in found.items()}
     onnx.save(quantize(parts.frame, ranges, SCHEMES["s8"]), tmp_path / "kept.onnx")
     plan_bytes = build_plan(tmp_path / "kept.onnx", "tensorrt_rtx", [86])

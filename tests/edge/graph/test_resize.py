@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 
 from edge.errors import EdgeError, UsageError
-from edge.graph.resize import at_size, sides, stride_of
+from edge.graph.resize import _resized_shape, at_size, sides, stride_of
 
 
 def test_the_stride_is_in_the_metadata(network: onnx.ModelProto) -> None:
@@ -34,3 +34,21 @@ def test_a_network_that_breaks_the_contract_is_refused(network: onnx.ModelProto)
         value.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
     with pytest.raises(EdgeError, match=r"float \[1, 64, 64, 3\], expected uint8"):
         sides(other)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "now", "expected"),
+    [
+        # 64x64 to 192x320 (height x width), in cells of 4
+        ([1, 16, 4, 16, 4], [1, 1, 64, 64], [1, 48, 4, 80, 4], [1, 1, 192, 320]),
+        ([1, 1, 64, 64], [1, 16, 4, 64], [1, 1, 192, 320], [1, 48, 4, 320]),
+        ([1, 16, 16, 16], [1, 16, 16, 4, 4], [1, 48, 80, 16], [1, 48, 80, 4, 4]),
+        ([1, 8, 16, 16], [1, 8, 256], [1, 8, 48, 80], [1, 8, 3840]),
+        ([1, 8, 1, 1], [1, 8], [1, 8, 1, 1], [1, 8]),
+        ([1, 8, 4, 4], [1, -1], [1, 8, 12, 20], [1, -1]),
+    ],
+)
+def test_a_reshape_follows_the_size(
+    before: list[int], after: list[int], now: list[int], expected: list[int]
+) -> None:
+    assert _resized_shape(before, after, now) == expected

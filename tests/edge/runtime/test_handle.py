@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,7 @@ import onnxruntime
 import pytest
 
 import edge
+from edge.build import Plan, write
 from edge.errors import EdgeError, UsageError
 from edge.runtime.handle import Outputs
 from edge.samples.sample import Sample
@@ -44,6 +48,26 @@ def test_fp32_gives_the_networks_own_numbers(
                 assert found is not None
                 assert found.dtype == np.float32
                 assert np.abs(found - true).max() < 1e-5
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_bytes_are_the_same_answer(
+    target: str, plan: Callable[..., Plan], builds, samples: list[Sample], tmp_path: Path
+) -> None:
+    """From an int8 build, where a runtime might pull the last rounding into the layers before."""
+    place = tmp_path / "build"
+    write(replace(plan(target, "int8"), as_bytes=True), place, time.monotonic())
+    with edge.open(place, threads=1) as ours, edge.open(builds(target, "int8"), threads=1) as plain:
+        for sample in samples[:3]:
+            edge.set_background(ours, sample.bg)
+            edge.set_background(plain, sample.bg)
+            pairs = zip(
+                edge.infer(ours, sample.fg_bg), edge.infer(plain, sample.fg_bg), strict=True
+            )
+            for found, true in pairs:
+                assert found is not None and true is not None
+                assert found.dtype == np.uint8
+                assert np.abs(found - 255 * true).max() <= 0.5 + 1e-3
 
 
 @pytest.mark.parametrize("target", TARGETS)
