@@ -17,13 +17,16 @@ from typing import Any
 
 import onnx
 
+from benchmarks.builds import BuildJob
 from benchmarks.machine import machine
+from benchmarks.peers import CAMERA, RUNS, SUBTRACTORS, OnnxJob, SubtractorJob
 from benchmarks.pictures import sheet
 from benchmarks.stats import ENOUGH, summary
 from benchmarks.worker import Job, serve
 from edge import manifest as manifests
 from edge.build import NETWORK, planned, write
-from edge.errors import EdgeError
+from edge.errors import EdgeError, UsageError
+from edge.gate import MAX_AGE_MS
 from edge.runtime.cores import usable_cores
 from edge.samples.open import open_samples
 from edge.samples.sample import FOREGROUND, Picture, in_sequences, spread
@@ -42,6 +45,8 @@ class Settings:
 
     duration: seconds of timed work per build; iterations: least timed frames per build; warmup:
     seconds of untimed work before. Both folded and unfolded builds get the same.
+    peers, peer_files: also measure OpenCV's subtractors, and ONNX files.
+    gate, max_age_ms: also score folded builds behind a gate (edge.gate).
     """
 
     samples: str = "rendered"
@@ -51,23 +56,28 @@ class Settings:
     duration: float = 2.0
     iterations: int = 700
     seed: int = 0
+    peers: bool = False
+    peer_files: tuple[Path, ...] = ()
+    gate: float | None = None
+    max_age_ms: float = MAX_AGE_MS
 
 
 class Measured:
-    """One build in its process."""
+    """One job in its process."""
 
-    def __init__(self, link: Connection, job: Job, reference: bool) -> None:
-        self.link, self.job, self.reference = link, job, reference
-        self.manifest: dict[str, Any] = {}
+    def __init__(self, link: Connection, job: Job) -> None:
+        self.link, self.job = link, job
+        self.described: dict[str, Any] = self.receive()
         self.scores: dict[str, dict[str, float]] = {}
+        self.gated: dict[str, Any] = {}
         self.times: dict[str, list[float]] = {"preprocess": [], "latency": []}
-        self.footprint: dict[str, float] = {}
+        self.rss_peak_mb = 0.0
 
     def receive(self) -> Any:
         try:
             answer = self.link.recv()
         except EOFError as error:
-            raise EdgeError(f"the process that measured {self.job.build} ended early") from error
+            raise EdgeError(f"the process that measured {self.job} ended early") from error
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -76,19 +86,31 @@ class Measured:
         self.link.send((name, arguments))
         return self.receive()
 
+    def end(self) -> None:
+        self.link.send(None)
+        self.rss_peak_mb = round(self.receive(), 1)
+
+    def speed(self) -> dict[str, Any]:
+        """The keys of the report that every measured thing has."""
+        total = [a + b for a, b in zip(*self.times.values(), strict=True)]
+        return {
+            "latency_ms": summary(self.times["latency"]),
+            "preprocess_ms": summary(self.times["preprocess"]),
+            "end_to_end_ms": summary(total),
+            "throughput_fps": round(1e3 * len(total) / sum(total), 1),
+            "rss_peak_mb": self.rss_peak_mb,
+        }
+
 
 @contextmanager
-def _process(job: Job, reference: bool) -> Iterator[Measured]:
+def _process(job: Job) -> Iterator[Measured]:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=serve, args=(theirs, job), daemon=True)
     process.start()
     theirs.close()
-    measured = Measured(ours, job, reference)
     try:
-        yield measured
-        ours.send(None)
-        process.join(10)
+        yield Measured(ours, job)
     finally:
         ours.close()
         process.kill()
@@ -128,46 +150,68 @@ def _with_references(builds: Sequence[Path], folder: Path) -> list[tuple[Path, P
 def bench(
     builds: Sequence[Path], settings: Settings, watch: Watch
 ) -> tuple[dict[str, Any], Picture]:
-    """Measure `builds` and their FP32 counterparts: the report as a document (docs/bench.md), and a
-    picture of what they made of some frames."""
+    """Measure `builds` and their FP32 counterparts, and the peers that `settings` names: the report
+    as a document (docs/bench.md), and a picture of what the builds made of some frames."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-bench-")))
         pairs = _with_references(builds, folder)
         frames = folder / "samples.pickle"
         samples = _keep_samples(settings, frames, watch)
-        workers: dict[tuple[Path, bool], Measured] = {}
+        ours: dict[tuple[Path, bool], Measured] = {}
         references: dict[Path, Path] = dict(pairs)
         for path, reference in pairs:
-            manifest = manifests.read(path)
             depths = folder / "depths" / reference.name
             depths.mkdir(parents=True, exist_ok=True)
-            for fold in (True, False) if manifest.scene else (True,):
-                job = Job(path, fold, settings.threads, frames, depths)
-                measured = stack.enter_context(_process(job, path == reference and fold))
-                measured.manifest = measured.receive()
-                workers[path, fold] = measured
+            for fold in (True, False) if manifests.read(path).scene else (True,):
+                job = BuildJob(path, fold, settings.threads, frames, depths)
+                ours[path, fold] = stack.enter_context(_process(job))
+        sizes = sorted({manifests.read(path).imgsz for path in builds})
+        peers = [stack.enter_context(_process(job)) for job in _peer_jobs(settings, sizes, frames)]
+        workers = [*ours.values(), *peers]
 
         # FP32 comes first: where the samples have no depth, its own stands for the truth.
-        for step, measured in enumerate(workers.values()):
+        for step, measured in enumerate(workers):
             watch("accuracy", step, len(workers))
-            measured.scores = measured.ask("accuracy", measured.reference)
-        rounds = _time(list(workers.values()), settings, watch)
-        for measured in workers.values():
-            measured.footprint = measured.ask("footprint")
-        picture = _picture(frames, [m for (_, fold), m in workers.items() if fold])
+            measured.scores = measured.ask("accuracy", measured.job in _first(ours, references))
+        if settings.gate is not None:
+            for (_, fold), measured in ours.items():
+                if fold:
+                    measured.gated = measured.ask("gated", settings.gate, settings.max_age_ms)
+        rounds = _time(workers, settings, watch)
+        picture = _picture(frames, [m for (_, fold), m in ours.items() if fold])
+        for measured in workers:
+            measured.end()
 
-        entries = [
-            _entry(workers[key], workers[references[key[0]], True], folder)
-            for key in sorted(workers, key=lambda key: not key[1])
-        ]
         document = {
             "schema": SCHEMA,
             "machine": machine() | {"threads": settings.threads},
             "samples": samples,
             "method": {"seed": settings.seed, "rounds": rounds, "warmup_s": settings.warmup},
-            "builds": entries,
+            "builds": [
+                _entry(key, ours[key], ours[references[key[0]], True], folder)
+                for key in sorted(ours, key=lambda key: not key[1])
+            ],
         }
+        if peers:
+            document["peers"] = [m.described | m.speed() | m.scores for m in peers]
         return document, picture
+
+
+def _first(ours: dict[tuple[Path, bool], Measured], references: dict[Path, Path]) -> list[Job]:
+    """Those jobs whose depth is the truth for the others of their network."""
+    return [ours[path, True].job for path in set(references.values())]
+
+
+def _peer_jobs(settings: Settings, sizes: Sequence[tuple[int, int]], frames: Path) -> Iterator[Job]:
+    if settings.peers:
+        for size in (CAMERA, *sizes):
+            for name in SUBTRACTORS:
+                yield SubtractorJob(name, size, settings.threads, frames)
+    for model in settings.peer_files:
+        if not model.is_file():
+            raise UsageError(f"--peer {model}: no such file; expected an ONNX network")
+        for runtime, precision in RUNS:
+            yield OnnxJob(model, runtime, precision, settings.threads, frames)
 
 
 def _keep_samples(settings: Settings, file: Path, watch: Watch) -> dict[str, Any]:
@@ -203,7 +247,7 @@ def _picture(frames: Path, workers: Sequence[Measured]) -> Picture:
     order = sorted(range(len(samples)), key=lambda i: not (samples[i].mask == FOREGROUND).any())
     busy = sum((sample.mask == FOREGROUND).any() for sample in samples) or len(samples)
     chosen = [order[i * busy // SHOWN] for i in range(min(SHOWN, busy))]
-    found = {m.manifest["name"]: m.ask("answers", chosen) for m in workers}
+    found = {m.described["name"]: m.ask("answers", chosen) for m in workers}
     answers = [{name: each[i] for name, each in found.items()} for i in range(len(chosen))]
     return sheet([samples[i] for i in chosen], answers)
 
@@ -219,8 +263,7 @@ def _time(workers: Sequence[Measured], settings: Settings, watch: Watch) -> int:
             warm += len(measured.ask("frames", 4)["latency"])
         per_frame = (time.perf_counter() - start) / warm
         frames = max(settings.duration / per_frame, settings.iterations)
-        if not measured.job.fold:
-            # It is there for one ratio: enough for its p90 will do.
+        if measured.job.brief:
             frames = min(frames, ENOUGH["p90"])
         block[index] = math.ceil(frames / ROUNDS)
     for number in range(ROUNDS):
@@ -234,10 +277,12 @@ def _time(workers: Sequence[Measured], settings: Settings, watch: Watch) -> int:
     return ROUNDS
 
 
-def _entry(measured: Measured, reference: Measured, folder: Path) -> dict[str, Any]:
-    manifest = measured.manifest
-    path, fold = measured.job.build, manifest["fold"]
-    total = [a + b for a, b in zip(*measured.times.values(), strict=True)]
+def _entry(
+    key: tuple[Path, bool], measured: Measured, reference: Measured, folder: Path
+) -> dict[str, Any]:
+    path, folded = key
+    manifest = measured.described
+    fold = manifest["fold"]
     entry: dict[str, Any] = {
         "name": manifest["name"],
         "network": manifest["network"],
@@ -245,20 +290,18 @@ def _entry(measured: Measured, reference: Measured, folder: Path) -> dict[str, A
         "target": manifest["target"],
         "precision": manifest["precision"],
         "imgsz": list(manifest["imgsz"]),
-        "folded": measured.job.fold,
+        "folded": folded,
         "params": manifest["params"],
-        "macs": fold["frame_macs"] + (0 if measured.job.fold else fold["background_macs"]),
+        "macs": fold["frame_macs"] + (0 if folded else fold["background_macs"]),
         "layers": manifest["layers"],
         "int8_layers": manifest["int8_layers"],
         "size_mb": manifest["size_mb"],
-        "latency_ms": summary(measured.times["latency"]),
-        "preprocess_ms": summary(measured.times["preprocess"]),
-        "end_to_end_ms": summary(total),
-        "throughput_fps": round(1e3 * len(total) / sum(total), 1),
-        **measured.footprint,
+        **measured.speed(),
         **measured.scores,
         "drop": drop(measured.scores, reference.scores),
     }
+    if measured.gated:
+        entry["gate"] = measured.gated
     return entry
 
 

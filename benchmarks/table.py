@@ -81,6 +81,29 @@ def rows(report: dict[str, Any]) -> list[list[str]]:
     return [[name, *(column[name] for column in columns)] for name in columns[0]]
 
 
+def peer_rows(report: dict[str, Any]) -> list[list[str]]:
+    """The peers as text, the fastest first: their time, and how many times as fast builds are."""
+    builds = [entry for entry in folded(report) if entry["precision"] != "fp32"] or folded(report)
+    lines = [["", "p50, ms", "mask F-measure", *(f"{b['name']} is" for b in builds)]]
+    for peer in sorted(report["peers"], key=lambda peer: float(peer["latency_ms"]["p50"])):
+        p50 = peer["latency_ms"]["p50"]
+        score = _number(peer["mask"]["f_measure"], 4) if "mask" in peer else "-"
+        ratios = [f"{p50 / b['latency_ms']['p50']:.2f}x as fast" for b in builds]
+        lines.append([peer["name"], _number(p50, 2), score, *ratios])
+    return lines
+
+
+def gate_notes(report: dict[str, Any]) -> list[str]:
+    """What the gate skipped, and what that cost."""
+    return [
+        f"{entry['name']} behind a gate of {gate['level']:g} grey levels skips"
+        f" {100 * gate['skipped_share']:.1f} % of the frames, F-measure"
+        f" {gate['mask']['f_measure']:.4f} instead of {entry['mask']['f_measure']:.4f}."
+        for entry in folded(report)
+        if (gate := entry.get("gate")) and gate["mask"]
+    ]
+
+
 def headline(report: dict[str, Any]) -> str:
     """The sentence that matters: what the last build gains and loses against its FP32."""
     build = folded(report)[-1]
@@ -109,12 +132,16 @@ def notes(report: dict[str, Any]) -> list[str]:
         lines.append("These samples have no depth: it is compared with FP32's own.")
     if samples["skipped"]:
         lines.append(f"{len(samples['skipped'])} samples could not be read and were left out.")
-    return lines
+    return [*lines, *gate_notes(report)]
 
 
 def plain(report: dict[str, Any]) -> str:
-    """The table for a terminal, columns aligned."""
-    lines = rows(report)
+    """The tables for a terminal, columns aligned."""
+    tables = [rows(report), *([peer_rows(report)] if "peers" in report else [])]
+    return "\n\n".join(_aligned(lines) for lines in tables)
+
+
+def _aligned(lines: list[list[str]]) -> str:
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -124,10 +151,15 @@ def plain(report: dict[str, Any]) -> str:
 
 def markdown(report: dict[str, Any], command: str) -> str:
     """The report as a page: the sentence, the table, how to read it, how to repeat it."""
-    first, *others = rows(report)
-    lines = [f"**{headline(report)}**", "", "| " + " | ".join(first) + " |"]
-    lines.append("|" + " --- |" * len(first))
-    lines += ["| " + " | ".join(row) + " |" for row in others]
+    lines = [f"**{headline(report)}**", "", *_page(rows(report))]
+    if "peers" in report:
+        lines += ["", *_page(peer_rows(report)), "", "![Milliseconds a frame](peers.png)"]
     lines += ["", *(f"- {note}" for note in notes(report)), "", f"    {command}", ""]
     lines += ["![What each build made of some frames](frames.jpg)", ""]
     return "\n".join(lines)
+
+
+def _page(lines: list[list[str]]) -> list[str]:
+    """A table in Markdown."""
+    first, *others = (f"| {' | '.join(row)} |" for row in lines)
+    return [first, "|" + " --- |" * len(lines[0]), *others]

@@ -1,153 +1,103 @@
-"""One build in a process of its own: it answers with latencies and with accuracy.
+"""One thing to measure in a process of its own: it answers with latencies and with accuracy.
 
-Two runtimes with thread pools in one process disturb each other up to tenfold, so every build that
-is compared gets its own process, and one works at a time.
+Two runtimes with thread pools in one process disturb each other up to tenfold, so every build and
+every peer that is compared gets its own process, and one works at a time.
 """
 
 from __future__ import annotations
 
 import pickle
 import resource
-import time
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-import edge
-from benchmarks.pictures import Answer
-from edge.accuracy import THRESHOLD, MaskCounts, count_mask, depth_scores, means
-from edge.errors import EdgeError
-from edge.runtime.handle import Handle
+from edge.accuracy import THRESHOLD, MaskCounts, count_mask, means
+from edge.errors import EdgeError, missing
 from edge.samples.sample import Sample
 
-
-@dataclass(frozen=True)
-class Job:
-    """What a worker measures.
-
-    samples: pickled list of (sequence, Sample), the same for every worker of a run.
-    depths: folder where FP32's depth maps are kept for the others.
-    """
-
-    build: Path
-    fold: bool
-    threads: int
-    samples: Path
-    depths: Path
+Labelled = list[tuple[str, Sample]]
+"""(sequence, sample), the samples of a sequence one after the other."""
 
 
-class Worker:
-    """An open build and the samples that it is measured on."""
+class Worker(Protocol):
+    """What a process measures; these calls are asked for by name."""
 
-    def __init__(self, job: Job) -> None:
-        cv2.setNumThreads(1)
-        self.job = job
-        self.h: Handle = edge.open(job.build, job.threads, fold=job.fold)
-        with job.samples.open("rb") as stream:
-            self.samples: list[tuple[str, Sample]] = pickle.load(stream)
-        self.scene = ""
-        self.at = 0
-
-    def show(self, name: str, sample: Sample) -> None:
-        """Set the sample's background if the last one was of another scene."""
-        if name != self.scene:
-            edge.set_background(self.h, edge.fit(self.h, sample.bg))
-            self.scene = name
-
-    def infer(self, sample: Sample) -> Answer:
-        """Copies of mask and depth of a sample, float32 in 0..1 whatever the build gives."""
-        planes = edge.infer(self.h, edge.fit(self.h, sample.fg_bg))
-        mask, depth = (
-            None
-            if plane is None
-            else plane.astype(np.float32) / np.float32(255 if plane.dtype == np.uint8 else 1)
-            for plane in planes
-        )
-        return mask, depth
+    def describe(self) -> dict[str, Any]:
+        """What it is, for the report."""
 
     def accuracy(self, reference: bool) -> dict[str, dict[str, float]]:
-        """Scores of all samples: mask counts summed per sequence, then averaged over sequences.
+        """Scores of all samples by part, `mask` and `depth`.
 
         reference: this is FP32, whose depth stands for the truth where the samples have none.
         """
-        counts: dict[str, MaskCounts] = {}
-        depths: list[dict[str, float]] = []
-        for index, (name, sample) in enumerate(self.samples):
-            self.show(name, sample)
-            mask, depth = self.infer(sample)
-            height, width = sample.mask.shape
-            if mask is not None:
-                full = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
-                found = count_mask(np.asarray(full) >= THRESHOLD, sample.mask)
-                counts[name] = counts.get(name, MaskCounts()) + found
-            if depth is not None:
-                depths.append(self._depth(index, sample, depth, reference))
-        scores = {}
-        if counts:
-            scores["mask"] = means([count.scores() for count in counts.values()])
-        if depths:
-            scores["depth"] = means(depths)
-        return scores
-
-    def _depth(
-        self, index: int, sample: Sample, depth: npt.NDArray[np.float32], reference: bool
-    ) -> dict[str, float]:
-        if sample.depth is not None:
-            height, width = sample.depth.shape
-            full = cv2.resize(depth, (width, height), interpolation=cv2.INTER_LINEAR)
-            return depth_scores(np.asarray(full), sample.depth)
-        file = self.job.depths / f"{index}.npy"
-        if reference:
-            np.save(file, depth)
-        return depth_scores(depth, np.load(file))
-
-    def answers(self, indices: list[int]) -> list[Answer]:
-        """Copies of mask and depth of some samples, for people to look at."""
-        found: list[Answer] = []
-        for name, sample in (self.samples[index] for index in indices):
-            self.show(name, sample)
-            mask, depth = self.infer(sample)
-            found.append((mask, depth))
-        return found
 
     def frames(self, count: int) -> dict[str, list[float]]:
         """Milliseconds of the next `count` frames, going round the samples.
 
-        preprocess: native frame to the build's size; latency: from there to outputs in hand.
-        Changing the background between scenes is not a frame's work and not timed.
+        preprocess: from the native frame to what the work takes; latency: from there to the
+        answer in hand.
         """
-        times: dict[str, list[float]] = {"preprocess": [], "latency": []}
-        for _ in range(count):
-            name, sample = self.samples[self.at]
-            self.at = (self.at + 1) % len(self.samples)
-            self.show(name, sample)
-            start = time.perf_counter()
-            fitted = edge.fit(self.h, sample.fg_bg)
-            middle = time.perf_counter()
-            edge.infer(self.h, fitted)
-            end = time.perf_counter()
-            times["preprocess"].append(1e3 * (middle - start))
-            times["latency"].append(1e3 * (end - middle))
-        return times
 
-    def footprint(self) -> dict[str, float]:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return {"rss_peak_mb": round(peak, 1)}
+
+class Job(Protocol):
+    """What a worker is opened from, in the process that it gets.
+
+    brief: it is there for one ratio, so enough frames for a p90 will do.
+    """
+
+    @property
+    def brief(self) -> bool: ...
+
+    def open(self) -> Worker: ...
+
+
+def load_samples(file: Path) -> Labelled:
+    """The pickled samples of a run, the same for each of its workers."""
+    with file.open("rb") as stream:
+        return list(pickle.load(stream))
+
+
+def mask_scores(
+    samples: Labelled, found: Callable[[int, str, Sample], npt.NDArray[np.float32] | None]
+) -> dict[str, float]:
+    """Scores of masks, float32 [h, w] in 0..1, at the samples' own size: pixel counts are summed
+    per sequence, then the scores averaged over sequences. Empty where there are no masks.
+
+    found: gives the mask of a sample by its index, sequence and self.
+    """
+    counts: dict[str, MaskCounts] = {}
+    for index, (name, sample) in enumerate(samples):
+        mask = found(index, name, sample)
+        if mask is None:
+            continue
+        height, width = sample.mask.shape
+        full = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
+        one = count_mask(np.asarray(full) >= THRESHOLD, sample.mask)
+        counts[name] = counts.get(name, MaskCounts()) + one
+    return means([count.scores() for count in counts.values()]) if counts else {}
 
 
 def serve(link: Connection, job: Job) -> None:
-    """Answer calls of the form (name, arguments) until None comes; errors travel as answers."""
+    """Answer calls of the form (name, arguments) until None comes; errors travel as answers.
+
+    The last answer, to None, is the most memory that the process held.
+    """
     try:
-        worker = Worker(job)
-        link.send(asdict(worker.h.manifest))
+        worker = job.open()
+        link.send(worker.describe())
         while (call := link.recv()) is not None:
             name, arguments = call
             link.send(getattr(worker, name)(*arguments))
+        link.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     except EdgeError as error:
         link.send(error)
+    except ModuleNotFoundError as error:
+        link.send(missing((error.name or "").partition(".")[0]))
     except (EOFError, KeyboardInterrupt):
         pass

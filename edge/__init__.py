@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from edge.fit import fit
+    from edge.gate import Gate
     from edge.manifest import BuildMismatch
     from edge.runtime.handle import (
         Handle,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BuildMismatch",
+    "Gate",
     "Handle",
     "close",
     "fit",
@@ -39,7 +41,7 @@ __all__ = [
     "wait",
 ]
 
-_HOMES = {"fit": "edge.fit", "BuildMismatch": "edge.manifest"}
+_HOMES = {"fit": "edge.fit", "BuildMismatch": "edge.manifest", "Gate": "edge.gate"}
 
 
 def __getattr__(name: str) -> Any:

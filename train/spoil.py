@@ -16,11 +16,11 @@ def spoiled_pair(bg: Picture, fg_bg: Picture, rng: Rng) -> tuple[Picture, Pictur
         bg = sensor.light(bg, rng, gain=(0.6, 1.3))
         rng.bit_generator.state = state
         fg_bg = sensor.light(fg_bg, rng, gain=(0.6, 1.3))
-    if rng.random() < 0.4:
-        dx, dy = rng.uniform(-1.5, 1.5, 2)
+    if rng.random() < 0.45:
+        dx, dy = rng.uniform(-2.2, 2.2, 2)
         bg = sensor.shift(bg, dx, dy)
     if rng.random() < 0.7:
-        fg_bg = sensor.light(fg_bg, rng)
+        fg_bg = sensor.light(fg_bg, rng, gain=(0.6, 1.5))
     if rng.random() < 0.3:
         fg_bg = sensor.local_light(fg_bg, rng)
     return _recorded(bg, rng), _recorded(fg_bg, rng)
@@ -29,9 +29,9 @@ def spoiled_pair(bg: Picture, fg_bg: Picture, rng: Rng) -> tuple[Picture, Pictur
 def lightly_spoiled_pair(bg: Picture, fg_bg: Picture, rng: Rng) -> tuple[Picture, Picture]:
     """More variety for a pair that a real camera took."""
     if rng.random() < 0.5:
-        fg_bg = sensor.light(fg_bg, rng)
+        fg_bg = sensor.light(fg_bg, rng, gain=(0.6, 1.5))
     if rng.random() < 0.3:
-        bg = sensor.shift(bg, *rng.uniform(-1.0, 1.0, 2))
+        bg = sensor.shift(bg, *rng.uniform(-2.0, 2.0, 2))
     if rng.random() < 0.3:
         fg_bg = sensor.noise(fg_bg, rng, rng.uniform(0.5, 6))
     return bg, fg_bg

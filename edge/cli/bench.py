@@ -33,18 +33,32 @@ def bench(
     duration: Annotated[float, typer.Option(min=0, help="Seconds of timed work per build.")] = 2,
     iterations: Annotated[int, typer.Option(min=1, help="Least timed frames per build.")] = 700,
     seed: Annotated[int, typer.Option(help="Of the order in which builds take turns.")] = 0,
+    peers: Annotated[
+        bool, typer.Option("--peers", help="Also OpenCV's MOG2, KNN and absolute difference.")
+    ] = False,
+    peer: Annotated[
+        Optional[list[Path]], typer.Option(help="Also this ONNX file; can be repeated.")
+    ] = None,
+    gate: Annotated[
+        Optional[float],
+        typer.Option(min=0, help="Also score builds that skip frames which differ by less (5)."),
+    ] = None,
+    max_age_ms: Annotated[
+        float, typer.Option(min=0, help="How long --gate may give the same answer.")
+    ] = 1000,
     gate_drop: Annotated[
         Optional[float], typer.Option(help="Exit 3 if more IoU, F or delta1 is lost than this.")
     ] = None,
     gate_fps: Annotated[Optional[float], typer.Option(help="Exit 4 if a build is slower.")] = None,
     out: Annotated[
-        Path, typer.Option(help="Folder of report.md, report.json and frames.jpg.")
+        Path, typer.Option(help="Folder of report.md, report.json and pictures.")
     ] = Path("reports"),
     as_json: Json = False,
 ) -> None:
     """Measure builds on real frames, FP32 beside each: speed, and what was lost for it."""
     import cv2
 
+    from benchmarks.chart import chart
     from benchmarks.run import Settings, worst_drop
     from benchmarks.run import bench as measure
     from benchmarks.table import headline, markdown, notes, plain
@@ -60,6 +74,10 @@ def bench(
         duration=duration,
         iterations=iterations,
         seed=seed,
+        peers=peers,
+        peer_files=tuple(peer or ()),
+        gate=gate,
+        max_age_ms=max_age_ms,
     )
     with bar() as progress:
         tasks = {
@@ -72,9 +90,15 @@ def bench(
         )
     words: list[object] = ["edge", "bench", *places, "--samples", samples, "--count", count]
     words += ["--threads", settings.threads, "--duration", duration, "--seed", seed]
+    words += ["--peers"] if peers else []
+    words += [word for file in settings.peer_files for word in ("--peer", file)]
+    words += ["--gate", gate, "--max-age-ms", max_age_ms] if gate is not None else []
     tell_skipped(report["samples"]["skipped"])
     with replacing(out / "frames.jpg") as draft:
         draft.write_bytes(cv2.imencode(".jpg", picture)[1].tobytes())
+    if "peers" in report:
+        with replacing(out / "peers.png") as draft:
+            draft.write_bytes(cv2.imencode(".png", chart(report))[1].tobytes())
     with replacing(out / "report.json") as draft:
         draft.write_text(json.dumps(report, indent=2) + "\n")
     with replacing(out / "report.md") as draft:

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from train.networks.unet import UNet
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
-    "nano": lambda: UNet((16, 16, 32, 64)),
-    "tiny": lambda: UNet((16, 32, 48, 96)),
-    "small": lambda: UNet((16, 32, 64, 128)),
+    "nano": lambda: UNet((16, 32, 32, 64)),
+    "tiny": lambda: UNet((16, 32, 64, 128)),
+    "small": lambda: UNet((16, 48, 96, 128)),
 }
 
 

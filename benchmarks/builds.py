@@ -1,0 +1,141 @@
+"""A build in its process: measured through the calls of the runtime and no other way."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+import edge
+from benchmarks.pictures import Answer
+from benchmarks.worker import load_samples, mask_scores
+from edge.accuracy import depth_scores, means
+from edge.gate import Gate
+from edge.runtime.handle import Handle, Outputs
+from edge.samples.sample import Sample
+
+FRAME_MS = 40.0
+"""Time between two samples of a sequence, for the gate's largest age."""
+
+
+@dataclass(frozen=True)
+class BuildJob:
+    """fold: see edge.open; depths: folder where FP32's depth maps are kept for the others."""
+
+    build: Path
+    fold: bool
+    threads: int
+    samples: Path
+    depths: Path
+
+    @property
+    def brief(self) -> bool:
+        return not self.fold
+
+    def open(self) -> BuildWorker:
+        return BuildWorker(self)
+
+
+def as_float(outputs: Outputs) -> Answer:
+    """Copies of a build's outputs, float32 in 0..1 whatever it gives."""
+    mask, depth = (
+        None
+        if plane is None
+        else plane.astype(np.float32) / np.float32(255 if plane.dtype == np.uint8 else 1)
+        for plane in outputs
+    )
+    return mask, depth
+
+
+class BuildWorker:
+    """An open build and the samples that it is measured on."""
+
+    def __init__(self, job: BuildJob) -> None:
+        cv2.setNumThreads(1)
+        self.job = job
+        self.h: Handle = edge.open(job.build, job.threads, fold=job.fold)
+        self.samples = load_samples(job.samples)
+        self.scene = ""
+        self.at = 0
+
+    def describe(self) -> dict[str, Any]:
+        return asdict(self.h.manifest)
+
+    def show(self, name: str, sample: Sample) -> bool:
+        """Set the sample's background if the last one was of another scene; whether it was."""
+        if name == self.scene:
+            return False
+        edge.set_background(self.h, edge.fit(self.h, sample.bg))
+        self.scene = name
+        return True
+
+    def answer(self, name: str, sample: Sample) -> Answer:
+        """Copies of mask and depth of a sample."""
+        self.show(name, sample)
+        return as_float(edge.infer(self.h, edge.fit(self.h, sample.fg_bg)))
+
+    def accuracy(self, reference: bool) -> dict[str, dict[str, float]]:
+        depths: list[dict[str, float]] = []
+
+        def found(index: int, name: str, sample: Sample) -> npt.NDArray[np.float32] | None:
+            mask, depth = self.answer(name, sample)
+            if depth is not None:
+                depths.append(self._depth(index, sample, depth, reference))
+            return mask
+
+        scores = {"mask": mask_scores(self.samples, found)}
+        if depths:
+            scores["depth"] = means(depths)
+        return {part: values for part, values in scores.items() if values}
+
+    def _depth(
+        self, index: int, sample: Sample, depth: npt.NDArray[np.float32], reference: bool
+    ) -> dict[str, float]:
+        if sample.depth is not None:
+            height, width = sample.depth.shape
+            full = cv2.resize(depth, (width, height), interpolation=cv2.INTER_LINEAR)
+            return depth_scores(np.asarray(full), sample.depth)
+        file = self.job.depths / f"{index}.npy"
+        if reference:
+            np.save(file, depth)
+        return depth_scores(depth, np.load(file))
+
+    def gated(self, level: float, max_age_ms: float) -> dict[str, Any]:
+        """Skipped share and mask scores behind a gate, samples FRAME_MS apart."""
+        gate = Gate(self.h, level, max_age_ms)
+        self.scene = ""
+
+        def found(index: int, name: str, sample: Sample) -> npt.NDArray[np.float32] | None:
+            if self.show(name, sample):
+                gate.reset()
+            frame = edge.fit(self.h, sample.fg_bg)
+            return as_float(gate.infer(frame, FRAME_MS * index))[0]
+
+        scores = mask_scores(self.samples, found)
+        share = round(gate.skipped / gate.seen, 4)
+        return {"level": level, "max_age_ms": max_age_ms, "skipped_share": share, "mask": scores}
+
+    def answers(self, indices: list[int]) -> list[Answer]:
+        """Mask and depth of some samples, for people to look at."""
+        return [self.answer(*self.samples[index]) for index in indices]
+
+    def frames(self, count: int) -> dict[str, list[float]]:
+        """Changing the background between scenes is not a frame's work and not timed."""
+        times: dict[str, list[float]] = {"preprocess": [], "latency": []}
+        for _ in range(count):
+            name, sample = self.samples[self.at]
+            self.at = (self.at + 1) % len(self.samples)
+            self.show(name, sample)
+            start = time.perf_counter()
+            fitted = edge.fit(self.h, sample.fg_bg)
+            middle = time.perf_counter()
+            edge.infer(self.h, fitted)
+            end = time.perf_counter()
+            times["preprocess"].append(1e3 * (middle - start))
+            times["latency"].append(1e3 * (end - middle))
+        return times
