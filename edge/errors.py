@@ -10,6 +10,7 @@ MISMATCH = 5
 
 EXTRAS = {
     "torch": "train",
+    "torch_pruning": "train",
     "lightning_fabric": "train",
     "pytorch_msssim": "train",
     "tensorboard": "train",

@@ -19,6 +19,7 @@ class Target:
     precisions: what it can be built in.
     scheme:     of the Q/DQ nodes (calibrate.qdq.SCHEMES).
     shuffle:    ConvTranspose 2x2 becomes Conv 1x1 + DepthToSpace in int8 graphs.
+    channels:   what the int8 kernels work on at a time: fewer cost as much (docs/performance.md).
     runs_here:  a build can be run by this runtime, on the CPU of this machine.
     sms:        GPU generations that a plan can be made for without such a GPU.
     """
@@ -29,6 +30,7 @@ class Target:
     precisions: tuple[str, ...]
     scheme: str
     shuffle: bool
+    channels: int
     runs_here: bool
     sms: tuple[int, ...] = ()
 
@@ -36,7 +38,16 @@ class Target:
 TARGETS = {
     target.name: target
     for target in (
-        Target("openvino", "openvino", "openvino", PRECISIONS, "u8", shuffle=False, runs_here=True),
+        Target(
+            "openvino",
+            "openvino",
+            "openvino",
+            PRECISIONS,
+            "u8",
+            shuffle=False,
+            channels=16,
+            runs_here=True,
+        ),
         Target(
             "onnxruntime",
             "onnxruntime",
@@ -44,6 +55,7 @@ TARGETS = {
             ("int8", "fp16", "fp32"),
             "u8",
             shuffle=False,
+            channels=4,
             runs_here=True,
         ),
         Target(
@@ -53,6 +65,7 @@ TARGETS = {
             ("int8", "fp16", "fp32"),
             "s8",
             shuffle=True,
+            channels=16,
             runs_here=False,
             sms=(75, 80, 86, 89, 120, 121),
         ),
@@ -63,11 +76,13 @@ TARGETS = {
             ("int8", "fp16", "fp32"),
             "s8",
             shuffle=True,
+            channels=16,
             runs_here=False,
         ),
     )
 }
-"""Fastest first among those that run on a CPU."""
+"""Fastest first among those that run on a CPU. Channels of the CPU's were measured; tensor cores
+take 16 bytes of a channel at a time."""
 
 AUTO = "auto"
 

@@ -17,7 +17,7 @@ ALLOWED = {
     "calibrate": {"calibrate", "edge"},
     "edge": {"edge"},
 }
-TORCH = {"torch", "lightning_fabric", "pytorch_msssim", "onnxsim"}
+TORCH = {"torch", "torch_pruning", "lightning_fabric", "pytorch_msssim", "onnxsim"}
 
 
 def imports(file: Path) -> set[str]:

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from edge.errors import EdgeError
 from edge.files import replacing
+from train.networks import with_weights
 
 
 def save(state: dict[str, Any], path: Path) -> None:
@@ -32,3 +34,13 @@ def load(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or not {"network", "weights"} <= state.keys():
         raise EdgeError(f"{path} is not a checkpoint of `edge train`")
     return state
+
+
+def network_of(path: Path) -> tuple[nn.Module, dict[str, Any]]:
+    """The network of a checkpoint with its averaged weights, in eval mode, and what it says."""
+    state = load(path)
+    try:
+        network = with_weights(state["network"], state["weights"])
+    except (ValueError, RuntimeError, AttributeError) as error:
+        raise EdgeError(f"{path}: {str(error).splitlines()[0]}") from error
+    return network.eval(), state

@@ -6,7 +6,6 @@ import json
 import subprocess
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -16,8 +15,8 @@ from torch import Tensor, nn
 from edge.errors import EdgeError
 from edge.graph.metadata import CONTRACT
 from edge.samples.sample import Sample
-from train.checkpoint import load
-from train.networks import create, normalised
+from train.checkpoint import network_of
+from train.networks import normalised
 
 OPSET = 20
 TOLERANCE = 1e-4
@@ -36,14 +35,6 @@ class Contract(nn.Module):
         return torch.sigmoid(logits), depth
 
 
-def network_of(checkpoint: Path) -> tuple[nn.Module, dict[str, Any]]:
-    """The network of a checkpoint with its averaged weights, in eval mode, and what it says."""
-    state = load(checkpoint)
-    network = create(state["network"])
-    network.load_state_dict(state["weights"])
-    return network.eval(), state
-
-
 def _commit() -> str:
     """The commit of the training code, or `unknown` outside a checkout."""
     found = subprocess.run(
@@ -55,16 +46,14 @@ def _commit() -> str:
     return found.stdout.strip() or "unknown"
 
 
-def export(checkpoint: Path, height: int, width: int) -> onnx.ModelProto:
-    """The checkpoint's network as a simplified ONNX graph of static shapes."""
+def to_onnx(network: nn.Module, name: str, height: int, width: int) -> onnx.ModelProto:
+    """A network in eval mode as a simplified ONNX graph of static shapes, with its contract."""
     import onnxsim
 
-    network, state = network_of(checkpoint)
     stride = int(network.stride)  # type: ignore[arg-type]
     if height % stride or width % stride:
         raise EdgeError(
-            f"--imgsz {width}x{height}: sides must be multiples of {stride},"
-            f" the stride of {state['network']}"
+            f"--imgsz {width}x{height}: sides must be multiples of {stride}, the stride of {name}"
         )
     blank = torch.zeros(1, height, width, 3, dtype=torch.uint8)
     with warnings.catch_warnings():
@@ -83,17 +72,23 @@ def export(checkpoint: Path, height: int, width: int) -> onnx.ModelProto:
     model, sound = onnxsim.simplify(program.model_proto)
     if not sound:
         raise EdgeError("onnxsim changed what the network computes; its version is in pip list")
-    described = {
-        **CONTRACT,
-        "name": state["network"],
-        "version": "1",
-        "stride": str(stride),
+    del model.metadata_props[:]
+    described = {**CONTRACT, "name": name, "version": "1", "stride": str(stride)}
+    onnx.helper.set_model_props(model, described)
+    return model
+
+
+def export(checkpoint: Path, height: int, width: int) -> onnx.ModelProto:
+    """The checkpoint's network as ONNX, with what is known of its training as metadata."""
+    network, state = network_of(checkpoint)
+    model = to_onnx(network, state["network"], height, width)
+    known = {
         "git_commit": _commit(),
         "training": json.dumps(state["recipe"]),
         "metrics": json.dumps(state["scores"]),
     }
-    del model.metadata_props[:]
-    onnx.helper.set_model_props(model, described)
+    for key, value in known.items():
+        model.metadata_props.add(key=key, value=value)
     return model
 
 

@@ -21,7 +21,7 @@ from torch.utils.tensorboard import SummaryWriter
 from edge.errors import EdgeError, UsageError
 from edge.samples.sample import Sample
 from train import losses
-from train.checkpoint import load, save
+from train.checkpoint import load, network_of, save
 from train.mix import Batch, Mix, Source
 from train.networks import create, normalised
 from train.validation import validate
@@ -35,6 +35,8 @@ class Recipe:
     """What a run is made of. Two runs of the same recipe on the CPU give the same weights.
 
     data: `--data` arguments; pictures: how many make an epoch; batch: over all processes.
+    start: checkpoint whose weights the run begins with; distill: checkpoint of a network that is
+    imitated as well; each empty for none.
     average: how fast the averaged weights follow (their half-life is about 0.7 / (1 - average)
     steps).
     """
@@ -48,6 +50,8 @@ class Recipe:
     imgsz: int
     rate: float
     seed: int
+    start: str = ""
+    distill: str = ""
     average: float = 0.998
     clip: float = 1.0
     decay: float = 1e-2
@@ -104,7 +108,10 @@ class Run:
 
     def __init__(self, recipe: Recipe, out: Path, fabric: Fabric) -> None:
         torch.manual_seed(recipe.seed)
-        network = create(recipe.network)
+        network = network_of(Path(recipe.start))[0] if recipe.start else create(recipe.network)
+        self.teacher: nn.Module | None = None
+        if recipe.distill:
+            self.teacher = network_of(Path(recipe.distill))[0].to(fabric.device)
         stride = int(network.stride)  # type: ignore[arg-type]
         if recipe.imgsz % stride:
             raise UsageError(
@@ -114,7 +121,7 @@ class Run:
         self.recipe, self.fabric = recipe, fabric
         self.last, self.best = out / "last.pt", out / "best.pt"
         # channels_last: uint8 pictures come in that order, and CPUs and GPUs are faster with it.
-        self.network = network.to(memory_format=torch.channels_last).to(fabric.device)  # type: ignore[call-overload]
+        self.network = network.train().to(memory_format=torch.channels_last).to(fabric.device)  # type: ignore[call-overload]
         self.average = averaged(self.network, recipe.average)
         optimizer = torch.optim.AdamW(
             self.network.parameters(), recipe.rate, weight_decay=recipe.decay
@@ -163,9 +170,13 @@ class Run:
         """One step on a batch; returns the terms of the loss, the logits and the depth."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.recipe, self.step)
-        logits, depth = self.model(normalised(batch["bg"]), normalised(batch["fg_bg"]))
-        logits, depth = logits.float(), depth.float()
+        pair = normalised(batch["bg"]), normalised(batch["fg_bg"])
+        logits, depth = (output.float() for output in self.model(*pair))
         parts = loss_parts(logits, depth, batch)
+        if self.teacher is not None:
+            with torch.no_grad(), self.fabric.autocast():
+                taught = [output.float() for output in self.teacher(*pair)]
+            parts["distillation"] = losses.distillation(logits, depth, *taught)
         self.optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(torch.stack(list(parts.values())).sum())
         self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.recipe.clip)

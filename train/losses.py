@@ -66,3 +66,17 @@ def structure(depth: Tensor, target: Tensor, known: Tensor) -> Tensor:
         )
     filled = torch.where(known > 0, target, depth.detach())
     return cast(Tensor, 1 - ms_ssim(depth, filled, data_range=1.0))
+
+
+def distillation(
+    logits: Tensor, depth: Tensor, taught_logits: Tensor, taught_depth: Tensor
+) -> Tensor:
+    """How far a network is from one that teaches it; all float [N, 1, H, W].
+
+    Kullback-Leibler divergence of the mask's probabilities (Hinton et al. 2015, at temperature 1)
+    plus the mean absolute difference of the depth.
+    """
+    taught = torch.sigmoid(taught_logits)
+    cross = F.binary_cross_entropy_with_logits(logits, taught)
+    entropy = F.binary_cross_entropy_with_logits(taught_logits, taught)
+    return cross - entropy + F.l1_loss(depth, taught_depth)

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from edge.cli import bench, build, calibrate, dataset, export, train
+from edge.cli import bench, build, calibrate, dataset, export, prune, train
 from edge.errors import EXTRAS, EdgeError, missing
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 app.add_typer(dataset.app, name="dataset")
 app.command("train")(train.train)
+app.command("prune")(prune.prune)
 app.command("export")(export.export)
 app.command("calibrate")(calibrate.calibrate)
 app.command("build")(build.build)

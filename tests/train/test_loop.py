@@ -137,3 +137,26 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path) -> None:
         save({"network": "nano", "weights": Full()}, path)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["last.pt"]
+
+
+@pytest.mark.slow
+def test_a_run_can_begin_with_weights_and_imitate_a_network(whole: Path, tmp_path: Path) -> None:
+    best = whole / "best.pt"
+    out = tmp_path / "tuned"
+    options = [f"--start={best}", f"--distill={best}", "--rate=1e-9"]
+    process = edge_train(out, *options)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    # At such a rate nothing is learned: the weights are still those that the run began with.
+    start, end = weights(whole, "best.pt"), weights(out)
+    assert torch.allclose(start["mask.weight"], end["mask.weight"], atol=1e-5)
+    events = EventAccumulator(str(out)).Reload()
+    assert "loss/distillation" in events.Tags()["scalars"]
+
+    other = subprocess.run(
+        [sys.executable, "-m", "edge", "train", "--network=small", f"--start={best}"],
+        capture_output=True,
+        text=True,
+    )
+    assert other.returncode == 2
+    assert "is a nano, --network says small" in other.stderr

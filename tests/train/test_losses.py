@@ -100,3 +100,14 @@ def test_soft_dice_of_hard_masks_is_the_f_measure() -> None:
 def test_soft_dice_of_an_empty_picture_found_empty_is_perfect() -> None:
     nothing = torch.zeros(1, 1, 8, 8)
     assert losses.soft_dice(nothing - 40, nothing, torch.ones_like(nothing)).item() < 1e-6
+
+
+def test_distillation_is_the_divergence_of_bernoulli_distributions() -> None:
+    logits, taught = torch.randn(2, 2, 1, 8, 8).double()
+    depth, taught_depth = torch.rand(2, 2, 1, 8, 8).double()
+    found = losses.distillation(logits, depth, taught, taught_depth)
+    divergence = torch.distributions.kl_divergence(
+        torch.distributions.Bernoulli(logits=taught), torch.distributions.Bernoulli(logits=logits)
+    )
+    assert torch.isclose(found, divergence.mean() + (depth - taught_depth).abs().mean())
+    assert losses.distillation(taught, taught_depth, taught, taught_depth).abs() < 1e-12

@@ -1,12 +1,13 @@
 """The networks by name. One table: a name, and what makes the network.
 
 Every network takes `(bg, fg_bg)`, float [N, 3, H, W] BGR in 0..1, gives the mask's logits and the
-depth, float [N, 1, H, W], and has `stride`, which height and width must be multiples of.
+depth, float [N, 1, H, W], and has `stride`, which height and width must be multiples of, and
+`heads`, the names of the layers whose channels are its answer and never pruned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from torch import Tensor, nn
 
@@ -24,6 +25,39 @@ def create(name: str) -> nn.Module:
     if name not in NETWORKS:
         raise ValueError(f"unknown network {name!r}; known: {', '.join(NETWORKS)}")
     return NETWORKS[name]()
+
+
+def with_weights(name: str, weights: Mapping[str, Tensor]) -> nn.Module:
+    """A network of the table that holds `weights`, a state dict with as many channels or fewer.
+
+    What was pruned needs no description of its own: the shapes of the weights are one.
+    ValueError where they are not of this network.
+    """
+    network = create(name)
+    for key, value in network.state_dict().items():
+        place, _, parameter = key.rpartition(".")
+        found = weights.get(key)
+        if found is None or found.dim() != value.dim():
+            raise ValueError(f"these are no weights of {name}: {key} is missing or of another kind")
+        if found.shape != value.shape:
+            _resize(network.get_submodule(place), parameter, found)
+    network.load_state_dict(weights)
+    return network
+
+
+def _resize(layer: nn.Module, parameter: str, like: Tensor) -> None:
+    """Make room in a layer for a parameter or buffer of another number of channels."""
+    fresh = like.new_zeros(like.shape)
+    old = getattr(layer, parameter)
+    setattr(layer, parameter, nn.Parameter(fresh) if isinstance(old, nn.Parameter) else fresh)
+    if parameter != "weight":
+        return
+    if isinstance(layer, nn.Conv2d):
+        layer.out_channels, layer.in_channels = like.shape[0], like.shape[1] * layer.groups
+    elif isinstance(layer, nn.ConvTranspose2d):
+        layer.in_channels, layer.out_channels = like.shape[0], like.shape[1] * layer.groups
+    elif isinstance(layer, nn.BatchNorm2d):
+        layer.num_features = like.shape[0]
 
 
 def normalised(pictures: Tensor) -> Tensor:

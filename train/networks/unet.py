@@ -117,6 +117,8 @@ class UNet(nn.Module):
 
     stride = 16
     """Height and width of the pictures must be multiples of this."""
+    heads = ("mask", "depth", "scene_depth.head")
+    """Layers whose channels are the answer."""
 
     def __init__(
         self,

@@ -1,0 +1,47 @@
+"""What a network costs, against the exported graph's own count."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from edge.graph.costs import macs
+from edge.graph.fold import split
+from edge.samples.sample import Sample
+from edge.targets import TARGETS
+from train.cost import Stopwatch, frame_macs
+from train.export import to_onnx
+from train.networks import create
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["nano", "small"])
+def test_macs_of_a_frame_are_those_of_the_exported_frame_graph(name: str) -> None:
+    network = create(name).eval()
+    assert frame_macs(network, 64) == macs(split(to_onnx(network, name, 64, 64)).frame)
+
+
+def test_counting_leaves_the_network_as_it_was() -> None:
+    network = create("nano").train()
+    network.mask.weight.requires_grad_(False)
+    frame_macs(network, 64)
+    assert network.training
+    assert not network.mask.weight.requires_grad
+    assert network.depth.weight.requires_grad
+    assert not any(module._forward_hooks for module in network.modules())
+
+
+def test_four_times_the_pixels_are_four_times_the_work() -> None:
+    network = create("nano")
+    assert frame_macs(network, 128) == 4 * frame_macs(network, 64)
+
+
+@pytest.mark.slow
+def test_a_larger_network_takes_longer(samples: list[Sample]) -> None:
+    """A ratio of interleaved medians; one has fifty times the arithmetic of the other."""
+    torch.manual_seed(0)
+    from train.networks.unet import UNet
+
+    slim, wide = UNet((16, 16, 16, 16)).eval(), UNet((64, 128, 256, 256)).eval()
+    quick, slow = Stopwatch(TARGETS["onnxruntime"], samples, 1).milliseconds([slim, wide])
+    assert slow > 2 * quick

@@ -1,0 +1,233 @@
+"""Pruning: what goes, what must stay, and that it is what costs most for what it is worth."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from edge.errors import EdgeError
+from edge.samples.rendered import Rendered
+from train.checkpoint import load, network_of, save
+from train.cost import frame_macs
+from train.mix import Batch, Crops, collate
+from train.networks import create, with_weights
+from train.prune import Goal, Group, groups, macs, prune, thinned, without
+
+
+@pytest.fixture(scope="module")
+def batch() -> Batch:
+    crops = Crops(Rendered(2, (240, 320), 3), [0, 1], 176, None)
+    return collate([crops.draw(np.random.default_rng(i)) for i in range(2)])
+
+
+@pytest.fixture
+def network() -> nn.Module:
+    torch.manual_seed(4)
+    made = create("small")
+    for module in made.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.2)
+            module.running_var.uniform_(0.5, 2)
+            module.weight.data.uniform_(0.5, 1.5)
+            module.bias.data.normal_(0, 0.2)
+    return made.eval()
+
+
+def checkpoint(network: nn.Module, path: Path) -> Path:
+    save({"network": "small", "weights": network.state_dict(), "recipe": {}, "scores": {}}, path)
+    return path
+
+
+def test_channels_that_do_nothing_can_go_without_a_trace(network: nn.Module) -> None:
+    """A skip's channels live in two encoders' passes, an upsampling, a detail path and what reads
+    them: if any of these were cut in the wrong place, the outputs would differ."""
+    dead = list(range(5, 21))
+    for conv, norm in (
+        (network.encoder.levels[1][0], network.encoder.levels[1][1]),
+        (network.up_quarter[0], network.up_quarter[1]),
+        (network.detail[0], network.detail[1]),
+    ):
+        norm.weight.data[dead] = 0
+        norm.bias.data[dead] = 0
+        norm.running_mean[dead] = 0
+        assert norm.num_features == (conv.out_channels)
+    pruned = without(network, "encoder.levels.1.0", dead)
+    pair = torch.rand(2, 1, 3, 64, 96)
+    with torch.no_grad():
+        for before, after in zip(network(*pair), pruned(*pair), strict=True):
+            assert torch.allclose(before, after, atol=1e-5)
+    assert pruned.up_quarter[0].out_channels == 32
+    assert network.up_quarter[0].out_channels == 48
+    assert frame_macs(pruned) < frame_macs(network)
+
+
+def test_importance_finds_the_channels_that_do_nothing(network: nn.Module, batch: Batch) -> None:
+    dead = [3, 40, 70]
+    network.refine_eighth[1].weight.data[dead] = 0
+    network.refine_eighth[1].bias.data[dead] = 0
+    network.up_quarter[0].weight.data[dead] = 0
+    found = {group.layer: group for group in groups(network, [batch])}
+    scores = found["refine_eighth.0"].scores
+    alive = torch.ones(96, dtype=torch.bool)
+    alive[dead] = False
+    assert not scores[dead].any()
+    assert scores[alive].median() > 0
+    assert not {"mask", "depth", "scene_depth.head"} & set(found)
+
+
+def flat(layer: str, channels: int, worth: float) -> Group:
+    return Group(layer, worth * (1 + torch.arange(channels) / 1000))
+
+
+def test_what_is_worth_least_for_its_cost_goes_first(network: nn.Module) -> None:
+    cheap, dear = flat("refine_eighth.0", 96, 1.0), flat("bottom.0.0", 128, 1.0)
+    goal = 0.97 * macs([network])[0]
+    result = thinned(network, [cheap, dear], macs, goal, 16)
+    saved = {
+        group.layer: frame_macs(network)
+        - frame_macs(without(network, group.layer, list(range(16))))
+        for group in (cheap, dear)
+    }
+    first = max(saved, key=lambda name: saved[name])
+    assert result.get_submodule(first).out_channels < network.get_submodule(first).out_channels
+    # The same savings, but now those channels matter a thousand times more.
+    precious = [
+        flat(g.layer, len(g.scores), 1000.0 if g.layer == first else 1) for g in (cheap, dear)
+    ]
+    result = thinned(network, precious, macs, goal, 16)
+    assert result.get_submodule(first).out_channels == network.get_submodule(first).out_channels
+
+
+def test_blocks_stay_whole_and_the_goal_is_met(network: nn.Module, batch: Batch) -> None:
+    whole = macs([network])[0]
+    result = thinned(network, groups(network, [batch]), macs, 0.5 * whole, 16)
+    assert macs([result])[0] <= 0.6 * whole
+    for name, layer in result.named_modules():
+        if isinstance(layer, nn.Conv2d) and not name.startswith(("geometry", "scene", "depth")):
+            assert layer.out_channels % 16 == 0
+    # What runs once per scene costs nothing and is left alone.
+    before, after = (
+        {n: p.shape for n, p in net.scene_depth.state_dict().items()} for net in (network, result)
+    )
+    assert before == after
+
+
+def test_measured_time_can_steer_as_well(network: nn.Module) -> None:
+    """On a machine where the layer that saves most arithmetic saves no time, another one goes."""
+    pair = [flat("refine_eighth.0", 96, 1.0), flat("bottom.0.0", 128, 1.0)]
+
+    def milliseconds(networks: Sequence[nn.Module]) -> list[float]:
+        return [float(net.bottom[0][0].out_channels) for net in networks]
+
+    result = thinned(network, pair, milliseconds, 100, 16)
+    assert result.bottom[0][0].out_channels == 96
+    assert result.refine_eighth[0].out_channels == 96
+
+
+def test_a_pruned_checkpoint_needs_no_other_description(network: nn.Module, tmp_path: Path) -> None:
+    pruned = without(network, "bottom.0.0", list(range(40)))
+    read, _ = network_of(checkpoint(pruned, tmp_path / "best.pt"))
+    pair = torch.rand(2, 1, 3, 64, 64)
+    with torch.no_grad():
+        for a, b in zip(pruned(*pair), read(*pair), strict=True):
+            assert torch.equal(a, b)
+    assert read.bottom[0][0].out_channels == 88
+
+
+def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="these are no weights of nano"):
+        with_weights("nano", {"other.weight": torch.zeros(3)})
+    path = tmp_path / "best.pt"
+    save({"network": "nano", "weights": {"other.weight": torch.zeros(3)}}, path)
+    with pytest.raises(EdgeError, match="these are no weights of nano"):
+        network_of(path)
+
+
+def test_a_killed_run_goes_on_with_the_step_it_was_in(
+    network: nn.Module, batch: Batch, tmp_path: Path
+) -> None:
+    path = checkpoint(network, tmp_path / "best.pt")
+    goal = Goal(macs, "MACs", 16, share=0.6)
+    trained: list[str] = []
+
+    def train(start: Path, folder: Path) -> Path:
+        trained.append(folder.name)
+        if len(trained) == 2:
+            raise KeyboardInterrupt
+        best = folder / "best.pt"
+        best.write_bytes(start.read_bytes())
+        return best
+
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        prune(path, out, goal, 2, lambda: [batch], train)
+    kept = load(out / "step-2" / "start.pt")["weights"]
+    best = prune(path, out, goal, 2, lambda: [batch], train)
+    assert trained == ["step-1", "step-2", "step-1", "step-2"]
+    found = load(best)["weights"]
+    assert all(torch.equal(kept[name], found[name]) for name in kept)
+    assert macs([network_of(best)[0]])[0] <= 0.65 * macs([network])[0]
+
+
+def test_a_goal_that_is_met_already_is_said(network: nn.Module, tmp_path: Path) -> None:
+    path = checkpoint(network, tmp_path / "best.pt")
+    with pytest.raises(EdgeError, match="nothing to prune"):
+        prune(path, tmp_path, Goal(macs, "MACs", 16, most=1e12), 1, list, lambda a, b: a)
+
+
+def test_the_network_given_is_not_touched(network: nn.Module, batch: Batch) -> None:
+    before = copy.deepcopy(network.state_dict())
+    thinned(network, groups(network, [batch]), macs, 0.5 * macs([network])[0], 16)
+    after = network.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def edge(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "edge", *words], capture_output=True, text=True)
+
+
+@pytest.mark.slow
+def test_from_a_checkpoint_to_a_smaller_build(network: nn.Module, tmp_path: Path) -> None:
+    path = checkpoint(network, tmp_path / "best.pt")
+    options = ["--data=rendered:8", "--validate=rendered:2:7", "--pictures=8", "--batch=4"]
+    done = edge(
+        "prune", str(path), "--target-macs=0.6", "--steps=1", *options, f"--out={tmp_path / 'p'}"
+    )
+    assert done.returncode == 0, done.stderr
+    best = done.stdout.strip()
+    plain, pruned = (
+        json.loads(
+            edge(
+                "build", source, "--target=onnxruntime", "--samples=rendered:4", "--json",
+                "--calib-samples=4", f"--out={tmp_path / name}",
+            ).stdout
+        )
+        for source, name in ((str(path), "plain"), (best, "thin"))
+    )  # fmt: skip
+    assert pruned["size_mb"] < 0.8 * plain["size_mb"]
+    assert pruned["layers"] == plain["layers"]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ([], "give one of --target-macs"),
+        (["--target-macs=0.5", "--target-fps=100"], "give one of --target-macs"),
+        (["--target-macs=50"], "expected a share between 0 and 1"),
+        (["--target-fps=0"], "expected more than 0"),
+        (["--target-fps=9", "--target=tensorrt"], "where tensorrt does not run"),
+    ],
+)
+def test_wrong_goals_are_refused(options: list[str], says: str) -> None:
+    done = edge("prune", "best.pt", *options)
+    assert done.returncode == 2
+    assert says in done.stderr
