@@ -17,8 +17,6 @@ from benchmarks.worker import load_samples, mask_scores
 from edge.errors import EdgeError, UsageError
 from edge.samples.sample import Picture, Sample
 
-CAMERA = (480, 640)
-"""Height and width at which a camera's picture is subtracted."""
 LEARNED = 50
 """How often a subtractor is shown the empty scene before its first frame."""
 

@@ -18,8 +18,9 @@ from typing import Any
 import onnx
 
 from benchmarks.builds import BuildJob
+from benchmarks.cameras import CAMERA, CamerasJob
 from benchmarks.machine import machine
-from benchmarks.peers import CAMERA, RUNS, SUBTRACTORS, OnnxJob, SubtractorJob
+from benchmarks.peers import RUNS, SUBTRACTORS, OnnxJob, SubtractorJob
 from benchmarks.pictures import sheet
 from benchmarks.stats import ENOUGH, summary
 from benchmarks.worker import Job, serve
@@ -46,6 +47,7 @@ class Settings:
     duration: seconds of timed work per build; iterations: least timed frames per build; warmup:
     seconds of untimed work before. Both folded and unfolded builds get the same.
     peers, peer_files: also measure OpenCV's subtractors, and ONNX files.
+    cameras, camera_fps: also run each build with so many cameras at once.
     gate, max_age_ms: also score folded builds behind a gate (edge.gate).
     """
 
@@ -58,6 +60,8 @@ class Settings:
     seed: int = 0
     peers: bool = False
     peer_files: tuple[Path, ...] = ()
+    cameras: int = 0
+    camera_fps: float = 15.0
     gate: float | None = None
     max_age_ms: float = MAX_AGE_MS
 
@@ -70,6 +74,7 @@ class Measured:
         self.described: dict[str, Any] = self.receive()
         self.scores: dict[str, dict[str, float]] = {}
         self.gated: dict[str, Any] = {}
+        self.cameras: dict[str, Any] = {}
         self.times: dict[str, list[float]] = {"preprocess": [], "latency": []}
         self.rss_peak_mb = 0.0
 
@@ -181,6 +186,10 @@ def bench(
         picture = _picture(frames, [m for (_, fold), m in ours.items() if fold])
         for measured in workers:
             measured.end()
+        if settings.cameras:
+            for path in builds:
+                watch("cameras", list(builds).index(path), len(builds))
+                ours[path, True].cameras = _cameras(path, settings, frames)
 
         document = {
             "schema": SCHEMA,
@@ -212,6 +221,44 @@ def _peer_jobs(settings: Settings, sizes: Sequence[tuple[int, int]], frames: Pat
             raise UsageError(f"--peer {model}: no such file; expected an ONNX network")
         for runtime, precision in RUNS:
             yield OnnxJob(model, runtime, precision, settings.threads, frames)
+
+
+CAMERAS_S = 6.0
+"""Seconds for which cameras are run."""
+
+
+def _cameras(build: Path, settings: Settings, frames: Path) -> dict[str, Any]:
+    """All cameras of `settings` at once, a process for each core."""
+    cores = min(usable_cores(), settings.cameras)
+    shares = [len(range(core, settings.cameras, cores)) for core in range(cores)]
+    with ExitStack() as stack:
+        workers = [
+            stack.enter_context(_process(CamerasJob(build, share, settings.camera_fps, frames)))
+            for share in shares
+        ]
+        start = time.time() + 0.5
+        for worker in workers:
+            worker.link.send(("paced", (start, CAMERAS_S)))
+        found = [worker.receive() for worker in workers]
+        for worker in workers:
+            worker.end()
+    total = sum(part["frames"] for part in found)
+    busy = sum(part["busy_s"] for part in found)
+    stages = found[0]["stages_s"]
+    return {
+        "count": settings.cameras,
+        "fps": settings.camera_fps,
+        "size": list(CAMERA),
+        "frames": total,
+        "late": sum(part["late"] for part in found),
+        "busy_share": round(busy / (cores * CAMERAS_S), 4),
+        "cores": cores,
+        "ms_a_frame": {
+            stage: round(1e3 * sum(part["stages_s"][stage] for part in found) / total, 4)
+            for stage in stages
+        },
+        "rss_peak_mb": round(sum(worker.rss_peak_mb for worker in workers), 1),
+    }
 
 
 def _keep_samples(settings: Settings, file: Path, watch: Watch) -> dict[str, Any]:
@@ -302,6 +349,8 @@ def _entry(
     }
     if measured.gated:
         entry["gate"] = measured.gated
+    if measured.cameras:
+        entry["cameras"] = measured.cameras
     return entry
 
 

@@ -104,6 +104,22 @@ def gate_notes(report: dict[str, Any]) -> list[str]:
     ]
 
 
+def camera_notes(report: dict[str, Any]) -> list[str]:
+    """How many cameras ran at once, and how far that filled the machine."""
+    lines = []
+    for entry in folded(report):
+        if found := entry.get("cameras"):
+            height, width = found["size"]
+            parts = ", ".join(f"{stage} {ms:.2f}" for stage, ms in found["ms_a_frame"].items())
+            lines.append(
+                f"{entry['name']}, {found['count']} cameras of {width}x{height} at"
+                f" {found['fps']:g} fps, picture to blobs: {found['late']} of {found['frames']}"
+                f" frames late, {100 * found['busy_share']:.0f} % of {found['cores']} cores"
+                f" ({parts} ms a frame), {found['rss_peak_mb']:.0f} MB."
+            )
+    return lines
+
+
 def headline(report: dict[str, Any]) -> str:
     """The sentence that matters: what the last build gains and loses against its FP32."""
     build = folded(report)[-1]
@@ -132,7 +148,7 @@ def notes(report: dict[str, Any]) -> list[str]:
         lines.append("These samples have no depth: it is compared with FP32's own.")
     if samples["skipped"]:
         lines.append(f"{len(samples['skipped'])} samples could not be read and were left out.")
-    return [*lines, *gate_notes(report)]
+    return [*lines, *gate_notes(report), *camera_notes(report)]
 
 
 def plain(report: dict[str, Any]) -> str:

@@ -26,10 +26,14 @@ Labelled = list[tuple[str, Sample]]
 
 
 class Worker(Protocol):
-    """What a process measures; these calls are asked for by name."""
+    """What a process measures; its calls are asked for by name."""
 
     def describe(self) -> dict[str, Any]:
         """What it is, for the report."""
+
+
+class Compared(Worker, Protocol):
+    """What takes turns with others on the same frames."""
 
     def accuracy(self, reference: bool) -> dict[str, dict[str, float]]:
         """Scores of all samples by part, `mask` and `depth`.

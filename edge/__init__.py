@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from edge.fit import fit
     from edge.gate import Gate
     from edge.manifest import BuildMismatch
+    from edge.picture import fit
     from edge.runtime.handle import (
         Handle,
         close,
@@ -41,7 +41,7 @@ __all__ = [
     "wait",
 ]
 
-_HOMES = {"fit": "edge.fit", "BuildMismatch": "edge.manifest", "Gate": "edge.gate"}
+_HOMES = {"fit": "edge.picture", "BuildMismatch": "edge.manifest", "Gate": "edge.gate"}
 
 
 def __getattr__(name: str) -> Any:

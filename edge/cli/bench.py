@@ -39,6 +39,12 @@ def bench(
     peer: Annotated[
         Optional[list[Path]], typer.Option(help="Also this ONNX file; can be repeated.")
     ] = None,
+    cameras: Annotated[
+        int, typer.Option(min=0, help="Also run each build with so many cameras at once.")
+    ] = 0,
+    camera_fps: Annotated[
+        float, typer.Option(min=0.1, help="Frames a second of each of --cameras.")
+    ] = 15,
     gate: Annotated[
         Optional[float],
         typer.Option(min=0, help="Also score builds that skip frames which differ by less (5)."),
@@ -76,13 +82,14 @@ def bench(
         seed=seed,
         peers=peers,
         peer_files=tuple(peer or ()),
+        cameras=cameras,
+        camera_fps=camera_fps,
         gate=gate,
         max_age_ms=max_age_ms,
     )
+    stages = ["samples", "accuracy", "speed", *(["cameras"] if cameras else [])]
     with bar() as progress:
-        tasks = {
-            name: progress.add_task(name, total=None) for name in ("samples", "accuracy", "speed")
-        }
+        tasks = {name: progress.add_task(name, total=None) for name in stages}
         report, picture = measure(
             places,
             settings,
@@ -92,6 +99,7 @@ def bench(
     words += ["--threads", settings.threads, "--duration", duration, "--seed", seed]
     words += ["--peers"] if peers else []
     words += [word for file in settings.peer_files for word in ("--peer", file)]
+    words += ["--cameras", cameras, "--camera-fps", camera_fps] if cameras else []
     words += ["--gate", gate, "--max-age-ms", max_age_ms] if gate is not None else []
     tell_skipped(report["samples"]["skipped"])
     with replacing(out / "frames.jpg") as draft:

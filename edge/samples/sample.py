@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import EdgeError
+from edge.picture import scaled
 
 Picture = npt.NDArray[np.uint8]
 """uint8 [H, W, 3], BGR as OpenCV delivers it."""
@@ -77,15 +78,10 @@ class Samples(Protocol):
 
 
 def resized(sample: Sample, height: int, width: int) -> Sample:
-    """The sample at another size: pictures by area, labels and depth by the nearest pixel."""
+    """The sample at another size: pictures as `edge.fit` does it, labels and depth by the nearest
+    pixel."""
     if sample.fg_bg.shape[:2] == (height, width):
         return sample
-    shrinks = height * width < sample.mask.size
-    smooth = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-
-    def picture(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        return np.asarray(cv2.resize(image, (width, height), interpolation=smooth), np.uint8)
-
     depth = sample.depth
     if depth is not None:
         depth = np.asarray(
@@ -94,8 +90,8 @@ def resized(sample: Sample, height: int, width: int) -> Sample:
     mask = cv2.resize(sample.mask, (width, height), interpolation=cv2.INTER_NEAREST)
     return Sample(
         sample.name,
-        picture(sample.bg),
-        picture(sample.fg_bg),
+        scaled(sample.bg, height, width),
+        scaled(sample.fg_bg, height, width),
         np.asarray(mask, np.uint8),
         depth,
         sample.depth_is_true,
