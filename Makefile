@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test check clean
+.PHONY: run test check bench-peers performance clean
 
 run: .venv/run
 	$(BIN)/edge build --precision int8
@@ -17,6 +17,16 @@ test: .venv/test
 check: .venv/test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	$(BIN)/pytest -m "not slow"
+
+# The bundled networks beside OpenCV's subtractors and, with PEERS="--peer a.onnx", any network.
+bench-peers: .venv/run
+	for network in nano small; do $(BIN)/edge build --network $$network || exit; done
+	$(BIN)/edge bench build/nano-int8-openvino build/small-int8-openvino --threads 1 --cameras 80 \
+	    --peers $(PEERS) --out reports/peers
+
+# The tables of docs/performance.md.
+performance: .venv/run
+	mkdir -p reports && $(BIN)/python -m benchmarks.performance | tee reports/performance.md
 
 # What running needs: no torch.
 .venv/run: pyproject.toml constraints.txt | $(BIN)/python

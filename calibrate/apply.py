@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from calibrate.qdq import SCHEMES, quantize
-from calibrate.record import Ranges
+from calibrate.record import Ranges, key_of, observe
 from edge.build import Plan
 from edge.graph.convtranspose import to_depth_to_space
+from edge.samples.sample import Sample
 
 
 def apply(plan: Plan, ranges: Ranges) -> Plan:
@@ -21,3 +23,10 @@ def apply(plan: Plan, ranges: Ranges) -> Plan:
         ranges=ranges.to_json(),
         calibration=asdict(ranges.key) | {"imgsz": list(ranges.key.imgsz)},
     )
+
+
+def calibrated(plan: Plan, samples: Sequence[Sample], threads: int) -> Plan:
+    """The plan quantized on samples of its size by min-max, for builds that are measured and thrown
+    away: their ranges name no source."""
+    key = key_of("", "", "", len(samples), "minmax", plan.imgsz)
+    return apply(plan, observe(plan.split, samples, key, threads))

@@ -12,8 +12,7 @@ import numpy as np
 import onnx
 import pytest
 
-from calibrate.apply import apply
-from calibrate.record import key_of, observe
+from calibrate.apply import calibrated
 from edge.build import Plan, planned, write
 from edge.bundled import DEFAULT, bundled
 from edge.graph.resize import at_size
@@ -54,8 +53,7 @@ def plan(network: onnx.ModelProto, samples: list[Sample]) -> Callable[..., Plan]
         float_plan = planned(network, "net", TARGETS[target], precision, "edge build", sm)
         if precision != "int8":
             return float_plan
-        key = key_of("m", "s", "rendered", len(samples), "minmax", (SIDE, SIDE))
-        return apply(float_plan, observe(float_plan.split, samples, key, threads=1))
+        return calibrated(float_plan, samples, threads=1)
 
     return make
 

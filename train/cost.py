@@ -15,8 +15,7 @@ import torch
 from torch import Tensor, nn
 
 import edge
-from calibrate.apply import apply
-from calibrate.record import key_of, observe
+from calibrate.apply import calibrated
 from edge.build import planned, write
 from edge.samples.sample import Sample
 from edge.targets import Target
@@ -97,6 +96,4 @@ class Stopwatch:
         size = self.samples[0].mask.shape
         model = to_onnx(network, "pruned", *size)
         plan = planned(model, "pruned", self.target, "int8", "edge prune")
-        key = key_of("", "", "", len(self.samples), "minmax", plan.imgsz)
-        ranges = observe(plan.split, self.samples, key, self.threads)
-        write(apply(plan, ranges), place, time.monotonic())
+        write(calibrated(plan, self.samples, self.threads), place, time.monotonic())

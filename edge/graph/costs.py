@@ -40,3 +40,19 @@ def node_macs(node: onnx.NodeProto, sides: dict[str, list[int]]) -> int:
             inner = sides[node.input[0]][0]
         return math.prod(sides[node.output[0]]) * inner
     return 0
+
+
+def moved(model: onnx.ModelProto) -> int:
+    """Bytes that an int8 engine reads and writes for one picture, at one byte a number.
+
+    Weights once, and of every layer and sum what it reads and gives. What a runtime keeps in
+    registers between two of them is counted as well, so this is an estimate from above.
+    """
+    known = shapes(onnx.shape_inference.infer_shapes(model).graph)
+    touched = [
+        name
+        for node in model.graph.node
+        if node.op_type in ("Conv", "ConvTranspose", "Add", "Sub")
+        for name in (*node.input, *node.output)
+    ]
+    return sum(math.prod(known.get(name, [0])) for name in touched)

@@ -61,7 +61,7 @@ class OpenVino:
         model = self._core.read_model(self._file)
         if self._fold and self._scene:
             for name, value in self._scene_values().items():
-                self._make_constant(model, name, value)
+                self.make_constant(model, name, value)
         ready = compiled(model, self._threads, self._precision, self._core)
         self._requests = [self._bound(ready, slot) for slot in range(SLOTS)]
 
@@ -72,7 +72,7 @@ class OpenVino:
         return {name: self._background.get_tensor(name).data for name in self._scene}
 
     @staticmethod
-    def _make_constant(model: ov.Model, name: str, value: npt.NDArray[np.float32]) -> None:
+    def make_constant(model: ov.Model, name: str, value: npt.NDArray[np.float32]) -> None:
         parameter = model.input(name).get_node()
         constant = opset13.constant(value.copy())
         parameter.output(0).replace(constant.output(0))

@@ -1,0 +1,237 @@
+"""The tables of docs/performance.md: what limits each bundled network, and how its cost grows.
+
+    python -m benchmarks.performance > reports/performance.md
+
+One thread, int8 for OpenVINO, background folded, frames at network size; what is compared takes
+turns in rounds and is given as the median. Each figure belongs to the machine that it names.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+import edge
+from benchmarks.machine import machine
+from calibrate.apply import calibrated
+from edge.build import planned, write
+from edge.bundled import bundled, names
+from edge.graph.costs import macs, moved
+from edge.graph.fold import split
+from edge.graph.resize import at_size, sides
+from edge.progress import note
+from edge.samples.rendered import Rendered
+from edge.samples.sample import Sample, resized
+from edge.targets import TARGETS
+
+TARGET = TARGETS["openvino"]
+ROUNDS = 15
+SIDES = (64, 112, 160, 224, 320, 448, 640)
+BATCHES = (1, 2, 4, 8)
+
+
+def take_turns(calls: Sequence[Callable[[], object]], least: int = 10) -> list[float]:
+    """Median milliseconds of each call, interleaved."""
+    times: list[list[float]] = [[] for _ in calls]
+    for call in calls:
+        call()
+    for _ in range(ROUNDS):
+        for call, taken in zip(calls, times, strict=True):
+            for _ in range(least):
+                start = time.perf_counter()
+                call()
+                taken.append(1e3 * (time.perf_counter() - start))
+    return [median(taken) for taken in times]
+
+
+def frames(side: int) -> list[Sample]:
+    rendered = Rendered(4, seed=778, frames_per_scene=4)
+    return [resized(rendered[i], side, side) for i in range(4)]
+
+
+def opened(model: onnx.ModelProto, samples: list[Sample], place: Path) -> edge.Handle:
+    """The network as an open int8 build with a background."""
+    plan = planned(model, place.name, TARGET, "int8", "benchmarks.performance")
+    write(calibrated(plan, samples, 1), place, time.monotonic())
+    h = edge.open(place, 1)
+    edge.set_background(h, samples[0].bg)
+    return h
+
+
+def inferring(h: edge.Handle, samples: list[Sample]) -> Callable[[], object]:
+    return lambda: edge.infer(h, samples[1].fg_bg)
+
+
+def int8_peak(folder: Path) -> float:
+    """Multiplications a second of one thread: a 3x3 convolution of 256 channels, in int8."""
+    channels, side = 256, 56
+    weight = np.random.default_rng(0).normal(size=(channels, channels, 3, 3)).astype(np.float32)
+    expand = np.ones((channels, 3, 1, 1), np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Cast", ["fg_bg"], ["float"], "cast", to=TensorProto.FLOAT),
+            helper.make_node("Transpose", ["float"], ["planes"], "planes", perm=[0, 3, 1, 2]),
+            helper.make_node("Conv", ["planes", "expand"], ["wide"], "widen"),
+            *(
+                helper.make_node(
+                    "Conv", [source, "weight"], [to], to, pads=[1, 1, 1, 1]
+                )
+                for source, to in (("wide", "a"), ("a", "b"), ("b", "c"))
+            ),
+            helper.make_node("ReduceMean", ["c", "axes"], ["mask"], "mean"),
+        ],
+        "peak",
+        [helper.make_tensor_value_info("fg_bg", TensorProto.UINT8, [1, side, side, 3])],
+        [helper.make_tensor_value_info("mask", TensorProto.FLOAT, [1, 1, side, side])],
+        [
+            numpy_helper.from_array(value, name)
+            for name, value in (
+                ("weight", weight), ("expand", expand), ("axes", np.array([1], np.int64))
+            )
+        ],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    samples = frames(side)
+    with opened(model, samples, folder / "peak") as h:
+        (taken,) = take_turns([inferring(h, samples)], 3)
+    return macs(model) / (taken / 1e3)
+
+
+def bandwidth(size: int) -> float:
+    """Bytes a second that one thread reads and writes, copying `size` bytes again and again."""
+    source, to = np.ones(size, np.uint8), np.zeros(size, np.uint8)
+    (taken,) = take_turns([lambda: np.copyto(to, source)], 40)
+    return 2 * size / (taken / 1e3)
+
+
+def at_batch(model: onnx.ModelProto, count: int) -> onnx.ModelProto:
+    """The model for `count` pairs in one call: its inputs, outputs and reshapes keep axis 0."""
+    copy = onnx.ModelProto.FromString(model.SerializeToString())
+    for value in (*copy.graph.input, *copy.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = count
+    del copy.graph.value_info[:]
+    shapes = {node.input[1] for node in copy.graph.node if node.op_type == "Reshape"}
+    for weight in copy.graph.initializer:
+        if weight.name in shapes:
+            sides_ = numpy_helper.to_array(weight).copy()
+            sides_[0] = count
+            weight.CopyFrom(numpy_helper.from_array(sides_, weight.name))
+    return onnx.shape_inference.infer_shapes(copy, strict_mode=True)
+
+
+def roofline(folder: Path) -> list[str]:
+    """What each network would take if nothing but its arithmetic, or its bytes, took time."""
+    peak, near, far = int8_peak(folder), bandwidth(1 << 20), bandwidth(1 << 26)
+    lines = [
+        f"One thread does {peak / 1e9:.0f} G int8 multiplications a second (3x3 convolution, 256"
+        f" channels) and moves {near / 1e9:.0f} GB/s within its caches, {far / 1e9:.0f} GB/s"
+        " in memory.",
+        "",
+        "| | MMAC a frame | MB moved | arithmetic alone, ms | bytes alone, ms | measured, ms |"
+        " of the limit |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    side = 224
+    samples = frames(side)
+    models = {name: onnx.load(bundled(name)) for name in names()}
+    handles = [opened(model, samples, folder / f"roof-{n}") for n, model in models.items()]
+    taken = take_turns([inferring(h, samples) for h in handles])
+    for (name, model), ms in zip(models.items(), taken, strict=True):
+        frame = split(model).frame
+        work, data = macs(frame), moved(frame)
+        limits = 1e3 * work / peak, 1e3 * data / near
+        lines.append(
+            f"| `{name}` | {work / 1e6:.0f} | {data / 1e6:.1f} | {limits[0]:.2f} | {limits[1]:.2f}"
+            f" | {ms:.2f} | {100 * max(limits) / ms:.0f} % |"
+        )
+    for h in handles:
+        edge.close(h)
+    return lines
+
+
+def resolution(folder: Path) -> list[str]:
+    lines = [
+        "| ms a frame | " + " | ".join(f"{side}" for side in SIDES) + " |",
+        "| --- |" + " --- |" * len(SIDES),
+    ]
+    for name in names():
+        calls, handles = [], []
+        for side in SIDES:
+            samples = frames(side)
+            model = at_size(onnx.load(bundled(name)), side, side)
+            handles.append(opened(model, samples, folder / f"{name}-{side}"))
+            calls.append(inferring(handles[-1], samples))
+            note(f"built {name} at {side}")
+        taken = take_turns(calls, 5)
+        lines.append(f"| `{name}` | " + " | ".join(f"{ms:.2f}" for ms in taken) + " |")
+        for h in handles:
+            edge.close(h)
+    return lines
+
+
+def batches(folder: Path) -> list[str]:
+    """Several cameras in one call, by OpenVINO directly: the runtime has no such call."""
+    import openvino as ov
+
+    from edge.runtime.openvino import OpenVino, compiled
+
+    lines = [
+        "| ms a frame, so many cameras in a call | " + " | ".join(str(n) for n in BATCHES) + " |",
+        "| --- |" + " --- |" * len(BATCHES),
+    ]
+    core = ov.Core()
+    for name in names():
+        model = onnx.load(bundled(name))
+        samples = frames(sides(model)[0])
+        calls = []
+        for count in BATCHES:
+            plan = planned(model, name, TARGET, "int8", "benchmarks.performance")
+            quantized = at_batch(calibrated(plan, samples, 1).frame, count)
+            background = plan.split.background
+            assert background is not None
+            scene = compiled(
+                ov.convert_model(_saved(background, folder / "background.onnx")), 1, "f32", core
+            )({"bg": samples[0].bg[None]})
+            read = ov.convert_model(_saved(quantized, folder / "frame.onnx"))
+            for tensor in plan.split.scene:
+                OpenVino.make_constant(read, tensor, np.repeat(scene[tensor], count, 0))
+            request = compiled(read, 1, "f32", core).create_infer_request()
+            pictures = np.repeat(samples[1].fg_bg[None], count, 0)
+            calls.append(lambda r=request, p=pictures: r.infer({"fg_bg": p}, share_inputs=True))
+        taken = take_turns(calls, 5)
+        lines.append(
+            f"| `{name}` | "
+            + " | ".join(f"{ms / n:.2f}" for ms, n in zip(taken, BATCHES, strict=True))
+            + " |"
+        )
+    return lines
+
+
+def _saved(model: onnx.ModelProto, place: Path) -> Path:
+    onnx.save(model, place)
+    return place
+
+
+def main() -> None:
+    where = machine()
+    with tempfile.TemporaryDirectory(prefix="edge-performance-") as temporary:
+        folder = Path(temporary)
+        parts = {
+            "Limits": roofline(folder),
+            "Resolution": resolution(folder),
+            "Batch": batches(folder),
+        }
+    print(f"{where['processor']}, {where['cores']} cores, {where['libraries']}, one thread.")
+    for title, lines in parts.items():
+        print("\n".join(["", f"### {title}", *lines]))
+
+
+if __name__ == "__main__":
+    main()
