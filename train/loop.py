@@ -18,12 +18,15 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
+from calibrate.qdq import SCHEMES
 from edge.errors import EdgeError, UsageError
 from edge.samples.sample import Sample
+from edge.targets import TARGETS
 from train import losses
 from train.checkpoint import load, network_of, save
 from train.mix import Batch, Mix, Source
 from train.networks import create, normalised
+from train.qat import Quantized
 from train.validation import validate
 
 LOGGED = 20
@@ -36,7 +39,8 @@ class Recipe:
 
     data: `--data` arguments; pictures: how many make an epoch; batch: over all processes.
     start: checkpoint whose weights the run begins with; distill: checkpoint of a network that is
-    imitated as well; each empty for none.
+    imitated as well; qat: target whose int8 arithmetic the network learns with; each empty for
+    none.
     average: how fast the averaged weights follow (their half-life is about 0.7 / (1 - average)
     steps).
     """
@@ -52,6 +56,7 @@ class Recipe:
     seed: int
     start: str = ""
     distill: str = ""
+    qat: str = ""
     average: float = 0.998
     clip: float = 1.0
     decay: float = 1e-2
@@ -103,10 +108,31 @@ def averaged(network: nn.Module, decay: float) -> AveragedModel:
     return AveragedModel(network, avg_fn=blend, use_buffers=True)
 
 
+CALIBRATED = 8
+"""Batches that fix the ranges of a network that learns with int8 arithmetic."""
+
+
+def quantized(
+    network: nn.Module, recipe: Recipe, sources: Sequence[tuple[Source, float]]
+) -> Quantized:
+    """The network with the arithmetic of the recipe's target, its ranges fixed on pictures that
+    the run does not train on (the series of another seed)."""
+    found = Quantized(network, SCHEMES[TARGETS[recipe.qat].scheme])
+    end = CALIBRATED * recipe.batch
+    found.calibrate(Mix(sources, seed=recipe.seed + 1, start=0, end=end, batch=recipe.batch))
+    return found
+
+
 class Run:
     """A network in training, and everything that makes its next step."""
 
-    def __init__(self, recipe: Recipe, out: Path, fabric: Fabric) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        out: Path,
+        fabric: Fabric,
+        sources: Sequence[tuple[Source, float]],
+    ) -> None:
         torch.manual_seed(recipe.seed)
         network = network_of(Path(recipe.start))[0] if recipe.start else create(recipe.network)
         self.teacher: nn.Module | None = None
@@ -118,10 +144,13 @@ class Run:
                 f"--imgsz {recipe.imgsz} is not a multiple of {stride}, the stride of"
                 f" {recipe.network}"
             )
+        self.plain = network.train()
+        if recipe.qat:
+            network = quantized(network, recipe, sources)
         self.recipe, self.fabric = recipe, fabric
         self.last, self.best = out / "last.pt", out / "best.pt"
         # channels_last: uint8 pictures come in that order, and CPUs and GPUs are faster with it.
-        self.network = network.train().to(memory_format=torch.channels_last).to(fabric.device)  # type: ignore[call-overload]
+        self.network = network.to(memory_format=torch.channels_last).to(fabric.device)  # type: ignore[call-overload]
         self.average = averaged(self.network, recipe.average)
         optimizer = torch.optim.AdamW(
             self.network.parameters(), recipe.rate, weight_decay=recipe.decay
@@ -139,7 +168,7 @@ class Run:
                 " or another --out"
             )
         self.network.load_state_dict(state["trained"])
-        self.average.module.load_state_dict(state["weights"])
+        self.average.module.load_state_dict(state["average"])
         self.average.n_averaged.fill_(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.best_score = state["step"], state["best_score"]
@@ -147,19 +176,25 @@ class Run:
 
     def checkpoint(self, validation: Sequence[tuple[str, Sample]]) -> None:
         """Score the averaged weights; keep them if they are the best, and everything to go on."""
-        self.scores = validate(self.average.module, validation, self.fabric.device)
+        average = self.average.module
+        self.scores = validate(average, validation, self.fabric.device)
         weights = {
             "network": self.recipe.network,
             "recipe": asdict(self.recipe),
             "scores": self.scores,
             "step": self.step,
-            "weights": self.average.module.state_dict(),
+            "weights": (
+                average.weights(self.plain)
+                if isinstance(average, Quantized)
+                else average.state_dict()
+            ),
         }
         if self.scores["score"] >= self.best_score:
             self.best_score = self.scores["score"]
             save(weights, self.best)
         state = {
             "trained": self.network.state_dict(),
+            "average": average.state_dict(),
             "averaged": int(self.average.n_averaged),
             "optimizer": self.optimizer.state_dict(),
             "best_score": self.best_score,
@@ -219,7 +254,7 @@ def train(
     `resume` it goes on from there, with the same weights at the end as a run that was never
     stopped.
     """
-    run = Run(recipe, out, fabric)
+    run = Run(recipe, out, fabric, sources)
     if resume and run.last.is_file():
         run.resume()
     elif run.last.is_file():

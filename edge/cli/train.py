@@ -57,6 +57,10 @@ def train(
     distill: Annotated[
         Optional[Path], typer.Option(help="Checkpoint of a network to imitate as well.")
     ] = None,
+    qat: Annotated[
+        Optional[str],
+        typer.Option(help="Learn with the int8 arithmetic of this target; needs --start."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/train"),
     epochs: Annotated[int, typer.Option(min=1)] = 10,
     pictures: Annotated[int, typer.Option(min=1, help="Pictures that make an epoch.")] = 8000,
@@ -78,10 +82,15 @@ def train(
     """Train a network; writes best.pt, last.pt and TensorBoard's events to --out."""
     from lightning_fabric import Fabric
 
+    from edge.targets import choose
     from train.loop import Recipe
     from train.loop import train as run
 
     name = _network(network, start)
+    if qat is not None:
+        qat = choose(qat).name
+        if start is None:
+            raise UsageError("--qat tunes a trained network: give its checkpoint with --start")
     if batch % (devices * nodes):
         raise UsageError(f"--batch {batch} is not a multiple of {devices * nodes} devices")
     strategy = "ddp" if devices * nodes > 1 else "auto"
@@ -105,6 +114,7 @@ def train(
         seed=seed,
         start=str(start or ""),
         distill=str(distill or ""),
+        qat=qat or "",
     )
     sources, judged = read_data(recipe, validate, depth_teacher)
     with reporting("training", recipe, every, fabric.global_rank == 0) as report:

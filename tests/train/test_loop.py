@@ -160,3 +160,33 @@ def test_a_run_can_begin_with_weights_and_imitate_a_network(whole: Path, tmp_pat
     )
     assert other.returncode == 2
     assert "is a nano, --network says small" in other.stderr
+
+
+@pytest.mark.slow
+def test_int8_training_resumes_exactly_and_saves_a_plain_network(
+    whole: Path, tmp_path: Path
+) -> None:
+    options = [f"--start={whole / 'best.pt'}", "--qat=openvino", "--rate=1e-4"]
+    runs = {}
+    for name in ("once", "twice"):
+        out = tmp_path / name
+        process = edge_train(out, *options)
+        if name == "twice":
+            while process.poll() is None and not (out / "last.pt").exists():
+                time.sleep(0.02)
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            process = edge_train(out, *options, "--resume")
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+        runs[name] = weights(out)
+    assert same(runs["once"], runs["twice"])
+    assert runs["once"].keys() == weights(whole).keys()
+
+
+def test_int8_training_needs_something_to_start_from() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "edge", "train", "--qat=openvino"], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "give its checkpoint with --start" in done.stderr
