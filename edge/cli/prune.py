@@ -28,6 +28,7 @@ from edge.errors import UsageError
 from edge.progress import note
 
 if TYPE_CHECKING:
+    from edge.targets import Target
     from train.mix import Batch as Pictures
     from train.prune import Goal
 
@@ -77,6 +78,8 @@ def prune(
     After each round the network is trained on, and imitates the one it was made from. The same
     command goes on with a run that was stopped.
     """
+    row = _target(target, target_macs, target_fps)
+
     from lightning_fabric import Fabric
 
     from train.checkpoint import load
@@ -85,7 +88,7 @@ def prune(
     from train.mix import Mix
     from train.prune import prune as make
 
-    goal = _goal(target_macs, target_fps, target, threads, samples, build_imgsz)
+    goal = _goal(row, target_macs, target_fps, threads, samples, build_imgsz)
     fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)  # type: ignore[arg-type]
     recipe = Recipe(
         network=str(load(checkpoint)["network"]),
@@ -131,33 +134,38 @@ def prune(
     print(best)
 
 
+def _target(name: str, target_macs: Optional[float], target_fps: Optional[float]) -> Target:
+    """The target to prune for, after checking the goal that goes with it."""
+    from edge.targets import choose
+
+    row = choose(name)
+    if (target_macs is None) == (target_fps is None):
+        raise UsageError("give one of --target-macs (a share, as in 0.5) and --target-fps")
+    if target_macs is not None and not 0 < target_macs < 1:
+        raise UsageError(f"--target-macs {target_macs}: expected a share between 0 and 1")
+    if target_fps is not None and target_fps <= 0:
+        raise UsageError(f"--target-fps {target_fps}: expected more than 0")
+    if target_fps is not None and not row.runs_here:
+        raise UsageError(
+            f"--target-fps is measured on this machine, where {row.name} does not run;"
+            " prune by --target-macs"
+        )
+    return row
+
+
 def _goal(
+    row: Target,
     target_macs: Optional[float],
     target_fps: Optional[float],
-    target: str,
     threads: int,
     samples: str,
     imgsz: str,
 ) -> Goal:
     from edge.samples.open import open_samples
-    from edge.targets import choose
     from train.cost import Stopwatch
     from train.prune import Goal, macs
 
-    if (target_macs is None) == (target_fps is None):
-        raise UsageError("give one of --target-macs (a share, as in 0.5) and --target-fps")
-    row = choose(target)
-    if target_macs is not None:
-        if not 0 < target_macs < 1:
-            raise UsageError(f"--target-macs {target_macs}: expected a share between 0 and 1")
+    if target_fps is None:
         return Goal(macs, "MACs", row.channels, share=target_macs)
-    if not row.runs_here:
-        raise UsageError(
-            f"--target-fps is measured on this machine, where {row.name} does not run;"
-            " prune by --target-macs"
-        )
-    if not target_fps or target_fps <= 0:
-        raise UsageError(f"--target-fps {target_fps}: expected more than 0")
-    fitted = fitting(open_samples(samples), 16, parse_imgsz(imgsz))
-    clock = Stopwatch(row, fitted, threads)
+    clock = Stopwatch(row, fitting(open_samples(samples), 16, parse_imgsz(imgsz)), threads)
     return Goal(clock.milliseconds, "ms", row.channels, most=1e3 / target_fps)

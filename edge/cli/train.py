@@ -80,17 +80,19 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
 ) -> None:
     """Train a network; writes best.pt, last.pt and TensorBoard's events to --out."""
-    from lightning_fabric import Fabric
-
     from edge.targets import choose
-    from train.loop import Recipe
-    from train.loop import train as run
 
-    name = _network(network, start)
     if qat is not None:
         qat = choose(qat).name
         if start is None:
             raise UsageError("--qat tunes a trained network: give its checkpoint with --start")
+
+    from lightning_fabric import Fabric
+
+    from train.loop import Recipe
+    from train.loop import train as run
+
+    name = _network(network, start)
     if batch % (devices * nodes):
         raise UsageError(f"--batch {batch} is not a multiple of {devices * nodes} devices")
     strategy = "ddp" if devices * nodes > 1 else "auto"
