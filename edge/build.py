@@ -18,7 +18,7 @@ import onnx
 
 from edge import manifest as manifests
 from edge.engines.engine import BACKGROUND, FRAME, maker
-from edge.errors import UsageError
+from edge.errors import EXTRAS, UsageError
 from edge.files import replacing_folder
 from edge.graph.bytes import to_bytes
 from edge.graph.costs import parameters
@@ -208,7 +208,10 @@ def finish(out: Path, started: float) -> Manifest:
 
 def not_here(target: Target, out: Path) -> str:
     """Why the engine could not be built here, and what finishes it."""
+    cure = "copy the folder to the machine that has it and run there"
+    if extra := EXTRAS.get(target.module):
+        cure = f"pip install -c constraints.txt '.[{extra}]' brings it; then, or on another machine"
     return (
         f"{out} has its graphs but no engine: the Python module `{target.module}` is not installed"
-        f" here; copy the folder to the machine that has it and run there: edge build {out.name}"
+        f" here; {cure}: edge build {out}"
     )
