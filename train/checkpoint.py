@@ -11,6 +11,7 @@ from torch import nn
 from edge.errors import EdgeError
 from edge.files import replacing
 from train.networks import with_weights
+from train.networks.variant import Variant
 
 
 def save(state: dict[str, Any], path: Path) -> None:
@@ -40,7 +41,9 @@ def network_of(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     """The network of a checkpoint with its averaged weights, in eval mode, and what it says."""
     state = load(path)
     try:
-        network = with_weights(state["network"], state["weights"])
-    except (ValueError, RuntimeError, AttributeError) as error:
+        # What sees both pictures and gives both outputs need not say so.
+        variant = Variant(**state.get("variant", {}))
+        network = with_weights(state["network"], state["weights"], variant)
+    except (ValueError, RuntimeError, AttributeError, TypeError) as error:
         raise EdgeError(f"{path}: {str(error).splitlines()[0]}") from error
     return network.eval(), state

@@ -24,9 +24,10 @@ from train.export import to_onnx
 ROUNDS, RUNS = 30, 5
 
 
-def frame_macs(network: nn.Module, side: int = 224) -> int:
+def macs(network: nn.Module, side: int = 224, scene: bool = False) -> int:
     """Multiplications of the layers with weights that a frame reaches, at `side` x `side`.
 
+    scene: count the work that depends on the empty scene alone as well.
     A frame that asks for gradients marks every tensor that depends on it, so no graph has to be
     exported to know them.
     """
@@ -35,7 +36,7 @@ def frame_macs(network: nn.Module, side: int = 224) -> int:
 
     def count(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         nonlocal counted
-        if not inputs[0].requires_grad:
+        if not (scene or inputs[0].requires_grad):
             return
         weight = layer.weight
         assert isinstance(weight, Tensor)
@@ -50,7 +51,8 @@ def frame_macs(network: nn.Module, side: int = 224) -> int:
         for layer in network.modules():
             if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
                 hooks.append(layer.register_forward_hook(count))
-        bg, fg_bg = torch.zeros(2, 1, 3, side, side)
+        device = next(network.parameters()).device
+        bg, fg_bg = torch.zeros(2, 1, 3, side, side, device=device)
         network(bg, fg_bg.requires_grad_(True))
     finally:
         for hook in hooks:

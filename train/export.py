@@ -16,7 +16,8 @@ from edge.errors import EdgeError
 from edge.graph.metadata import CONTRACT
 from edge.samples.sample import Sample
 from train.checkpoint import network_of
-from train.networks import normalised
+from train.networks import check_size, normalised
+from train.networks.variant import Variant
 
 OPSET = 20
 TOLERANCE = 1e-4
@@ -24,15 +25,25 @@ TOLERANCE = 1e-4
 
 
 class Contract(nn.Module):
-    """A network behind the contract: uint8 [N, H, W, 3] BGR in, probabilities and depth out."""
+    """A network behind the contract: uint8 [N, H, W, 3] BGR in, probabilities and depth out.
+
+    inputs, outputs: their names; those that the network's variant does not have are left out.
+    """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
+        variant = network.variant
+        assert isinstance(variant, Variant)
+        self.inputs = ("bg", "fg_bg") if variant.sees_bg else ("fg_bg",)
+        given = {"mask": variant.gives_mask, "depth": variant.gives_depth}
+        self.outputs = tuple(name for name, there in given.items() if there)
 
-    def forward(self, bg: Tensor, fg_bg: Tensor) -> tuple[Tensor, Tensor]:
-        logits, depth = self.network(normalised(bg), normalised(fg_bg))
-        return torch.sigmoid(logits), depth
+    def forward(self, *pictures: Tensor) -> tuple[Tensor, ...]:
+        """The pictures that `inputs` names, in that order."""
+        logits, depth = self.network(normalised(pictures[0]), normalised(pictures[-1]))
+        answers = (None if logits is None else torch.sigmoid(logits), depth)
+        return tuple(answer for answer in answers if answer is not None)
 
 
 def _commit() -> str:
@@ -50,19 +61,16 @@ def to_onnx(network: nn.Module, name: str, height: int, width: int) -> onnx.Mode
     """A network in eval mode as a simplified ONNX graph of static shapes, with its contract."""
     import onnxsim
 
-    stride = int(network.stride)  # type: ignore[arg-type]
-    if height % stride or width % stride:
-        raise EdgeError(
-            f"--imgsz {width}x{height}: sides must be multiples of {stride}, the stride of {name}"
-        )
-    blank = torch.zeros(1, height, width, 3, dtype=torch.uint8)
+    check_size(network, name, height, width)
+    contract = Contract(network).eval()
+    blanks = tuple(torch.zeros(1, height, width, 3, dtype=torch.uint8) for _ in contract.inputs)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            Contract(network).eval(),
-            (blank, blank.clone()),
-            input_names=["bg", "fg_bg"],
-            output_names=["mask", "depth"],
+            contract,
+            blanks,
+            input_names=list(contract.inputs),
+            output_names=list(contract.outputs),
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
@@ -73,7 +81,7 @@ def to_onnx(network: nn.Module, name: str, height: int, width: int) -> onnx.Mode
     if not sound:
         raise EdgeError("onnxsim changed what the network computes; its version is in pip list")
     del model.metadata_props[:]
-    described = {**CONTRACT, "name": name, "version": "1", "stride": str(stride)}
+    described = {**CONTRACT, "name": name, "version": "1", "stride": str(network.stride)}
     onnx.helper.set_model_props(model, described)
     return model
 
@@ -106,10 +114,10 @@ def difference(model: onnx.ModelProto, checkpoint: Path, samples: list[Sample]) 
     reference = Contract(network).eval()
     worst = 0.0
     for sample in samples:
-        pair = {"bg": sample.bg[None], "fg_bg": sample.fg_bg[None]}
-        found = session.run(["mask", "depth"], pair)
+        pictures = {name: getattr(sample, name)[None] for name in reference.inputs}
+        found = session.run(list(reference.outputs), pictures)
         with torch.no_grad():
-            true = reference(*(torch.from_numpy(image) for image in pair.values()))
+            true = reference(*(torch.from_numpy(image) for image in pictures.values()))
         for a, b in zip(found, true, strict=True):
             worst = max(worst, float(np.abs(np.asarray(a) - b.numpy()).max()))
     return worst

@@ -19,13 +19,15 @@ from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
 from calibrate.qdq import SCHEMES
-from edge.errors import EdgeError, UsageError
+from edge.errors import EdgeError
 from edge.samples.sample import Sample
 from edge.targets import TARGETS
 from train import losses
+from train.batchnorm import shared
 from train.checkpoint import load, network_of, save
 from train.mix import Batch, Mix, Source
-from train.networks import create, normalised
+from train.networks import check_size, create, normalised
+from train.networks.variant import Variant
 from train.qat import Quantized
 from train.validation import validate
 
@@ -38,6 +40,7 @@ class Recipe:
     """What a run is made of. Two runs of the same recipe on the CPU give the same weights.
 
     data: `--data` arguments; pictures: how many make an epoch; batch: over all processes.
+    inputs, outputs: see train.networks.variant; mask_loss, depth_loss: names of train.losses.
     start: checkpoint whose weights the run begins with; distill: checkpoint of a network that is
     imitated as well; qat: target whose int8 arithmetic the network learns with; each empty for
     none.
@@ -54,6 +57,10 @@ class Recipe:
     imgsz: int
     rate: float
     seed: int
+    inputs: str = "both"
+    outputs: str = "both"
+    mask_loss: str = "bce+dice"
+    depth_loss: str = "ssi+ms_ssim"
     start: str = ""
     distill: str = ""
     qat: str = ""
@@ -76,16 +83,32 @@ class Progress:
     scores: dict[str, float]
 
 
-def loss_parts(logits: Tensor, depth: Tensor, batch: Batch) -> dict[str, Tensor]:
-    """The terms whose sum is trained: BCE + soft Dice (mask), SSI + MS-SSIM (depth)."""
-    mask, counts, known = batch["mask"], batch["counts"], batch["known"]
-    parts = {
-        "bce": losses.bce(logits, mask, counts),
-        "dice": losses.soft_dice(logits, mask, counts),
-    }
-    if bool(known.any()):
-        parts["ssi"] = losses.scale_and_shift_invariant(depth, batch["depth"], known)
-        parts["ms_ssim"] = losses.structure(depth, batch["depth"], known)
+def loss_parts(
+    logits: Tensor | None,
+    depth: Tensor | None,
+    batch: Batch,
+    mask_loss: str = "bce+dice",
+    depth_loss: str = "ssi+ms_ssim",
+) -> dict[str, Tensor]:
+    """The terms whose sum is trained, by their names in train.losses."""
+    parts = {}
+    if logits is not None:
+        for name in losses.named(mask_loss, losses.MASK):
+            parts[name] = losses.MASK[name](logits, batch["mask"], batch["counts"])
+    if depth is not None:
+        for name in losses.named(depth_loss, losses.DEPTH):
+            parts[name] = losses.DEPTH[name](depth, batch["depth"], batch["known"])
+    return parts
+
+
+def imitation(found: Sequence[Tensor | None], taught: Sequence[Tensor | None]) -> dict[str, Tensor]:
+    """How far logits and depth are from those of a network that is imitated."""
+    parts = {}
+    (logits, depth), (taught_logits, taught_depth) = found, taught
+    if logits is not None and taught_logits is not None:
+        parts["imitated_mask"] = losses.divergence(logits, taught_logits.float())
+    if depth is not None and taught_depth is not None:
+        parts["imitated_depth"] = (depth - taught_depth.float()).abs().mean()
     return parts
 
 
@@ -134,17 +157,16 @@ class Run:
         sources: Sequence[tuple[Source, float]],
     ) -> None:
         torch.manual_seed(recipe.seed)
-        network = network_of(Path(recipe.start))[0] if recipe.start else create(recipe.network)
+        self.variant = Variant(recipe.inputs, recipe.outputs)
+        if recipe.start:
+            network, _ = network_of(Path(recipe.start))
+        else:
+            network = create(recipe.network, self.variant)
         self.teacher: nn.Module | None = None
         if recipe.distill:
             self.teacher = network_of(Path(recipe.distill))[0].to(fabric.device)
-        stride = int(network.stride)  # type: ignore[arg-type]
-        if recipe.imgsz % stride:
-            raise UsageError(
-                f"--imgsz {recipe.imgsz} is not a multiple of {stride}, the stride of"
-                f" {recipe.network}"
-            )
-        self.plain = network.train()
+        check_size(network, recipe.network, recipe.imgsz, recipe.imgsz)
+        self.plain = shared(network.train()) if fabric.world_size > 1 else network.train()
         if recipe.qat:
             network = quantized(network, recipe, sources)
         self.recipe, self.fabric = recipe, fabric
@@ -180,6 +202,7 @@ class Run:
         self.scores = validate(average, validation, self.fabric.device)
         weights = {
             "network": self.recipe.network,
+            "variant": asdict(self.variant),
             "recipe": asdict(self.recipe),
             "scores": self.scores,
             "step": self.step,
@@ -201,17 +224,17 @@ class Run:
         }
         save(weights | state, self.last)
 
-    def learn(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+    def learn(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor | None, Tensor | None]:
         """One step on a batch; returns the terms of the loss, the logits and the depth."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.recipe, self.step)
         pair = normalised(batch["bg"]), normalised(batch["fg_bg"])
-        logits, depth = (output.float() for output in self.model(*pair))
-        parts = loss_parts(logits, depth, batch)
+        logits, depth = (None if out is None else out.float() for out in self.model(*pair))
+        parts = loss_parts(logits, depth, batch, self.recipe.mask_loss, self.recipe.depth_loss)
         if self.teacher is not None:
             with torch.no_grad(), self.fabric.autocast():
-                taught = [output.float() for output in self.teacher(*pair)]
-            parts["distillation"] = losses.distillation(logits, depth, *taught)
+                taught = self.teacher(*pair)
+            parts |= imitation((logits, depth), taught)
         self.optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(torch.stack(list(parts.values())).sum())
         self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.recipe.clip)
@@ -219,6 +242,11 @@ class Run:
         self.average.update_parameters(self.network)
         self.step += 1
         return parts, logits, depth
+
+    def over_all(self, term: Tensor) -> float:
+        """The mean of a term over all processes."""
+        found = self.fabric.all_reduce(term.detach(), reduce_op="mean")
+        return float(found)  # type: ignore[arg-type]
 
     def loader(self, sources: Sequence[tuple[Source, float]], workers: int) -> DataLoader[Batch]:
         """The batches that are still to come."""
@@ -269,7 +297,8 @@ def train(
     try:
         for batch in run.loader(sources, workers):
             batch = {name: value.to(fabric.device) for name, value in batch.items()}
-            parts, logits, depth = run.learn(batch)
+            terms, logits, depth = run.learn(batch)
+            parts = {name: run.over_all(term) for name, term in terms.items()}
             due = run.step % every == 0 or run.step == recipe.steps
             if due and first:
                 run.checkpoint(validation)
@@ -278,8 +307,7 @@ def train(
                 _log(writer, run, parts)
             if writer and due:
                 _show(writer, run.step, batch, logits, depth)
-            loss = sum(part.item() for part in parts.values())
-            report(Progress(run.step, recipe.steps, loss, run.scores))
+            report(Progress(run.step, recipe.steps, sum(parts.values()), run.scores))
     except KeyboardInterrupt:
         if first and run.step > saved:
             run.checkpoint(validation)
@@ -290,19 +318,23 @@ def train(
     return run.best
 
 
-def _log(writer: SummaryWriter, run: Run, parts: dict[str, Tensor]) -> None:
+def _log(writer: SummaryWriter, run: Run, parts: dict[str, float]) -> None:
     for name, part in parts.items():
-        writer.add_scalar(f"loss/{name}", part.item(), run.step)
+        writer.add_scalar(f"loss/{name}", part, run.step)
     for name, value in run.scores.items():
         writer.add_scalar(f"validation/{name}", value, run.step)
     writer.add_scalar("rate", learning_rate(run.recipe, run.step), run.step)
 
 
-def _show(writer: SummaryWriter, step: int, batch: Batch, logits: Tensor, depth: Tensor) -> None:
-    """Four pictures of the batch with truth and prediction."""
+def _show(
+    writer: SummaryWriter, step: int, batch: Batch, logits: Tensor | None, depth: Tensor | None
+) -> None:
+    """Four pictures of the batch with truth and prediction (grey where there is none)."""
     few = slice(0, 4)
     frame = normalised(batch["fg_bg"][few]).flip(1)
-    grey = [batch["mask"], torch.sigmoid(logits), batch["depth"], depth]
+    none = torch.full_like(batch["mask"], 0.5)
+    found = none if logits is None else torch.sigmoid(logits)
+    grey = [batch["mask"], found, batch["depth"], none if depth is None else depth]
     rows = [frame, *(part[few].expand(-1, 3, -1, -1) for part in grey)]
     sheet = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
     name = "frame, mask (true, found), depth (true, found)"

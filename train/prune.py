@@ -20,8 +20,9 @@ from torch import Tensor, nn
 from edge.errors import EdgeError
 from edge.progress import note
 from train.checkpoint import network_of, save
-from train.cost import frame_macs
+from train.cost import macs
 from train.loop import loss_parts
+from train.losses import usual_depth
 from train.mix import Batch
 from train.networks import normalised
 
@@ -51,9 +52,9 @@ class Group:
         return float(self.scores.sort().values[number * size : (number + 1) * size].sum())
 
 
-def macs(networks: Sequence[nn.Module]) -> list[float]:
+def arithmetic(networks: Sequence[nn.Module]) -> list[float]:
     """Costs in multiplications."""
-    return [float(frame_macs(network)) for network in networks]
+    return [float(macs(network)) for network in networks]
 
 
 def _graph(network: nn.Module) -> Any:
@@ -78,7 +79,9 @@ def groups(network: nn.Module, batches: Iterable[Batch]) -> list[Group]:
     network = copy.deepcopy(network).eval()
     for batch in batches:
         logits, depth = network(normalised(batch["bg"]), normalised(batch["fg_bg"]))
-        loss = torch.stack(list(loss_parts(logits, depth, batch).values())).sum()
+        usual = usual_depth(batch["bg"].shape[1])
+        parts = loss_parts(logits, depth, batch, depth_loss=usual)
+        loss = torch.stack(list(parts.values())).sum()
         loss.backward()  # type: ignore[no-untyped-call]
     names = {module: name for name, module in network.named_modules()}
     heads = [network.get_submodule(name) for name in network.heads]  # type: ignore[union-attr]
@@ -110,12 +113,12 @@ def thinned(
     important for what it saves first, until the goal is met.
     block: channels that go at a time; at least as many stay in each group.
     """
-    whole = frame_macs(network)
+    whole = macs(network)
     lighter = {
         group.layer: tried
         for group in candidates
         if len(group.scores) >= 2 * block
-        and frame_macs(tried := without(network, group.layer, group.weakest(block))) < whole
+        and macs(tried := without(network, group.layer, group.weakest(block))) < whole
     }
     here, *there = costs([network, *lighter.values()])
     # A saving too small to be measured still counts as something: blocks are compared by it.
@@ -184,6 +187,7 @@ def prune(
             save(
                 {
                     "network": state["network"],
+                    "variant": state.get("variant", {}),
                     "weights": network.state_dict(),
                     "recipe": state.get("recipe", {}),
                     "scores": {},

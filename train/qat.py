@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import copy
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import cast
 
 import torch
@@ -22,6 +23,7 @@ from calibrate.methods import Range
 from calibrate.qdq import Scheme, parameters
 from train.mix import Batch
 from train.networks import normalised
+from train.networks.variant import Outputs
 
 SUMS = {operator.add, torch.add}
 RELU = {F.relu, torch.relu}
@@ -96,18 +98,29 @@ class Layer(nn.Module):
         )
 
 
+def _normalised_layers(network: nn.Module) -> Iterator[tuple[str, str]]:
+    """Names of each convolution and the BatchNorm right behind it in a Sequential."""
+    for name, parent in network.named_modules():
+        if isinstance(parent, nn.Sequential):
+            for at, (layer, norm) in enumerate(pairwise(parent)):
+                if isinstance(norm, nn.BatchNorm2d) and isinstance(
+                    layer, nn.Conv2d | nn.ConvTranspose2d
+                ):
+                    yield f"{name}.{at}", f"{name}.{at + 1}"
+
+
 def folded(network: nn.Module) -> nn.Module:
-    """The network in place with each BatchNorm folded into the layer before it, in a Sequential."""
+    """The network in place, in eval mode, with BatchNorm folded into the layers before it."""
     network.eval()
-    for parent in list(network.modules()):
-        if not isinstance(parent, nn.Sequential):
-            continue
-        for at in range(1, len(parent)):
-            layer, norm = parent[at - 1], parent[at]
-            if isinstance(norm, nn.BatchNorm2d):
-                transposed = isinstance(layer, nn.ConvTranspose2d)
-                parent[at - 1] = fuse_conv_bn_eval(layer, norm, transpose=transposed)  # type: ignore[type-var]
-                parent[at] = nn.Identity()
+    for layer, norm in list(_normalised_layers(network)):
+        before = network.get_submodule(layer)
+        fused = fuse_conv_bn_eval(
+            before,  # type: ignore[type-var]
+            network.get_submodule(norm),  # type: ignore[arg-type]
+            transpose=isinstance(before, nn.ConvTranspose2d),
+        )
+        network.set_submodule(layer, fused)
+        network.set_submodule(norm, nn.Identity())
     return network
 
 
@@ -119,12 +132,12 @@ class Quantized(nn.Module):
 
     def __init__(self, plain: nn.Module, scheme: Scheme) -> None:
         super().__init__()
-        self.scheme = scheme
+        self.scheme, self.only = scheme, plain.only
         self.traced = fx.symbolic_trace(folded(copy.deepcopy(plain)))
         self._insert()
 
-    def forward(self, bg: Tensor, fg_bg: Tensor) -> tuple[Tensor, Tensor]:
-        return cast(tuple[Tensor, Tensor], self.traced(bg, fg_bg))
+    def forward(self, bg: Tensor, fg_bg: Tensor) -> Outputs:
+        return cast(Outputs, self.traced(bg, fg_bg))
 
     def _insert(self) -> None:
         graph = self.traced.graph
@@ -226,16 +239,14 @@ class Quantized(nn.Module):
         What was folded stays in the layers; BatchNorm is left with adding the bias.
         """
         state = plain.state_dict()
-        kinds = dict(plain.named_modules())
         mine = dict(self.traced.named_parameters(remove_duplicate=False))
-        for name, parameter in mine.items():
-            if name in state:
-                state[name] = parameter.detach().clone()
-        for name, module in kinds.items():
-            if isinstance(module, nn.BatchNorm2d):
-                layer = f"{name.rpartition('.')[0]}.{int(name.rpartition('.')[2]) - 1}"
-                state[f"{name}.bias"] = mine[f"{layer}.bias"].detach().clone()
-                state[f"{name}.weight"] = torch.ones_like(module.weight)
-                state[f"{name}.running_mean"] = torch.zeros_like(module.weight)
-                state[f"{name}.running_var"] = torch.full_like(module.weight, 1 - module.eps)
+        for name in state.keys() & mine.keys():
+            state[name] = mine[name].detach().clone()
+        for layer, norm in _normalised_layers(plain):
+            bias = mine[f"{layer}.bias"].detach().clone()
+            epsilon = plain.get_submodule(norm).eps
+            state[f"{norm}.bias"] = bias
+            state[f"{norm}.weight"] = torch.ones_like(bias)
+            state[f"{norm}.running_mean"] = torch.zeros_like(bias)
+            state[f"{norm}.running_var"] = torch.full_like(bias, 1 - float(epsilon))  # type: ignore[arg-type]
         return state

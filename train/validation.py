@@ -21,22 +21,26 @@ def validate(
     network: nn.Module, samples: Sequence[tuple[str, Sample]], device: torch.device
 ) -> dict[str, float]:
     """f_measure, mean over the sequences of `samples` (sequence, sample); delta1, mean over the
-    pictures whose depth is known; score, the mean of both.
+    pictures whose depth is known; score, the mean of both. What the network does not give has none.
     """
     network.eval()
+    height, width = network.only or (SIDE, SIDE)  # type: ignore[misc]
     counts: dict[str, MaskCounts] = {}
     depths: list[dict[str, float]] = []
     for name, sample in samples:
-        small = resized(sample, SIDE, SIDE)
+        small = resized(sample, height, width)
         pair = (torch.from_numpy(image)[None].to(device) for image in (small.bg, small.fg_bg))
         logits, depth = network(*(normalised(image) for image in pair))
-        found = torch.sigmoid(logits)[0, 0].float().cpu().numpy() >= THRESHOLD
-        counts[name] = counts.get(name, MaskCounts()) + count_mask(found, small.mask)
-        if small.depth is not None:
+        if logits is not None:
+            found = torch.sigmoid(logits)[0, 0].float().cpu().numpy() >= THRESHOLD
+            counts[name] = counts.get(name, MaskCounts()) + count_mask(found, small.mask)
+        if depth is not None and small.depth is not None:
             depths.append(depth_scores(depth[0, 0].float().cpu().numpy(), small.depth))
     network.train()
-    scores = {"f_measure": means([count.scores() for count in counts.values()])["f_measure"]}
+    scores = {}
+    if counts:
+        scores["f_measure"] = means([count.scores() for count in counts.values()])["f_measure"]
     if depths:
         scores["delta1"] = means(depths)["delta1"]
-    scores["score"] = float(np.mean(list(scores.values())))
+    scores["score"] = float(np.mean(list(scores.values()))) if scores else 0.0
     return scores

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from edge.cli import bench, build, calibrate, dataset, export, prune, train
+from edge.cli import bench, build, calibrate, dataset, export, networks, prune, train
 from edge.errors import EXTRAS, EdgeError, missing
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(dataset.app, name="dataset")
+app.command("networks")(networks.networks)
 app.command("train")(train.train)
 app.command("prune")(prune.prune)
 app.command("export")(export.export)

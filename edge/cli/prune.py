@@ -85,13 +85,17 @@ def prune(
     from train.checkpoint import load
     from train.loop import Recipe
     from train.loop import train as run
+    from train.losses import usual_depth
     from train.mix import Mix
     from train.prune import prune as make
 
     goal = _goal(row, target_macs, target_fps, threads, samples, build_imgsz)
     fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)  # type: ignore[arg-type]
+    state = load(checkpoint)
     recipe = Recipe(
-        network=str(load(checkpoint)["network"]),
+        network=str(state["network"]),
+        **state.get("variant", {}),
+        depth_loss=usual_depth(imgsz),
         data=tuple(data or ["rendered"]),
         leave_out=tuple(part for part in leave_out.split(",") if part),
         epochs=1,
@@ -163,9 +167,9 @@ def _goal(
 ) -> Goal:
     from edge.samples.open import open_samples
     from train.cost import Stopwatch
-    from train.prune import Goal, macs
+    from train.prune import Goal, arithmetic
 
     if target_fps is None:
-        return Goal(macs, "MACs", row.channels, share=target_macs)
+        return Goal(arithmetic, "MACs", row.channels, share=target_macs)
     clock = Stopwatch(row, fitting(open_samples(samples), 16, parse_imgsz(imgsz)), threads)
     return Goal(clock.milliseconds, "ms", row.channels, most=1e3 / target_fps)

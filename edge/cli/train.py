@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from edge.samples.sample import Sample
     from train.loop import Progress, Recipe
     from train.mix import Source
+    from train.networks.variant import Variant
 
 Data = Annotated[
     Optional[list[str]],
@@ -27,7 +28,7 @@ Data = Annotated[
     ),
 ]
 Batch = Annotated[int, typer.Option(min=1, help="Batch over all devices.")]
-Imgsz = Annotated[int, typer.Option(min=176, help="Side of the training pictures.")]
+Imgsz = Annotated[int, typer.Option(min=32, help="Side of the training pictures.")]
 LeaveOut = Annotated[str, typer.Option(help="Sequences never trained on, separated by commas.")]
 Validate = Annotated[
     Optional[list[str]],
@@ -50,6 +51,20 @@ def train(
     data: Data = None,
     network: Annotated[
         Optional[str], typer.Option(help="Network, by its name.  [default: small, or --start's]")
+    ] = None,
+    inputs: Annotated[
+        Optional[str], typer.Option(help="What it sees: both pictures, or fg_bg.  [default: both]")
+    ] = None,
+    outputs: Annotated[
+        Optional[str], typer.Option(help="What it gives: mask, depth or both.  [default: both]")
+    ] = None,
+    mask_loss: Annotated[str, typer.Option(help="bce and dice, joined by +.")] = "bce+dice",
+    depth_loss: Annotated[
+        Optional[str],
+        typer.Option(
+            help="ssi, ms_ssim, ssim, l1 and berhu, joined by +."
+            "  [default: ssi+ms_ssim; below 161 pixels ssi+ssim]"
+        ),
     ] = None,
     start: Annotated[
         Optional[Path], typer.Option(help="Checkpoint to begin with instead of fresh weights.")
@@ -92,7 +107,8 @@ def train(
     from train.loop import Recipe
     from train.loop import train as run
 
-    name = _network(network, start)
+    name, variant = _network(network, inputs, outputs, start)
+    losses = _losses(mask_loss, depth_loss, imgsz)
     if batch % (devices * nodes):
         raise UsageError(f"--batch {batch} is not a multiple of {devices * nodes} devices")
     strategy = "ddp" if devices * nodes > 1 else "auto"
@@ -114,6 +130,10 @@ def train(
         imgsz=imgsz,
         rate=rate,
         seed=seed,
+        inputs=variant.inputs,
+        outputs=variant.outputs,
+        mask_loss=losses[0],
+        depth_loss=losses[1],
         start=str(start or ""),
         distill=str(distill or ""),
         qat=qat or "",
@@ -140,19 +160,55 @@ def train(
         print(best)
 
 
-def _network(name: Optional[str], start: Optional[Path]) -> str:
-    """The network that is trained: the one asked for, which must be that of the checkpoint."""
+def _network(
+    name: Optional[str], inputs: Optional[str], outputs: Optional[str], start: Optional[Path]
+) -> tuple[str, Variant]:
+    """The network and variant that are trained: those asked for, which must be the checkpoint's."""
     from train.checkpoint import load
     from train.networks import NETWORKS
+    from train.networks.variant import Variant
 
     if name is not None and name not in NETWORKS:
         raise UsageError(f"unknown network {name!r}; known: {', '.join(NETWORKS)}")
+    try:
+        asked = Variant(inputs or "both", outputs or "both")
+    except ValueError as error:
+        raise UsageError(f"--{error}") from error
     if start is None:
-        return name or "small"
-    found = str(load(start)["network"])
+        return name or "small", asked
+    state = load(start)
+    found, variant = str(state["network"]), Variant(**state.get("variant", {}))
     if name not in (None, found):
         raise UsageError(f"{start} is a {found}, --network says {name}")
-    return found
+    if inputs not in (None, variant.inputs) or outputs not in (None, variant.outputs):
+        raise UsageError(
+            f"{start} sees {variant.inputs} and gives {variant.outputs},"
+            f" asked for are {asked.inputs} and {asked.outputs}"
+        )
+    return found, variant
+
+
+def _losses(mask: str, depth: Optional[str], imgsz: int) -> tuple[str, str]:
+    """The losses by name, where they can be had at that size."""
+    from train import losses
+
+    chosen = depth or losses.usual_depth(imgsz)
+    for option, text, table in (
+        ("--mask-loss", mask, losses.MASK),
+        ("--depth-loss", chosen, losses.DEPTH),
+    ):
+        try:
+            losses.named(text, table)
+        except ValueError as error:
+            raise UsageError(f"{option}: {error}") from error
+    if "ms_ssim" in chosen.split("+") and imgsz < losses.MS_SSIM_SIDE:
+        raise UsageError(
+            f"--depth-loss {chosen}: five scales of MS-SSIM do not fit into {imgsz} pixels;"
+            f" take ssi+ssim, or --imgsz {losses.MS_SSIM_SIDE} or more"
+        )
+    if chosen != (depth or "ssi+ms_ssim"):
+        note(f"depth is trained with {chosen}: MS-SSIM does not fit into {imgsz} pixels")
+    return mask, chosen
 
 
 def read_data(

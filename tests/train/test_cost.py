@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from edge.graph.costs import macs
+from edge.graph import costs
 from edge.graph.fold import split
 from edge.samples.sample import Sample
 from edge.targets import TARGETS
-from train.cost import Stopwatch, frame_macs
+from train.cost import Stopwatch, macs
 from train.export import to_onnx
 from train.networks import create
 
@@ -18,13 +18,13 @@ from train.networks import create
 @pytest.mark.parametrize("name", ["nano", "small"])
 def test_macs_of_a_frame_are_those_of_the_exported_frame_graph(name: str) -> None:
     network = create(name).eval()
-    assert frame_macs(network, 64) == macs(split(to_onnx(network, name, 64, 64)).frame)
+    assert macs(network, 64) == costs.macs(split(to_onnx(network, name, 64, 64)).frame)
 
 
 def test_counting_leaves_the_network_as_it_was() -> None:
     network = create("nano").train()
     network.mask.weight.requires_grad_(False)
-    frame_macs(network, 64)
+    macs(network, 64)
     assert network.training
     assert not network.mask.weight.requires_grad
     assert network.depth.weight.requires_grad
@@ -33,7 +33,7 @@ def test_counting_leaves_the_network_as_it_was() -> None:
 
 def test_four_times_the_pixels_are_four_times_the_work() -> None:
     network = create("nano")
-    assert frame_macs(network, 128) == 4 * frame_macs(network, 64)
+    assert macs(network, 128) == 4 * macs(network, 64)
 
 
 @pytest.mark.slow

@@ -39,6 +39,61 @@ def test_ms_ssim_needs_161_pixels() -> None:
         losses.structure(*(part[..., :160, :160] for part in small))
 
 
+@pytest.mark.parametrize(("other", "ssim"), [(B, 0.742458), (C, 0.378040), (D, 0.897000)])
+def test_ssim_of_the_reference_vectors(other: np.ndarray, ssim: float) -> None:
+    loss = losses.similarity(tensor(other), tensor(A), ONES)
+    assert 1 - loss.item() == pytest.approx(ssim, abs=1e-5)
+    small = losses.similarity(*(t[..., 40:104, 60:124] for t in (tensor(other), tensor(A), ONES)))
+    assert 0 < small.item() < 1
+
+
+def test_l1_and_berhu_of_the_reference_vectors() -> None:
+    """numpy float64 of the definitions, in metres as the vectors' depths are."""
+    found, true = 9.5 * B + 0.5, 9.5 * A + 0.5
+    error = np.abs(found - true)
+    loss = losses.absolute(tensor(found), tensor(true), ONES)
+    assert loss.item() == pytest.approx(error.mean(), rel=1e-5)
+    turn = 0.2 * error.max()
+    expected = np.where(error <= turn, error, (error**2 + turn**2) / (2 * turn)).mean()
+    loss = losses.berhu(tensor(found), tensor(true), ONES)
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+    assert expected > error.mean()
+
+
+@pytest.mark.parametrize("name", losses.DEPTH)
+def test_every_depth_loss_falls_towards_the_truth_and_ignores_the_unknown(name: str) -> None:
+    loss, known = losses.DEPTH[name], ONES.clone()
+    known[..., :20] = 0
+    wild = tensor(A)
+    wild[..., :20] = 0.999
+    depth = tensor(B).requires_grad_()
+    far, near = loss(depth, wild, known), loss(tensor(0.5 * (A + B)), wild, known)
+    assert far.item() > near.item() > loss(tensor(A), tensor(A), known).item() - 1e-6
+    assert loss(tensor(A), tensor(A), known).item() == pytest.approx(0, abs=1e-5)
+    far.backward()
+    assert depth.grad is not None and torch.isfinite(depth.grad).all()
+
+
+def test_a_constant_depth_is_worse_than_a_good_one_by_every_loss() -> None:
+    """By soft Dice it would be better, which is why depth has none."""
+    constant = tensor(np.full_like(A, 1.0))
+    for loss in losses.DEPTH.values():
+        assert loss(constant, tensor(A), ONES).item() > loss(tensor(B), tensor(A), ONES).item()
+
+    def dice(x: np.ndarray) -> float:
+        return 1 - 2 * (x * A).sum() / (x.sum() + A.sum())
+
+    assert dice(np.full_like(A, 1.0)) < dice(np.clip(A - 0.25, 0, 1))
+
+
+def test_losses_by_name() -> None:
+    assert losses.named("bce+dice", losses.MASK) == ("bce", "dice")
+    with pytest.raises(ValueError, match=r"unknown loss 'dice'; known, joined by \+: ssi, ms_ssim"):
+        losses.named("dice", losses.DEPTH)
+    assert losses.usual_depth(161) == "ssi+ms_ssim"
+    assert losses.usual_depth(160) == "ssi+ssim"
+
+
 def test_unknown_depth_pulls_nowhere() -> None:
     depth = tensor(B).requires_grad_()
     known = ONES.clone()
@@ -102,12 +157,11 @@ def test_soft_dice_of_an_empty_picture_found_empty_is_perfect() -> None:
     assert losses.soft_dice(nothing - 40, nothing, torch.ones_like(nothing)).item() < 1e-6
 
 
-def test_distillation_is_the_divergence_of_bernoulli_distributions() -> None:
+def test_divergence_is_that_of_bernoulli_distributions() -> None:
     logits, taught = torch.randn(2, 2, 1, 8, 8).double()
-    depth, taught_depth = torch.rand(2, 2, 1, 8, 8).double()
-    found = losses.distillation(logits, depth, taught, taught_depth)
-    divergence = torch.distributions.kl_divergence(
+    found = losses.divergence(logits, taught)
+    expected = torch.distributions.kl_divergence(
         torch.distributions.Bernoulli(logits=taught), torch.distributions.Bernoulli(logits=logits)
     )
-    assert torch.isclose(found, divergence.mean() + (depth - taught_depth).abs().mean())
-    assert losses.distillation(taught, taught_depth, taught, taught_depth).abs() < 1e-12
+    assert torch.isclose(found, expected.mean())
+    assert losses.divergence(taught, taught).abs() < 1e-12

@@ -1,24 +1,138 @@
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
+from torch import nn
 
-from train.networks import NETWORKS, create, normalised
+from edge.errors import UsageError
+from train.networks import NETWORKS, check_size, create, normalised
+from train.networks.resunet import Block
+from train.networks.variant import Variant
+
+VARIANTS = [Variant(i, o) for i in ("both", "fg_bg") for o in ("both", "mask", "depth")]
 
 
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_network_keeps_the_picture_size(name: str) -> None:
-    network = create(name).eval()
-    pair = torch.rand(2, 1, 3, 96, 160)
+def test_every_network_has_every_variant(name: str, variant: Variant) -> None:
+    network = create(name, variant).train()
+    size = network.only or (32, 48)
+    bg, fg_bg = torch.rand(2, 2, 3, *size)
+    logits, depth = network(bg, fg_bg)
+    assert (logits is not None, depth is not None) == (variant.gives_mask, variant.gives_depth)
+    outputs = [output for output in (logits, depth) if output is not None]
+    assert all(output.shape == (2, 1, *size) for output in outputs)
+    if depth is not None:
+        assert 0 <= depth.min() <= depth.max() <= 1
+    # Everything that it holds is there to be trained, and bg counts only where it is shown.
+    torch.stack([output.sum() for output in outputs]).sum().backward()
+    assert all(p.grad is not None for p in network.parameters())
+    network.eval()
     with torch.no_grad():
-        logits, depth = network(*pair)
-    assert logits.shape == depth.shape == (1, 1, 96, 160)
-    assert 0 <= depth.min() <= depth.max() <= 1
+        other = [o for o in network(torch.rand_like(bg), fg_bg) if o is not None]
+        same = [o for o in network(bg, fg_bg) if o is not None]
+    unmoved = all(torch.equal(a, b) for a, b in zip(same, other, strict=True))
+    assert unmoved != variant.sees_bg
 
 
-def test_networks_grow() -> None:
-    sizes = [sum(p.numel() for p in create(name).parameters()) for name in NETWORKS]
+def parameters(name: str, variant: Variant) -> int:
+    return sum(p.numel() for p in create(name, variant).parameters())
+
+
+def test_our_networks_grow() -> None:
+    sizes = [parameters(name, Variant()) for name in ("nano", "tiny", "small")]
     assert sizes == sorted(sizes)
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "two"),
+    [
+        ("grouped", 3_769_664, 3_769_696),
+        ("transposed-seed", 284_672, 284_704),
+        ("resunet", 1_765_421, 1_765_454),
+    ],
+)
+def test_the_seeds_networks_have_the_seeds_parameters(name: str, one: int, two: int) -> None:
+    assert parameters(name, Variant(outputs="mask")) == one
+    assert parameters(name, Variant()) == two
+
+
+@pytest.mark.parametrize(("outputs", "seen"), [("mask", 1_190_272), ("both", 1_190_304)])
+def test_the_seeds_summary_counted_shared_blocks_at_each_call(outputs: str, seen: int) -> None:
+    network = create("transposed-seed", Variant(outputs=outputs))
+    counted = 0
+
+    def count(layer: nn.Module, inputs: object, output: object) -> None:
+        nonlocal counted
+        counted += sum(p.numel() for p in layer.parameters(recurse=False))
+
+    for module in network.modules():
+        module.register_forward_hook(count)
+    network(*torch.rand(2, 1, 3, 64, 64))
+    assert counted == seen
+
+
+def test_the_seeds_transposed_network_cannot_compare_its_pictures() -> None:
+    """Its groups keep bg and frame apart to the end: the mask is a sum of a term of each."""
+    a, b, c, d = torch.rand(4, 1, 3, 64, 64)
+
+    def interaction(name: str) -> float:
+        network = create(name).train()  # BatchNorm keeps the values in a range worth comparing
+        with torch.no_grad():
+            terms = [network(x, y)[0] for x, y in ((a, c), (b, d), (a, d), (b, c))]
+        return float((terms[0] + terms[1] - terms[2] - terms[3]).abs().max())
+
+    assert interaction("transposed-seed") < 1e-4
+    assert interaction("transposed") > 1e-2
+
+
+def test_half_the_memory_gives_the_same_numbers() -> None:
+    """Recomputing changes neither outputs, gradients nor what BatchNorm learns of the pictures."""
+    torch.manual_seed(0)
+    light = create("resunet").train()
+    plain = copy.deepcopy(light)
+    for block in plain.modules():
+        if isinstance(block, Block):
+            block.again = False
+            for norm in block.modules():
+                if isinstance(norm, nn.BatchNorm2d):
+                    norm.momentum = 0.1
+    pair = torch.rand(2, 2, 3, 64, 64)
+    kept = {}
+    for name, network in (("light", light), ("plain", plain)):
+        seen: set[int] = set()
+        kept[name] = 0
+
+        def pack(x: torch.Tensor, name: str = name, seen: set[int] = seen) -> torch.Tensor:
+            if x.data_ptr() not in seen:
+                seen.add(x.data_ptr())
+                kept[name] += x.numel() * x.element_size()
+            return x
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+            logits, depth = network(*pair)
+        (logits.mean() + depth.mean()).backward()
+    assert kept["light"] < 0.5 * kept["plain"]
+    for a, b in zip(light.state_dict().values(), plain.state_dict().values(), strict=True):
+        if a.is_floating_point():
+            assert torch.allclose(a, b, atol=1e-5)
+    for a, b in zip(light.parameters(), plain.parameters(), strict=True):
+        assert torch.allclose(a.grad, b.grad, atol=1e-5)
+
+
+def test_sizes_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(UsageError, match="128x128: transposed-seed works at 64x64 only"):
+        check_size(create("transposed-seed"), "transposed-seed", 128, 128)
+    with pytest.raises(UsageError, match="must be multiples of 16, the stride of nano"):
+        check_size(create("nano"), "nano", 100, 96)
+
+
+@pytest.mark.parametrize("wrong", [{"inputs": "bg"}, {"outputs": "edges"}])
+def test_unknown_variants_are_refused(wrong: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="expected one of"):
+        Variant(**wrong)
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:

@@ -17,10 +17,10 @@ from torch import nn
 from edge.errors import EdgeError
 from edge.samples.rendered import Rendered
 from train.checkpoint import load, network_of, save
-from train.cost import frame_macs
+from train.cost import macs
 from train.mix import Batch, Crops, collate
 from train.networks import create, with_weights
-from train.prune import Goal, Group, groups, macs, prune, thinned, without
+from train.prune import Goal, Group, arithmetic, groups, prune, thinned, without
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_channels_that_do_nothing_can_go_without_a_trace(network: nn.Module) -> 
             assert torch.allclose(before, after, atol=1e-5)
     assert pruned.up_quarter[0].out_channels == 32
     assert network.up_quarter[0].out_channels == 48
-    assert frame_macs(pruned) < frame_macs(network)
+    assert macs(pruned) < macs(network)
 
 
 def test_importance_finds_the_channels_that_do_nothing(network: nn.Module, batch: Batch) -> None:
@@ -90,11 +90,10 @@ def flat(layer: str, channels: int, worth: float) -> Group:
 
 def test_what_is_worth_least_for_its_cost_goes_first(network: nn.Module) -> None:
     cheap, dear = flat("refine_eighth.0", 96, 1.0), flat("bottom.0.0", 128, 1.0)
-    goal = 0.97 * macs([network])[0]
-    result = thinned(network, [cheap, dear], macs, goal, 16)
+    goal = 0.97 * arithmetic([network])[0]
+    result = thinned(network, [cheap, dear], arithmetic, goal, 16)
     saved = {
-        group.layer: frame_macs(network)
-        - frame_macs(without(network, group.layer, list(range(16))))
+        group.layer: macs(network) - macs(without(network, group.layer, list(range(16))))
         for group in (cheap, dear)
     }
     first = max(saved, key=lambda name: saved[name])
@@ -103,14 +102,14 @@ def test_what_is_worth_least_for_its_cost_goes_first(network: nn.Module) -> None
     precious = [
         flat(g.layer, len(g.scores), 1000.0 if g.layer == first else 1) for g in (cheap, dear)
     ]
-    result = thinned(network, precious, macs, goal, 16)
+    result = thinned(network, precious, arithmetic, goal, 16)
     assert result.get_submodule(first).out_channels == network.get_submodule(first).out_channels
 
 
 def test_blocks_stay_whole_and_the_goal_is_met(network: nn.Module, batch: Batch) -> None:
-    whole = macs([network])[0]
-    result = thinned(network, groups(network, [batch]), macs, 0.5 * whole, 16)
-    assert macs([result])[0] <= 0.6 * whole
+    whole = arithmetic([network])[0]
+    result = thinned(network, groups(network, [batch]), arithmetic, 0.5 * whole, 16)
+    assert arithmetic([result])[0] <= 0.6 * whole
     for name, layer in result.named_modules():
         if isinstance(layer, nn.Conv2d) and not name.startswith(("geometry", "scene", "depth")):
             assert layer.out_channels % 16 == 0
@@ -156,7 +155,7 @@ def test_a_killed_run_goes_on_with_the_step_it_was_in(
     network: nn.Module, batch: Batch, tmp_path: Path
 ) -> None:
     path = checkpoint(network, tmp_path / "best.pt")
-    goal = Goal(macs, "MACs", 16, share=0.6)
+    goal = Goal(arithmetic, "MACs", 16, share=0.6)
     trained: list[str] = []
 
     def train(start: Path, folder: Path) -> Path:
@@ -175,18 +174,18 @@ def test_a_killed_run_goes_on_with_the_step_it_was_in(
     assert trained == ["step-1", "step-2", "step-1", "step-2"]
     found = load(best)["weights"]
     assert all(torch.equal(kept[name], found[name]) for name in kept)
-    assert macs([network_of(best)[0]])[0] <= 0.65 * macs([network])[0]
+    assert arithmetic([network_of(best)[0]])[0] <= 0.65 * arithmetic([network])[0]
 
 
 def test_a_goal_that_is_met_already_is_said(network: nn.Module, tmp_path: Path) -> None:
     path = checkpoint(network, tmp_path / "best.pt")
     with pytest.raises(EdgeError, match="nothing to prune"):
-        prune(path, tmp_path, Goal(macs, "MACs", 16, most=1e12), 1, list, lambda a, b: a)
+        prune(path, tmp_path, Goal(arithmetic, "MACs", 16, most=1e12), 1, list, lambda a, b: a)
 
 
 def test_the_network_given_is_not_touched(network: nn.Module, batch: Batch) -> None:
     before = copy.deepcopy(network.state_dict())
-    thinned(network, groups(network, [batch]), macs, 0.5 * macs([network])[0], 16)
+    thinned(network, groups(network, [batch]), arithmetic, 0.5 * arithmetic([network])[0], 16)
     after = network.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
 

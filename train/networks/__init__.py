@@ -1,8 +1,9 @@
 """The networks by name. One table: a name, and what makes the network.
 
-Every network takes `(bg, fg_bg)`, float [N, 3, H, W] BGR in 0..1, gives the mask's logits and the
-depth, float [N, 1, H, W], and has `stride`, which height and width must be multiples of, and
-`heads`, the names of the layers whose channels are its answer and never pruned.
+Every network takes `(bg, fg_bg)`, float [N, 3, H, W] BGR in 0..1, and gives `Outputs` as its
+`variant` says. It has `stride`, which height and width must be multiples of, `only`, the one
+(height, width) at which it works or None, and `heads`, the names of the layers whose channels are
+its answer and never pruned.
 """
 
 from __future__ import annotations
@@ -11,29 +12,54 @@ from collections.abc import Callable, Mapping
 
 from torch import Tensor, nn
 
+from edge.errors import UsageError
+from train.networks.grouped import grouped
+from train.networks.resunet import resunet
+from train.networks.transposed import transposed, transposed_seed
 from train.networks.unet import UNet
+from train.networks.variant import Variant
 
-NETWORKS: dict[str, Callable[[], nn.Module]] = {
-    "nano": lambda: UNet((16, 32, 32, 64)),
-    "tiny": lambda: UNet((16, 32, 64, 128)),
-    "small": lambda: UNet((16, 48, 96, 128)),
+NETWORKS: dict[str, Callable[[Variant], nn.Module]] = {
+    "nano": lambda variant: UNet((16, 32, 32, 64), variant),
+    "tiny": lambda variant: UNet((16, 32, 64, 128), variant),
+    "small": lambda variant: UNet((16, 48, 96, 128), variant),
+    "transposed": transposed,
+    "transposed-seed": transposed_seed,
+    "resunet": resunet,
+    "grouped": grouped,
 }
 
 
-def create(name: str) -> nn.Module:
+def create(name: str, variant: Variant = Variant()) -> nn.Module:  # noqa: B008 (frozen)
     """A network with fresh weights. An unknown name is a ValueError that lists the known ones."""
     if name not in NETWORKS:
         raise ValueError(f"unknown network {name!r}; known: {', '.join(NETWORKS)}")
-    return NETWORKS[name]()
+    return NETWORKS[name](variant)
 
 
-def with_weights(name: str, weights: Mapping[str, Tensor]) -> nn.Module:
+def check_size(network: nn.Module, name: str, height: int, width: int) -> None:
+    """UsageError where the network does not work on pictures of that size."""
+    if network.only is not None and (height, width) != network.only:
+        rows, columns = network.only  # type: ignore[misc]
+        raise UsageError(f"--imgsz {width}x{height}: {name} works at {columns}x{rows} only")
+    stride = int(network.stride)  # type: ignore[arg-type]
+    if height % stride or width % stride:
+        raise UsageError(
+            f"--imgsz {width}x{height}: sides must be multiples of {stride}, the stride of {name}"
+        )
+
+
+def with_weights(
+    name: str,
+    weights: Mapping[str, Tensor],
+    variant: Variant = Variant(),  # noqa: B008 (frozen)
+) -> nn.Module:
     """A network of the table that holds `weights`, a state dict with as many channels or fewer.
 
     What was pruned needs no description of its own: the shapes of the weights are one.
     ValueError where they are not of this network.
     """
-    network = create(name)
+    network = create(name, variant)
     for key, value in network.state_dict().items():
         place, _, parameter = key.rpartition(".")
         found = weights.get(key)

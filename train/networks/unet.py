@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from train.networks.variant import Outputs, Variant
+
 
 def conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     """3x3 convolution, BatchNorm (folded into it at export), ReLU."""
@@ -106,6 +108,8 @@ def assembled(cells: Tensor) -> Tensor:
 class UNet(nn.Module):
     """Mask and depth from an empty scene and a frame.
 
+    variant: what it sees and gives. Without bg the features of the frame take the place of the
+        differences, and the depth of everything is found at every frame.
     widths:       channels of the frame's encoder at 1/2, 1/4, 1/8 and 1/16. CPU kernels work on 16
                   channels at a time: 8 or 24 cost as much as 16 or 32.
     scene_widths: channels of the scene's depth network at 1/4, 1/8 and 1/16.
@@ -117,19 +121,22 @@ class UNet(nn.Module):
 
     stride = 16
     """Height and width of the pictures must be multiples of this."""
-    heads = ("mask", "depth", "scene_depth.head")
-    """Layers whose channels are the answer."""
+    only = None
 
     def __init__(
         self,
         widths: tuple[int, int, int, int],
+        variant: Variant = Variant(),  # noqa: B008 (frozen)
         scene_widths: tuple[int, int, int] = (32, 64, 128),
     ) -> None:
         super().__init__()
         half, quarter, eighth, sixteenth = widths
+        self.variant = variant
+        self.knows_scene = variant.sees_bg and variant.gives_depth
         self.encoder = Encoder(widths)
-        self.scene_depth = SceneDepth(scene_widths)
-        self.geometry = Geometry(eighth, sixteenth)
+        if self.knows_scene:
+            self.scene_depth = SceneDepth(scene_widths)
+            self.geometry = Geometry(eighth, sixteenth)
         self.bottom = nn.Sequential(conv(sixteenth, sixteenth), conv(sixteenth, sixteenth))
         self.up_eighth = upsample(sixteenth, eighth)
         self.refine_eighth = conv(eighth, eighth)
@@ -138,29 +145,49 @@ class UNet(nn.Module):
             nn.Conv2d(half, quarter, 3, 2, 1, bias=False), nn.BatchNorm2d(quarter)
         )
         self.refine_quarter = conv(quarter, quarter)
-        self.mask = nn.Conv2d(quarter, 16, 1)
-        self.depth = nn.Conv2d(quarter, 4, 1)
+        self.heads: tuple[str, ...] = ()
+        if variant.gives_mask or self.knows_scene:
+            self.mask = nn.Conv2d(quarter, 16, 1)
+            self.heads += ("mask",)
+        if variant.gives_depth:
+            self.depth = nn.Conv2d(quarter, 4 if self.knows_scene else 16, 1)
+            self.heads += ("depth",)
+        if self.knows_scene:
+            self.heads += ("scene_depth.head",)
 
-    def forward(self, bg: Tensor, fg_bg: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, bg: Tensor, fg_bg: Tensor) -> Outputs:
         """Both pictures float [N, 3, H, W], BGR in 0..1.
 
         Returns the mask's logits and the depth (inverse, near is large, 0..1), both float
-        [N, 1, H, W].
+        [N, 1, H, W], or None for what the variant does not give.
         """
-        scene = self.scene_depth(bg)
-        deep_context, context = self.geometry(scene)
-        half, quarter, eighth, sixteenth = (
-            torch.abs(f - b) for f, b in zip(self.encoder(fg_bg), self.encoder(bg), strict=True)
-        )
-        x = self.bottom(sixteenth + deep_context)
-        x = self.refine_eighth(F.relu(self.up_eighth(x) + (eighth + context)))
+        features = self.encoder(fg_bg)
+        if self.variant.sees_bg:
+            features = [torch.abs(f - b) for f, b in zip(features, self.encoder(bg), strict=True)]
+        half, quarter, eighth, sixteenth = features
+        if self.knows_scene:
+            scene = self.scene_depth(bg)
+            deep_context, context = self.geometry(scene)
+            sixteenth, eighth = sixteenth + deep_context, eighth + context
+        x = self.bottom(sixteenth)
+        x = self.refine_eighth(F.relu(self.up_eighth(x) + eighth))
         x = self.refine_quarter(F.relu(self.up_quarter(x) + quarter + self.detail(half)))
+        if not self.knows_scene:
+            return (
+                assembled(self.mask(x)) if self.variant.gives_mask else None,
+                torch.sigmoid(assembled(self.depth(x))) if self.variant.gives_depth else None,
+            )
         logits = assembled(self.mask(x))
-        # The depth loss must not move the mask: a wrong depth is not a reason to see less.
-        share = torch.sigmoid(logits).detach()
+        return (logits if self.variant.gives_mask else None), self._depth(x, logits, scene)
+
+    def _depth(self, x: Tensor, logits: Tensor, scene: Tensor) -> Tensor:
+        """The scene's depth, and where the mask is that of what is new."""
+        share = torch.sigmoid(logits)
+        if self.variant.gives_mask:
+            # The depth loss must not move the mask: a wrong depth is no reason to see less.
+            share = share.detach()
         # Depth within a thing is smooth: a cell has four columns and no rows of its own.
         n, _, h, w = x.shape
         new = torch.sigmoid(self.depth(x).permute(0, 2, 3, 1).reshape(n, h, 1, 4 * w))
         share, scene_rows = (t.reshape(n, h, 4, 4 * w) for t in (share, scene))
-        depth = scene_rows + share * (new - scene_rows)
-        return logits, depth.reshape(scene.shape)
+        return (scene_rows + share * (new - scene_rows)).reshape(scene.shape)

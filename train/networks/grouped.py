@@ -1,0 +1,41 @@
+"""The seed's grouped-convolution network: full resolution from end to end, no transposed one.
+
+3,769,664 parameters with one output. Nothing public holds its code: this is the arrangement that
+has the parameters and the memory that the seed's summary printed.
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+from train.networks.variant import Stacked, Variant, channels
+
+
+def conv(inputs: int, outputs: int, kernel: int, groups: int = 1) -> nn.Sequential:
+    """Convolution without bias, BatchNorm, ReLU; the picture keeps its size."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(),
+    )
+
+
+def block(groups: int) -> nn.Sequential:
+    return nn.Sequential(
+        conv(32, 64, 3, groups),
+        conv(64, 128, 3, groups),
+        conv(128, 256, 3, groups),
+        conv(256, 32, 1),
+    )
+
+
+def grouped(variant: Variant) -> nn.Module:
+    """Ten blocks with a 3x3 maximum between them; bg and frame stay apart (two groups) up to the
+    end of the first block. With the frame alone nothing has to stay apart."""
+    inputs, outputs = channels(variant)
+    groups = 2 if variant.sees_bg else 1
+    layers: list[nn.Module] = [conv(inputs, 32, 3, groups), block(groups)]
+    for _ in range(9):
+        layers += [nn.MaxPool2d(3, 1, 1), block(1)]
+    layers.append(nn.Conv2d(32, outputs, 1, bias=False))
+    return Stacked(nn.Sequential(*layers), variant, stride=1, head=str(len(layers) - 1))
