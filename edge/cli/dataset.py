@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from edge.cli.options import Json, tell_skipped
 from edge.errors import EdgeError
+from edge.files import replacing
 from edge.progress import note, tracked
+
+if TYPE_CHECKING:
+    from edge.samples.compose import Estimate
 
 app = typer.Typer(help="Make, measure and look at data sets.", no_args_is_help=True)
 
@@ -28,9 +33,13 @@ def compose(
         Optional[Path], typer.Option(help="ONNX network that labels depth.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Say how long it takes and how much disk; write nothing."),
+    ] = False,
 ) -> None:
     """Write every cut-out on every background, mirrored too, in the seed's layout."""
-    from edge.samples.compose import Recipe, done, write_background
+    from edge.samples.compose import Recipe, done, measured, write_background
     from edge.samples.cutouts import read_backgrounds, read_cutouts
     from edge.samples.teacher import Teacher
 
@@ -39,13 +48,20 @@ def compose(
     pictures = read_backgrounds(backgrounds, longest=2 * size)
     cutouts = read_cutouts(foregrounds, longest=2 * size)
     claim = json.dumps({"size": size, "places": places, "seed": seed, "depth": bool(teacher)})
-    _claim(out / "recipe.json", claim)
+    _check_claim(out / "recipe.json", claim)
     open_ = [name for name in pictures if not done(out, name, teacher is not None)]
     per_background = recipe.count(1, len(cutouts))
     note(
         f"{recipe.count(len(pictures), len(cutouts))} composites of {len(pictures)} backgrounds and"
         f" {len(cutouts)} cut-outs; {len(pictures) - len(open_)} backgrounds are there already"
     )
+    if open_:
+        one = measured(open_[0], pictures[open_[0]], cutouts, recipe, teacher)
+        _check_room(out, len(open_) * per_background, one)
+    if dry_run:
+        return
+    with replacing(out / "recipe.json") as draft:
+        draft.write_text(claim)
     steps = (
         step
         for name in open_
@@ -56,17 +72,36 @@ def compose(
     print(out)
 
 
-def _claim(path: Path, text: str) -> None:
+def _check_claim(path: Path, text: str) -> None:
     """A data set is of one recipe: going on with another would mix two without a word."""
-    from edge.files import replacing
-
     if path.is_file() and path.read_text() != text:
         raise EdgeError(
             f"{path.parent} was composed with {path.read_text()}, now {text};"
             " give the same options or another --out"
         )
-    with replacing(path) as draft:
-        draft.write_text(text)
+
+
+def _check_room(out: Path, count: int, one: Estimate) -> None:
+    """Say what is to come, and refuse what the disk does not hold."""
+    there = next(place for place in (out.absolute(), *out.absolute().parents) if place.exists())
+    free = shutil.disk_usage(there).free
+    needed = count * one.bytes
+    note(
+        f"{count:,} to write: about {_duration(count * one.seconds)}, {1 / one.seconds:.0f} a"
+        f" second, and {needed / 1e9:.2f} GB (measured on {one.count});"
+        f" {free / 1e9:.0f} GB are free"
+    )
+    if needed > free:
+        raise EdgeError(
+            f"{there} has {free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB are needed;"
+            " give another --out, fewer --places or a smaller --size"
+        )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 @app.command()
@@ -101,7 +136,6 @@ def show(
     """Write a contact sheet: bg, fg_bg, mask and depth of some samples."""
     import cv2
 
-    from edge.files import replacing
     from edge.samples.open import open_samples
     from edge.samples.sample import readable, spread
     from edge.samples.sheet import sheet

@@ -97,7 +97,7 @@ def test_two_processes_train_the_network_that_one_trains(whole: Path, tmp_path: 
         torch.cat([(weights(run)[name] - value).flatten() for name, value in start.items()])
         for run in (whole, tmp_path / "two")
     )
-    assert torch.nn.functional.cosine_similarity(one, two, dim=0) > 0.99
+    assert torch.nn.functional.cosine_similarity(one, two, dim=0) > 0.95
 
 
 def create_weights() -> dict[str, torch.Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.samples.compose import Recipe, composites, done, write_background
+from edge.errors import EdgeError
+from edge.samples.compose import Recipe, composites, done, measured, write_background
 from edge.samples.cutouts import Cutout, read_backgrounds, read_cutouts
 from edge.samples.open import open_samples
 from edge.samples.sample import FOREGROUND, IGNORED, SampleError, readable
@@ -80,6 +82,37 @@ def test_a_killed_run_leaves_no_half_zip(tmp_path: Path) -> None:
     assert not done(tmp_path / "out", "hall", with_depth=False)
     assert not list((tmp_path / "out").rglob("*.zip"))
     assert not list((tmp_path / "out").rglob("*.part"))
+
+
+def test_what_is_measured_is_what_is_written(tmp_path: Path) -> None:
+    backgrounds, cutouts = pictures(tmp_path / "in")
+    bg = read_backgrounds(backgrounds, 128)["hall"]
+    things = read_cutouts(cutouts, 128)
+    one = measured("hall", bg, things, RECIPE, None)
+    for _ in write_background(tmp_path / "out", "hall", bg, things, RECIPE, None):
+        pass
+    written = sum(path.stat().st_size for path in (tmp_path / "out").rglob("*.zip"))
+    assert one.count == 2 * len(things)
+    assert one.seconds > 0
+    assert one.bytes * RECIPE.count(1, len(things)) == pytest.approx(written, rel=0.35)
+
+
+def test_a_dry_run_writes_nothing_and_a_small_disk_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from edge.cli import dataset
+
+    backgrounds, cutouts = pictures(tmp_path / "in")
+    out = tmp_path / "out"
+    options = {"places": 2, "size": 64, "depth_teacher": None, "seed": 0}
+    dataset.compose(backgrounds, cutouts, out, dry_run=True, **options)
+    assert not out.exists()
+    assert "16 to write: about 0 s" in capsys.readouterr().err
+    usage = shutil.disk_usage(tmp_path)._replace(free=100)
+    monkeypatch.setattr(dataset.shutil, "disk_usage", lambda place: usage)
+    with pytest.raises(EdgeError, match=r"0\.0 GB free, 0\.0 GB are needed; give another --out"):
+        dataset.compose(backgrounds, cutouts, out, dry_run=False, **options)
+    assert not out.exists()
 
 
 def rewrite(path: Path, members: dict[str, bytes]) -> None:
