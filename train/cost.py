@@ -63,6 +63,33 @@ def macs(network: nn.Module, side: int = 224, scene: bool = False) -> int:
     return counted
 
 
+def training_memory(network: nn.Module, batch: int, side: int) -> int:
+    """Bytes that a step of training holds at its peak, about, at `side` x `side` in float32.
+
+    Weights, their gradients and AdamW's two moments, and what the forward pass keeps for the
+    backward pass; not the workspace of single kernels. Followed on torch's meta device: nothing is
+    computed. It leaves the network there.
+    """
+    network.to("meta").train()
+    held: dict[int, int] = {}
+
+    def keep(x: Tensor) -> Tensor:
+        storage = x.untyped_storage()
+        held[storage._cdata] = storage.nbytes()
+        kept.append(x)  # a storage that is freed gives its name to the next
+        return x
+
+    kept: list[Tensor] = []
+    pair = torch.zeros(2, batch, 3, side, side, device="meta")
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+        network(*pair)
+    weights = {
+        p.untyped_storage()._cdata: p.untyped_storage().nbytes() for p in network.parameters()
+    }
+    activations = sum(size for name, size in held.items() if name not in weights)
+    return activations + 4 * sum(weights.values())
+
+
 class Stopwatch:
     """Measures networks as int8 builds for a target that runs here, through the runtime's calls.
 

@@ -3,24 +3,42 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from edge.cli.options import Json
-from edge.errors import UsageError
+from edge.cli.options import Json, Samples_, command_line, tell_skipped
+from edge.errors import EdgeError, UsageError
+from edge.progress import bar, note
+
+if TYPE_CHECKING:
+    from train.networks.variant import Variant
 
 SIDES = (64, 112, 224)
+BATCH = 32
+"""Pictures of 64x64 in the batch whose memory is given; the seed's."""
+
+Entry = dict[str, Any]
 
 
 def networks(
-    inputs: str = typer.Option("both", help="What they see: both pictures, or fg_bg."),
-    outputs: str = typer.Option("both", help="What they give: mask, depth or both."),
+    inputs: Annotated[str, typer.Option(help="What they see: both pictures, or fg_bg.")] = "both",
+    outputs: Annotated[str, typer.Option(help="What they give: mask, depth or both.")] = "both",
+    runs: Annotated[
+        Optional[Path],
+        typer.Option(help="Folder of runs of `edge train`: measure the best.pt of each as well."),
+    ] = None,
+    samples: Samples_ = "rendered:64:777",
+    count: Annotated[int, typer.Option(min=1, help="At most so many samples for --runs.")] = 200,
     as_json: Json = False,
 ) -> None:
-    """List the networks that can be trained: parameters and multiplications.
+    """List the networks that can be trained: parameters, multiplications, memory of training.
 
-    `a frame` is what is left per frame when the scene's share is folded; without a note it is all.
+    With --runs each trained one is built in FP32 and INT8 and measured on --samples, one thread.
+    Prints Markdown, as in docs/networks.md.
     """
     from train.networks import NETWORKS
     from train.networks.variant import Variant
@@ -30,19 +48,21 @@ def networks(
     except ValueError as error:
         raise UsageError(f"--{error}") from error
     found = [_described(name, variant) for name in NETWORKS]
+    measured = _measured(runs, samples, count) if runs is not None else []
     if as_json:
-        print(json.dumps({"inputs": inputs, "outputs": outputs, "networks": found}))
+        document: Entry = {"inputs": inputs, "outputs": outputs, "networks": found}
+        print(json.dumps(document | ({"runs": measured} if runs is not None else {})))
         return
-    heads = ["parameters", *(f"MMAC at {side}" for side in SIDES)]
-    print(f"{'':16}" + "".join(f"{head:>24}" for head in heads))
-    for entry in found:
-        cells = [f"{entry['params']:,}", *(_cell(entry, side) for side in SIDES)]
-        print(f"{entry['name']:16}" + "".join(f"{cell:>24}" for cell in cells))
+    print("\n".join(_listed(found)))
+    if runs is not None:
+        words = ["edge", "networks", "--runs", runs, "--samples", samples, "--count", count]
+        print("\n".join(["", *_scored(measured), "", f"    {command_line(words)}"]))
 
 
-def _described(name: str, variant: Any) -> dict[str, Any]:
-    """name, params, and by side macs and frame_macs (None at sizes that it does not take)."""
-    from train.cost import macs
+def _described(name: str, variant: Variant) -> Entry:
+    """name, params, bytes of a training step, and by side macs and frame_macs (None at sizes that
+    it does not take)."""
+    from train.cost import macs, training_memory
     from train.networks import create
 
     # On torch's meta device shapes are followed and nothing is computed.
@@ -51,14 +71,109 @@ def _described(name: str, variant: Any) -> dict[str, Any]:
     return {
         "name": name,
         "params": sum(p.numel() for p in network.parameters()),
+        "training_mb": round(training_memory(network, BATCH, 64) / 1e6),
         "macs": {str(s): macs(network, s, scene=True) if s in fits else None for s in SIDES},
         "frame_macs": {str(s): macs(network, s) if s in fits else None for s in SIDES},
     }
 
 
-def _cell(entry: dict[str, Any], side: int) -> str:
+def _listed(found: list[Entry]) -> list[str]:
+    heads = [f"MMAC at {side}" for side in SIDES]
+    lines = [
+        f"| network | parameters | {' | '.join(heads)} | training, MB |",
+        "|" + " --- |" * (3 + len(SIDES)),
+    ]
+    for entry in found:
+        cells = " | ".join(_macs(entry, side) for side in SIDES)
+        lines.append(
+            f"| `{entry['name']}` | {entry['params']:,} | {cells} | {entry['training_mb']:,} |"
+        )
+    return [
+        *lines,
+        "",
+        "In brackets: per frame, where the share of the empty scene is a constant. Training: a step"
+        f" of {BATCH} pictures of 64x64 in float32, with AdamW.",
+    ]
+
+
+def _macs(entry: Entry, side: int) -> str:
     whole, frame = entry["macs"][str(side)], entry["frame_macs"][str(side)]
     if whole is None:
         return "-"
     text = f"{whole / 1e6:,.0f}"
-    return text if whole == frame else f"{text} ({frame / 1e6:,.0f} a frame)"
+    return text if whole == frame else f"{text} ({frame / 1e6:,.0f})"
+
+
+def _measured(runs: Path, samples: str, count: int) -> list[Entry]:
+    """FP32 and INT8 of every run, measured in one interleaved run on this machine's best target."""
+    from benchmarks.run import Settings, bench
+    from edge.build import write
+    from edge.cli.build import make
+    from train.checkpoint import network_of
+
+    checkpoints = sorted(runs.glob("*/best.pt"))
+    if not checkpoints:
+        raise EdgeError(f"no */best.pt in {runs}; `edge train --out {runs}/NAME` makes one")
+    with tempfile.TemporaryDirectory(prefix="edge-networks-") as folder:
+        builds = []
+        for checkpoint in checkpoints:
+            name = checkpoint.parent.name
+            note(f"building {name}")
+            only = network_of(checkpoint)[0].only
+            imgsz = f"{only[1]}x{only[0]}" if isinstance(only, tuple) else "224"
+            plan = make(
+                str(checkpoint), name, "int8", "auto", "", imgsz, "rendered", "minmax", 64, None
+            )
+            place = Path(folder) / name
+            write(plan, place, time.monotonic())
+            builds.append(place)
+        with bar() as progress:
+            tasks = {
+                name: progress.add_task(name, total=None)
+                for name in ("samples", "accuracy", "speed")
+            }
+            report, _ = bench(
+                builds,
+                Settings(samples=samples, count=count, threads=1, iterations=70, duration=1.0),
+                lambda what, done, all_: progress.update(tasks[what], completed=done, total=all_),
+            )
+    tell_skipped(report["samples"]["skipped"])
+    return [
+        {
+            key: entry.get(key)
+            for key in (
+                "network", "target", "precision", "imgsz", "size_mb", "latency_ms", "mask", "depth"
+            )
+        }
+        | {"samples": report["samples"], "machine": report["machine"]}
+        for entry in report["builds"]
+        if entry["folded"]
+    ]  # fmt: skip
+
+
+def _scored(measured: list[Entry]) -> list[str]:
+    lines = [
+        "| run | size | MB | p50, ms | mask IoU | F-measure | AbsRel | delta1 |",
+        "|" + " --- |" * 8,
+    ]
+    for entry in measured:
+        height, width = entry["imgsz"]
+        scores = [
+            f"{entry[part][key]:.4f}" if entry[part] else "-"
+            for part, key in (
+                ("mask", "iou"), ("mask", "f_measure"), ("depth", "abs_rel"), ("depth", "delta1")
+            )
+        ]  # fmt: skip
+        lines.append(
+            f"| `{entry['network']}` {entry['precision']} | {width}x{height} |"
+            f" {entry['size_mb']:.2f} | {entry['latency_ms']['p50']:.2f} | {' | '.join(scores)} |"
+        )
+    samples, machine = measured[0]["samples"], measured[0]["machine"]
+    versions = ", ".join(f"{name} {v}" for name, v in machine["libraries"].items())
+    return [
+        *lines,
+        "",
+        f"{samples['count']} frames of {samples['sequences']} scenes ({samples['place']}),"
+        f" {measured[0]['target']}, one thread, {machine['processor']}, {versions}."
+        + ("" if samples["depth"] == "truth" else " Depth is compared with FP32's own."),
+    ]

@@ -9,7 +9,7 @@ from edge.graph import costs
 from edge.graph.fold import split
 from edge.samples.sample import Sample
 from edge.targets import TARGETS
-from train.cost import Stopwatch, macs
+from train.cost import Stopwatch, macs, training_memory
 from train.export import to_onnx
 from train.networks import create
 
@@ -45,3 +45,22 @@ def test_a_larger_network_takes_longer(samples: list[Sample]) -> None:
     slim, wide = UNet((16, 16, 16, 16)).eval(), UNet((64, 128, 256, 256)).eval()
     quick, slow = Stopwatch(TARGETS["onnxruntime"], samples, 1).milliseconds([slim, wide])
     assert slow > 2 * quick
+
+
+def test_training_memory_is_what_the_backward_pass_keeps() -> None:
+    """Followed on the meta device, against the tensors that a real step keeps."""
+    network = create("nano").train()
+    kept: dict[int, int] = {}
+    alive = []
+
+    def pack(x: torch.Tensor) -> torch.Tensor:
+        alive.append(x)
+        kept[x.untyped_storage().data_ptr()] = x.untyped_storage().nbytes()
+        return x
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+        network(*torch.rand(2, 2, 3, 64, 64))
+    weights = {p.untyped_storage().data_ptr() for p in network.parameters()}
+    held = sum(size for place, size in kept.items() if place not in weights)
+    held += 16 * sum(p.numel() for p in network.parameters())
+    assert training_memory(create("nano"), 2, 64) == pytest.approx(held, rel=0.05)
