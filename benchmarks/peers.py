@@ -262,10 +262,8 @@ def _onnxruntime(job: OnnxJob) -> Opened:
 
 
 def _openvino(job: OnnxJob) -> Opened:
-    import openvino as ov
-
     from edge.engines.openvino import HINTS
-    from edge.runtime.openvino import compiled
+    from edge.runtime.openvino import compiled, ov
 
     core = ov.Core()
     model = core.read_model(job.model)

@@ -178,9 +178,7 @@ def resolution(folder: Path) -> list[str]:
 
 def batches(folder: Path) -> list[str]:
     """Several cameras in one call, by OpenVINO directly: the runtime has no such call."""
-    import openvino as ov
-
-    from edge.runtime.openvino import OpenVino, compiled
+    from edge.runtime.openvino import OpenVino, compiled, ov
 
     lines = [
         "| ms a frame, so many cameras in a call | " + " | ".join(str(n) for n in BATCHES) + " |",
@@ -197,9 +195,9 @@ def batches(folder: Path) -> list[str]:
             background = plan.split.background
             assert background is not None
             scene = compiled(
-                ov.convert_model(_saved(background, folder / "background.onnx")), 1, "f32", core
+                core.read_model(_saved(background, folder / "background.onnx")), 1, "f32", core
             )({"bg": samples[0].bg[None]})
-            read = ov.convert_model(_saved(quantized, folder / "frame.onnx"))
+            read = core.read_model(_saved(quantized, folder / "frame.onnx"))
             for tensor in plan.split.scene:
                 OpenVino.make_constant(read, tensor, np.repeat(scene[tensor], count, 0))
             request = compiled(read, 1, "f32", core).create_infer_request()

@@ -143,8 +143,11 @@ class Composites:
         for near, colour, alpha in things:
             if rng.random() < 0.6:
                 _darken(scene, _cast(alpha, rng), rng.uniform(0.2, 0.65))
-            colour = _textured(colour, alpha, scene, rng)
-            scene += alpha[..., None] * (colour - scene)
+            # Only where the thing is: most are small.
+            left, top, wide, tall = cv2.boundingRect((alpha > 0).view(np.uint8))
+            part = slice(top, top + tall), slice(left, left + wide)
+            own = _textured(colour[part], alpha[part], scene[part], rng)
+            scene[part] += alpha[part][..., None] * (own - scene[part])
             mask[(alpha > 0.2) & (mask == BACKGROUND)] = IGNORED
             mask[alpha > 0.8] = FOREGROUND
             if depth is not None:

@@ -6,6 +6,7 @@ that would have come next, and several processes share the series by taking ever
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -155,6 +156,10 @@ class Mix(IterableDataset[Batch]):
     def __iter__(self) -> Iterator[Batch]:
         cv2.setNumThreads(0)
         worker = torch.utils.data.get_worker_info()
+        if worker:
+            # Pictures are made in the time that training leaves over: the threads of a layer wait
+            # for the slowest of them, so one that shares its core holds up all.
+            os.nice(10)
         number, workers = (worker.id, worker.num_workers) if worker else (0, 1)
         first = self.start + number * self.batch
         for begin in range(first, self.end, workers * self.batch):

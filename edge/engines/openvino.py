@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import openvino as ov
-
 from edge.engines.engine import BACKGROUND, FRAME, Engine
+from edge.runtime.openvino import ov
 from edge.targets import Target
 
 HINTS = {"fp32": "f32", "fp16": "f32", "bf16": "bf16", "int8": "f32"}
@@ -37,7 +36,7 @@ def make(folder: Path, target: Target, precision: str, sm: Sequence[int]) -> Eng
 def _converted(onnx_file: Path, half: bool) -> Path:
     """Write one graph as IR; returns its .xml (a .bin is beside it). half: weights as float16."""
     xml = onnx_file.with_suffix(".xml")
-    ov.save_model(ov.convert_model(onnx_file), xml, compress_to_fp16=half)
+    ov.save_model(ov.Core().read_model(onnx_file), xml, compress_to_fp16=half)
     return xml
 
 

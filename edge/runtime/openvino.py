@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import openvino as ov
-from openvino import opset13
 
 from edge.manifest import Manifest
 from edge.runtime.backend import SLOTS
+
+# Importing OpenVINO forks processes that report to its maker's servers, and a fork beside the
+# threads of BLAS can hang the program for good. Where its reporter cannot be imported it reports to
+# nobody. Everything of ours takes `ov` from here.
+_absent = sys.modules.setdefault("openvino_telemetry", None) is None  # type: ignore[arg-type]
+import openvino as ov  # noqa: E402
+from openvino import opset13  # noqa: E402
+
+if _absent:
+    del sys.modules["openvino_telemetry"]
+
+__all__ = ["VERSION", "OpenVino", "compiled", "ov"]
 
 VERSION: str = ov.__version__.partition("-")[0]
 

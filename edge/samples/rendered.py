@@ -12,7 +12,7 @@ from edge.samples.rendering.scene import KINDS, Scene
 from edge.samples.sample import Picture, Sample
 from edge.samples.sensor import Rng
 
-VERSION = 1
+VERSION = 2
 """Goes up with every change that changes a pixel: activation ranges depend on it."""
 
 SECONDS = 0.9

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import onnx
-import openvino as ov
 import pytest
 
 from edge import manifest as manifests
+from edge.build import Plan
+from edge.runtime.openvino import ov
 
 
 def ops(file: Path) -> list[str]:
@@ -43,3 +47,19 @@ def test_fp16_weights_take_half_the_bytes(builds) -> None:
     half = (builds("openvino", "fp16") / "frame.bin").stat().st_size
     assert half < 0.6 * full
     ov.Core().read_model(builds("openvino", "fp16") / "frame.xml")
+
+
+def test_building_reports_to_nobody(plan: Callable[..., Plan], tmp_path: Path) -> None:
+    """Importing OpenVINO, and its converter, would fork processes that call its maker."""
+    onnx.save(plan("openvino", "int8").frame, tmp_path / "frame.onnx")
+    code = f"""
+import os, time
+os.fork = lambda: os._exit(9)
+from pathlib import Path
+from edge.engines.openvino import make
+from edge.targets import TARGETS
+make(Path({str(tmp_path)!r}), TARGETS["openvino"], "int8", ())
+time.sleep(1)  # reports are sent from a thread
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
