@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
 from calibrate.qdq import SCHEMES
-from edge.errors import EdgeError
+from edge.errors import EdgeError, UsageError
 from edge.samples.sample import Sample
 from edge.targets import TARGETS
 from train import losses
@@ -27,6 +27,7 @@ from train.batchnorm import shared
 from train.checkpoint import load, network_of, save
 from train.mix import Batch, Mix, Source
 from train.networks import check_size, create, normalised
+from train.networks.unet import UNet
 from train.networks.variant import Variant
 from train.qat import Quantized
 from train.validation import validate
@@ -140,6 +141,11 @@ def quantized(
 ) -> Quantized:
     """The network with the arithmetic of the recipe's target, its ranges fixed on pictures that
     the run does not train on (the series of another seed)."""
+    if not isinstance(network, UNet):
+        raise UsageError(
+            f"--qat knows where our own networks are rounded, not {recipe.network};"
+            " build that as it is"
+        )
     found = Quantized(network, SCHEMES[TARGETS[recipe.qat].scheme])
     end = CALIBRATED * recipe.batch
     found.calibrate(Mix(sources, seed=recipe.seed + 1, start=0, end=end, batch=recipe.batch))

@@ -62,14 +62,6 @@ def _graph(network: nn.Module) -> Any:
     return tp.DependencyGraph().build_dependency(network, example_inputs=pair)
 
 
-def _root(network: nn.Module, layer: str) -> tuple[nn.Module, Callable[..., Any]]:
-    module = network.get_submodule(layer)
-    transposed = isinstance(module, nn.ConvTranspose2d)
-    return module, tp.prune_conv_transposed_out_channels if transposed else (
-        tp.prune_conv_out_channels
-    )
-
-
 def groups(network: nn.Module, batches: Iterable[Batch]) -> list[Group]:
     """What can be pruned, with the importance of each channel on `batches`.
 
@@ -99,8 +91,9 @@ def groups(network: nn.Module, batches: Iterable[Batch]) -> list[Group]:
 def without(network: nn.Module, layer: str, channels: list[int]) -> nn.Module:
     """A copy of the network without some output channels of a layer, and what depends on them."""
     pruned = copy.deepcopy(network).eval()
-    module, how = _root(pruned, layer)
-    _graph(pruned).get_pruning_group(module, how, idxs=channels).prune()
+    module = pruned.get_submodule(layer)
+    # Of a transposed convolution this takes the output channels as well.
+    _graph(pruned).get_pruning_group(module, tp.prune_conv_out_channels, idxs=channels).prune()
     return pruned
 
 
@@ -169,6 +162,13 @@ def prune(
     returns its best.pt. A killed run goes on where it was: each step is a folder of `out`.
     """
     original, state = network_of(checkpoint)
+    if any(
+        isinstance(m, nn.Conv2d | nn.ConvTranspose2d) and m.groups > 1 for m in original.modules()
+    ):
+        raise EdgeError(
+            f"{checkpoint} is a {state['network']}, whose layers come in groups; only networks"
+            " without groups can be pruned"
+        )
     (before,) = goal.costs([original])
     limit = goal.limit(before)
     if limit >= before:

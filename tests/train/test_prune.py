@@ -177,6 +177,29 @@ def test_a_killed_run_goes_on_with_the_step_it_was_in(
     assert arithmetic([network_of(best)[0]])[0] <= 0.65 * arithmetic([network])[0]
 
 
+@pytest.mark.parametrize("name", ["resunet", "transposed"])
+def test_other_networks_are_pruned_too(name: str) -> None:
+    """Concatenated skips, and blocks that are called several times."""
+    made = create(name).eval()
+    crops = Crops(Rendered(1, (240, 320), 3), [0], 64, None)
+    found = groups(made, [collate([crops.draw(np.random.default_rng(0))])])
+    result = thinned(made, found, arithmetic, 0.7 * arithmetic([made])[0], 16)
+    assert arithmetic([result])[0] < 0.8 * arithmetic([made])[0]
+    read = with_weights(name, result.state_dict()).eval()
+    pair = torch.rand(2, 1, 3, 64, 64)
+    with torch.no_grad():
+        for a, b in zip(result.eval()(*pair), read(*pair), strict=True):
+            assert torch.equal(a, b)
+
+
+def test_layers_in_groups_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "best.pt"
+    weights = create("transposed-seed").state_dict()
+    save({"network": "transposed-seed", "weights": weights, "recipe": {}, "scores": {}}, path)
+    with pytest.raises(EdgeError, match="whose layers come in groups"):
+        prune(path, tmp_path, Goal(arithmetic, "MACs", 16, share=0.5), 1, list, lambda a, b: a)
+
+
 def test_a_goal_that_is_met_already_is_said(network: nn.Module, tmp_path: Path) -> None:
     path = checkpoint(network, tmp_path / "best.pt")
     with pytest.raises(EdgeError, match="nothing to prune"):
