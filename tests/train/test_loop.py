@@ -77,27 +77,31 @@ def test_another_seed_gives_other_weights(whole: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_train_the_network_that_one_trains(whole: Path, tmp_path: Path) -> None:
-    """The same batches, half on each: the same losses and, but for rounding, the same weights."""
-    process = edge_train(tmp_path / "two", "--devices=2")
-    _, errors = process.communicate()
-    assert process.returncode == 0, errors
-    assert load(tmp_path / "two" / "last.pt")["step"] == 8
+def test_two_processes_train_the_network_that_one_trains(tmp_path: Path) -> None:
+    """The same batches, half on each: the same losses and, but for rounding, the same weights.
 
-    def curve(run: Path, name: str) -> list[float]:
-        events = EventAccumulator(str(run)).Reload()
+    At a low rate, because at a high one Adam makes something of every difference in rounding.
+    """
+    for name, devices in (("one", 1), ("two", 2)):
+        process = edge_train(tmp_path / name, f"--devices={devices}", "--rate=1e-4")
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+        assert load(tmp_path / name / "last.pt")["step"] == 8
+
+    def curve(run: str, name: str) -> list[float]:
+        events = EventAccumulator(str(tmp_path / run)).Reload()
         return [event.value for event in events.Scalars(f"loss/{name}")]
 
     for name in ("bce", "dice", "ssi", "ms_ssim"):
-        one, two = curve(whole, name), curve(tmp_path / "two", name)
+        one, two = curve("one", name), curve("two", name)
         assert len(one) == 4
-        assert two == pytest.approx(one, rel=0.015)  # a tenth of what separate statistics give
+        assert two == pytest.approx(one, rel=5e-3)  # separate statistics give a tenth
     start = create_weights()
     one, two = (
-        torch.cat([(weights(run)[name] - value).flatten() for name, value in start.items()])
-        for run in (whole, tmp_path / "two")
+        torch.cat([(weights(tmp_path / run)[name] - v).flatten() for name, v in start.items()])
+        for run in ("one", "two")
     )
-    assert torch.nn.functional.cosine_similarity(one, two, dim=0) > 0.95
+    assert torch.nn.functional.cosine_similarity(one, two, dim=0) > 0.97
 
 
 def create_weights() -> dict[str, torch.Tensor]:
