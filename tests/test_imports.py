@@ -56,6 +56,13 @@ def test_a_folder_imports_only_what_it_may(file: Path) -> None:
         assert theirs <= {"numpy", "onnxruntime", "openvino"}
 
 
+def test_the_stopwatch_runs_without_torch() -> None:
+    """Its process must not have torch's threads, nor torch's processes OpenVINO's."""
+    code = "import sys, train.stopwatch; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
 def test_import_edge_brings_nothing_heavy() -> None:
     heavy = ["cv2", "onnx", "torch", "numpy", "typer", "onnxruntime", "openvino"]
     code = f"import sys, edge; print([m for m in {heavy} if m in sys.modules])"

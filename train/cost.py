@@ -5,23 +5,15 @@ Work that depends on the empty scene alone is done once per scene and costs noth
 
 from __future__ import annotations
 
-import tempfile
-import time
 from collections.abc import Sequence
-from pathlib import Path
-from statistics import median
 
 import torch
 from torch import Tensor, nn
 
-import edge
-from calibrate.apply import calibrated
-from edge.build import planned, write
 from edge.samples.sample import Sample
 from edge.targets import Target
 from train.export import to_onnx
-
-ROUNDS, RUNS = 30, 5
+from train.stopwatch import timed
 
 
 def macs(network: nn.Module, side: int = 224, scene: bool = False) -> int:
@@ -100,29 +92,7 @@ class Stopwatch:
         self.target, self.samples, self.threads = target, samples, threads
 
     def milliseconds(self, networks: Sequence[nn.Module]) -> list[float]:
-        """Median time of a frame for each; they take turns, so only their ratios are exact."""
-        times: list[list[float]] = [[] for _ in networks]
-        with tempfile.TemporaryDirectory(prefix="edge-prune-") as folder:
-            handles = []
-            try:
-                for number, network in enumerate(networks):
-                    place = Path(folder) / str(number)
-                    self._build(network, place)
-                    handles.append(edge.open(place, self.threads))
-                    edge.set_background(handles[-1], self.samples[0].bg)
-                for _ in range(ROUNDS):
-                    for h, taken in zip(handles, times, strict=True):
-                        for sample in self.samples[:RUNS]:
-                            start = time.perf_counter()
-                            edge.infer(h, sample.fg_bg)
-                            taken.append(1e3 * (time.perf_counter() - start))
-            finally:
-                for h in handles:
-                    edge.close(h)
-        return [median(taken) for taken in times]
-
-    def _build(self, network: nn.Module, place: Path) -> None:
+        """Median time of a frame for each (train.stopwatch)."""
         size = self.samples[0].mask.shape
-        model = to_onnx(network, "pruned", *size)
-        plan = planned(model, "pruned", self.target, "int8", "edge prune")
-        write(calibrated(plan, self.samples, self.threads), place, time.monotonic())
+        models = [to_onnx(network, "pruned", *size).SerializeToString() for network in networks]
+        return timed(models, self.target.name, self.samples, self.threads)

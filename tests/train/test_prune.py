@@ -253,3 +253,19 @@ def test_wrong_goals_are_refused(options: list[str], says: str) -> None:
     done = edge("prune", "best.pt", *options)
     assert done.returncode == 2
     assert says in done.stderr
+
+
+@pytest.mark.slow
+def test_frames_a_second_are_measured_beside_training(network: nn.Module, tmp_path: Path) -> None:
+    """With workers that are forked after the measuring; out of reach, so everything that can go
+    goes and the rest is said."""
+    path = checkpoint(network, tmp_path / "best.pt")
+    options = ["--data=rendered:8", "--validate=rendered:2:7", "--pictures=8", "--batch=4"]
+    done = edge(
+        "prune", str(path), "--target-fps=1e7", "--steps=1", "--build-imgsz=64", *options,
+        "--workers=1", f"--out={tmp_path / 'p'}",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "no more can go in blocks of 16 channels" in done.stderr
+    pruned, _ = network_of(Path(done.stdout.strip()))
+    assert pruned.encoder.levels[1][0].out_channels == 16
