@@ -177,6 +177,7 @@ def test_a_killed_run_goes_on_with_the_step_it_was_in(
     assert arithmetic([network_of(best)[0]])[0] <= 0.65 * arithmetic([network])[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resunet", "transposed"])
 def test_other_networks_are_pruned_too(name: str) -> None:
     """Concatenated skips, and blocks that are called several times."""
