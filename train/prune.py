@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from edge.errors import EdgeError
 from edge.progress import note
-from train.checkpoint import network_of, save
+from train.checkpoint import load, network_of, save
 from train.cost import macs
 from train.loop import loss_parts
 from train.losses import usual_depth
@@ -144,6 +144,11 @@ class Goal:
     share: float | None = None
     most: float | None = None
 
+    def claim(self, checkpoint: Path, steps: int) -> list[str]:
+        """What a step belongs to: one of another goal or network is not gone on with."""
+        asked = f"{self.most} {self.unit}" if self.share is None else f"{self.share} of {self.unit}"
+        return [str(checkpoint), asked, f"blocks of {self.block}", f"{steps} steps"]
+
     def limit(self, before: float) -> float:
         return self.most if self.most is not None else before * (self.share or 1.0)
 
@@ -176,11 +181,17 @@ def prune(
             f"{checkpoint} already costs {before:.4g} {goal.unit} a frame,"
             f" asked for are {limit:.4g}: nothing to prune"
         )
-    best, network = checkpoint, original
+    best, network, claim = checkpoint, original, goal.claim(checkpoint, steps)
     for step in range(1, steps + 1):
         place = out / f"step-{step}"
         start = place / "start.pt"
-        if not start.is_file():
+        if start.is_file():
+            if (found := load(start).get("claim")) != claim:
+                raise EdgeError(
+                    f"{place} was made from {found}, now asked for is {claim};"
+                    " give the same options or another --out"
+                )
+        else:
             stage = before * (limit / before) ** (step / steps)
             network = thinned(network, groups(network, batches()), goal.costs, stage, goal.block)
             place.mkdir(parents=True, exist_ok=True)
@@ -191,6 +202,7 @@ def prune(
                     "weights": network.state_dict(),
                     "recipe": state.get("recipe", {}),
                     "scores": {},
+                    "claim": claim,
                 },
                 start,
             )

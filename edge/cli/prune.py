@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -113,8 +114,6 @@ def prune(
         return Mix(sources, seed=seed + 1, start=0, end=WEIGHED * batch, batch=batch)
 
     def train(start: Path, folder: Path) -> Path:
-        from dataclasses import replace
-
         step = replace(recipe, start=str(start))
         with reporting(folder.name, step, every, first=True) as report:
             return run(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -7,13 +9,18 @@ import onnx
 import pytest
 import torch
 
+import edge
+from calibrate.apply import calibrated
+from edge.build import planned, write
 from edge.errors import EdgeError
 from edge.graph.fold import split
 from edge.graph.resize import at_size
 from edge.samples.sample import Sample, resized
+from edge.targets import TARGETS
 from train.checkpoint import save
 from train.export import TOLERANCE, difference, export
 from train.networks import create
+from train.networks.variant import Variant
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +93,32 @@ def test_resizing_the_graph_is_exporting_at_that_size(
     """torch at the other size is the reference."""
     taller = [resized(sample, 96, 64) for sample in samples[:2]]
     assert difference(at_size(exported, 96, 64), checkpoint, taller) < TOLERANCE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("variant", "inputs", "outputs"),
+    [
+        (Variant("fg_bg", "both"), ["fg_bg"], ["mask", "depth"]),
+        (Variant("both", "mask"), ["bg", "fg_bg"], ["mask"]),
+        (Variant("both", "depth"), ["bg", "fg_bg"], ["depth"]),
+    ],
+)
+def test_a_variant_has_only_its_own_inputs_and_outputs(
+    variant: Variant, inputs: list[str], outputs: list[str], tmp_path: Path, samples: list[Sample]
+) -> None:
+    """Down to what a build of it gives."""
+    path = tmp_path / "best.pt"
+    network = create("nano", variant)
+    state = {"network": "nano", "weights": network.state_dict(), "recipe": {}, "scores": {}}
+    save(state | {"variant": asdict(variant)}, path)
+    model = export(path, 64, 64)
+    assert [value.name for value in model.graph.input] == inputs
+    assert [value.name for value in model.graph.output] == outputs
+    assert difference(model, path, samples[:2]) < TOLERANCE
+    plan = planned(model, "nano", TARGETS["onnxruntime"], "int8", "edge build")
+    write(calibrated(plan, samples, 1), tmp_path / "build", time.monotonic())
+    with edge.open(tmp_path / "build", threads=1) as h:
+        edge.set_background(h, samples[0].bg)
+        mask, depth = edge.infer(h, samples[0].fg_bg)
+    assert (mask is not None, depth is not None) == ("mask" in outputs, "depth" in outputs)

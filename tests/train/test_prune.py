@@ -177,6 +177,22 @@ def test_a_killed_run_goes_on_with_the_step_it_was_in(
     assert arithmetic([network_of(best)[0]])[0] <= 0.65 * arithmetic([network])[0]
 
 
+def test_a_folder_of_another_goal_is_not_gone_on_with(
+    network: nn.Module, batch: Batch, tmp_path: Path
+) -> None:
+    path = checkpoint(network, tmp_path / "best.pt")
+
+    def train(start: Path, folder: Path) -> Path:
+        (folder / "best.pt").write_bytes(start.read_bytes())
+        return folder / "best.pt"
+
+    goal = Goal(arithmetic, "MACs", 16, share=0.8)
+    prune(path, tmp_path / "out", goal, 1, lambda: [batch], train)
+    other = Goal(arithmetic, "MACs", 16, share=0.6)
+    with pytest.raises(EdgeError, match=r"0\.8 of MACs.*0\.6 of MACs.*or another --out"):
+        prune(path, tmp_path / "out", other, 1, lambda: [batch], train)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["resunet", "transposed"])
 def test_other_networks_are_pruned_too(name: str) -> None:

@@ -93,7 +93,6 @@ def test_what_is_measured_is_what_is_written(tmp_path: Path) -> None:
         pass
     written = sum(path.stat().st_size for path in (tmp_path / "out").rglob("*.zip"))
     assert one.count == 2 * len(things)
-    assert one.seconds > 0
     assert one.bytes * RECIPE.count(1, len(things)) == pytest.approx(written, rel=0.35)
 
 
