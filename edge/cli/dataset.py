@@ -41,14 +41,17 @@ def compose(
     """Write every cut-out on every background, mirrored too, in the seed's layout."""
     from edge.samples.compose import Recipe, done, measured, write_background
     from edge.samples.cutouts import read_backgrounds, read_cutouts
+    from edge.samples.seed import RECIPE
     from edge.samples.teacher import Teacher
 
     recipe = Recipe(size=size, places=places, seed=seed)
     teacher = Teacher(depth_teacher, threads=2) if depth_teacher else None
     pictures = read_backgrounds(backgrounds, longest=2 * size)
     cutouts = read_cutouts(foregrounds, longest=2 * size)
-    claim = json.dumps({"size": size, "places": places, "seed": seed, "depth": bool(teacher)})
-    _check_claim(out / "recipe.json", claim)
+    claim = json.dumps(
+        {"size": size, "places": places, "seed": seed, "depth": bool(teacher), "near": "bright"}
+    )
+    _check_claim(out / RECIPE, claim)
     open_ = [name for name in pictures if not done(out, name, teacher is not None)]
     per_background = recipe.count(1, len(cutouts))
     note(
@@ -60,7 +63,7 @@ def compose(
         _check_room(out, len(open_) * per_background, one)
     if dry_run:
         return
-    with replacing(out / "recipe.json") as draft:
+    with replacing(out / RECIPE) as draft:
         draft.write_text(claim)
     steps = (
         step

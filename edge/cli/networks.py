@@ -33,6 +33,10 @@ def networks(
     ] = None,
     samples: Samples_ = "rendered:64:777",
     count: Annotated[int, typer.Option(min=1, help="At most so many samples for --runs.")] = 200,
+    imgsz: Annotated[
+        str,
+        typer.Option(help="WIDTHxHEIGHT for --runs; a network that takes one size keeps to that."),
+    ] = "224",
     as_json: Json = False,
 ) -> None:
     """List the networks that can be trained: parameters, multiplications, memory of training.
@@ -48,7 +52,7 @@ def networks(
     except ValueError as error:
         raise UsageError(f"--{error}") from error
     found = [_described(name, variant) for name in NETWORKS]
-    measured = _measured(runs, samples, count) if runs is not None else []
+    measured = _measured(runs, samples, count, imgsz) if runs is not None else []
     if as_json:
         document: Entry = {"inputs": inputs, "outputs": outputs, "networks": found}
         print(json.dumps(document | ({"runs": measured} if runs is not None else {})))
@@ -56,6 +60,7 @@ def networks(
     print("\n".join(_listed(found)))
     if runs is not None:
         words = ["edge", "networks", "--runs", runs, "--samples", samples, "--count", count]
+        words += ["--imgsz", imgsz]
         print("\n".join(["", *_scored(measured), "", f"    {command_line(words)}"]))
 
 
@@ -104,7 +109,7 @@ def _macs(entry: Entry, side: int) -> str:
     return text if whole == frame else f"{text} ({frame / 1e6:,.0f})"
 
 
-def _measured(runs: Path, samples: str, count: int) -> list[Entry]:
+def _measured(runs: Path, samples: str, count: int, imgsz: str) -> list[Entry]:
     """FP32 and INT8 of every run, measured in one interleaved run on this machine's best target."""
     from benchmarks.run import Settings, bench
     from edge.build import write
@@ -120,9 +125,9 @@ def _measured(runs: Path, samples: str, count: int) -> list[Entry]:
             name = checkpoint.parent.name
             note(f"building {name}")
             only = network_of(checkpoint)[0].only
-            imgsz = f"{only[1]}x{only[0]}" if isinstance(only, tuple) else "224"
+            size = f"{only[1]}x{only[0]}" if isinstance(only, tuple) else imgsz
             plan = make(
-                str(checkpoint), name, "int8", "auto", "", imgsz, "rendered", "minmax", 64, None
+                str(checkpoint), name, "int8", "auto", "", size, "rendered", "minmax", 64, None
             )
             place = Path(folder) / name
             write(plan, place, time.monotonic())
@@ -153,15 +158,16 @@ def _measured(runs: Path, samples: str, count: int) -> list[Entry]:
 
 def _scored(measured: list[Entry]) -> list[str]:
     lines = [
-        "| run | size | MB | p50, ms | mask IoU | F-measure | AbsRel | delta1 |",
-        "|" + " --- |" * 8,
+        "| run | size | MB | p50, ms | mask IoU | F-measure | AbsRel | RMSE | delta1 |",
+        "|" + " --- |" * 9,
     ]
     for entry in measured:
         height, width = entry["imgsz"]
         scores = [
             f"{entry[part][key]:.4f}" if entry[part] else "-"
             for part, key in (
-                ("mask", "iou"), ("mask", "f_measure"), ("depth", "abs_rel"), ("depth", "delta1")
+                ("mask", "iou"), ("mask", "f_measure"),
+                ("depth", "abs_rel"), ("depth", "rmse"), ("depth", "delta1"),
             )
         ]  # fmt: skip
         lines.append(

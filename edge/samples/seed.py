@@ -3,7 +3,11 @@
     bg/<bg>.jpg               empty scenes
     fg_bg/<bg>.zip            composites, members <bg>_..., JPEG or PNG whatever the name says
     fg_bg_masks/<bg>.zip      masks, members of the same stems
-    depth_maps/<bg>.zip       inverse depth, 8 bit, members of the same stems (may be absent)
+    depth_maps/<bg>.zip       depth, 8 bit, members of the same stems (may be absent)
+    recipe.json               {"near": "bright"} or {"near": "dark"}: which end of the depth is near
+
+The seed's own depth maps are dark where it is near and say so nowhere; guessed wrong, a network
+learns everything upside down. So a folder with depth must say it.
 
 A zip stays open for as long as its process lives: opening one per picture costs more than reading
 the picture. A writer that was run twice leaves duplicate members; the last one counts.
@@ -12,6 +16,7 @@ the picture. A writer that was run twice leaves duplicate members; the last one 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import zipfile
 import zlib
@@ -25,6 +30,7 @@ from edge.samples.sample import BACKGROUND, FOREGROUND, IGNORED, Picture, Sample
 from edge.samples.sequences import pictures_in, read_picture
 
 BG, FG_BG, MASKS, DEPTH = "bg", "fg_bg", "fg_bg_masks", "depth_maps"
+RECIPE = "recipe.json"
 
 
 def is_seed_layout(folder: Path) -> bool:
@@ -58,8 +64,23 @@ def from_alpha(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return labels
 
 
+def near_is_bright(folder: Path) -> bool:
+    """Which end of the depth maps is near; SampleError where the folder does not say."""
+    path = folder / RECIPE
+    try:
+        near = json.loads(path.read_text())["near"] if path.is_file() else None
+    except (ValueError, KeyError, TypeError):
+        near = None
+    if near not in ("bright", "dark"):
+        raise SampleError(
+            f"{folder / DEPTH}: unknown whether bright or dark is near; for the seed's own zips:"
+            f""" echo '{{"near": "dark"}}' > {path}"""
+        )
+    return bool(near == "bright")
+
+
 class SeedLayout:
-    """All composites of a folder in the seed's layout. Depth is inverse, near is large, 0..1."""
+    """All composites of a folder in the seed's layout. In `depth` near is large, 0..1."""
 
     def __init__(self, folder: Path) -> None:
         self.name = folder.name
@@ -70,6 +91,7 @@ class SeedLayout:
         self._pictures = {path.stem: path for path in pictures_in(folder / BG)}
         self._members: list[tuple[str, str]] = []
         self._has_depth = (folder / DEPTH).is_dir()
+        self._bright = self._has_depth and near_is_bright(folder)
         for path in sorted((folder / FG_BG).glob("*.zip")):
             try:
                 with zipfile.ZipFile(path) as archive:
@@ -122,7 +144,7 @@ class SeedLayout:
             depth = None
             if self._has_depth:
                 grey = self._decode(DEPTH, bg, member, cv2.IMREAD_GRAYSCALE)
-                depth = grey.astype(np.float32) / np.float32(255)
+                depth = (grey if self._bright else 255 - grey).astype(np.float32) / np.float32(255)
             size = (frame.shape[0], frame.shape[1])
             return Sample(name, self._background(bg, size), frame, from_alpha(mask), depth)
         except (SampleError, ValueError) as error:
@@ -131,7 +153,7 @@ class SeedLayout:
 
     def fingerprint(self) -> str:
         """Over the zips' directories (names and checksums of members) and the background files."""
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(b"near is bright" if self._bright else b"")
         for part in (FG_BG, MASKS, DEPTH):
             for path in sorted((self._folder / part).glob("*.zip")):
                 digest.update(f"{part}/{path.name}".encode())

@@ -11,6 +11,7 @@ interest, 170 unknown. Shadow counts as background; 85 and 170 count nowhere.
 from __future__ import annotations
 
 import hashlib
+from glob import iglob
 from pathlib import Path
 
 import cv2
@@ -38,8 +39,9 @@ def from_codes(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The picture files below a folder, sorted."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)
+    """The picture files below a folder, sorted; folders that are links are followed."""
+    below = (folder / name for name in iglob("**/*", root_dir=folder, recursive=True))
+    return sorted(path for path in below if path.suffix.lower() in PICTURES)
 
 
 def read_picture(path: Path) -> Picture:

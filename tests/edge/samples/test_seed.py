@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import shutil
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -11,12 +13,13 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.cli import dataset
 from edge.errors import EdgeError
 from edge.samples.compose import Recipe, composites, done, measured, write_background
 from edge.samples.cutouts import Cutout, read_backgrounds, read_cutouts
 from edge.samples.open import open_samples
 from edge.samples.sample import FOREGROUND, IGNORED, SampleError, readable
-from edge.samples.seed import SeedLayout
+from edge.samples.seed import SeedLayout, near_is_bright
 from edge.samples.stats import stats
 
 RECIPE = Recipe(size=64, places=2, seed=3)
@@ -99,8 +102,6 @@ def test_what_is_measured_is_what_is_written(tmp_path: Path) -> None:
 def test_a_dry_run_writes_nothing_and_a_small_disk_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from edge.cli import dataset
-
     backgrounds, cutouts = pictures(tmp_path / "in")
     out = tmp_path / "out"
     options = {"places": 2, "size": 64, "depth_teacher": None, "seed": 0}
@@ -120,8 +121,8 @@ def rewrite(path: Path, members: dict[str, bytes]) -> None:
             archive.writestr(name, data)
 
 
-def test_jpeg_bytes_under_png_names_and_duplicates_are_read(tmp_path: Path) -> None:
-    out = tmp_path / "seed"
+def seed_zips(out: Path) -> np.ndarray:
+    """One composite as the seed's writer left it, depth included; returns its soft mask."""
     for part in ("bg", "fg_bg", "fg_bg_masks", "depth_maps"):
         (out / part).mkdir(parents=True)
     frame = np.full((32, 32, 3), 90, np.uint8)
@@ -134,21 +135,43 @@ def test_jpeg_bytes_under_png_names_and_duplicates_are_read(tmp_path: Path) -> N
     with pytest.warns(UserWarning), zipfile.ZipFile(out / "fg_bg" / "hall.zip", "w") as archive:
         archive.writestr("hall_person1_1.png", jpeg)
         archive.writestr("hall_person1_1.png", last)  # a writer that was run twice
-    rewrite(
-        out / "fg_bg_masks" / "hall.zip",
-        {"hall_person1_1.png": cv2.imencode(".png", soft)[1].tobytes()},
-    )
-    rewrite(
-        out / "depth_maps" / "hall.zip",
-        {"hall_person1_1.png": cv2.imencode(".png", soft)[1].tobytes()},
-    )
-    samples = SeedLayout(out)
+    grey = cv2.imencode(".png", soft)[1].tobytes()
+    for part in ("fg_bg_masks", "depth_maps"):
+        rewrite(out / part / "hall.zip", {"hall_person1_1.png": grey})
+    return soft
+
+
+@pytest.mark.parametrize("near", ["bright", "dark"])
+def test_jpeg_bytes_under_png_names_and_duplicates_are_read(tmp_path: Path, near: str) -> None:
+    soft = seed_zips(tmp_path / "seed")
+    (tmp_path / "seed" / "recipe.json").write_text(json.dumps({"near": near}))
+    samples = SeedLayout(tmp_path / "seed")
     assert len(samples) == 1
     assert samples[0].fg_bg.mean() == pytest.approx(200, abs=2)
     assert samples[0].mask[0, [0, 10, 20]].tolist() == [0, IGNORED, FOREGROUND]
     depth = samples[0].depth
     assert depth is not None
-    assert depth[0, 20] == 1.0
+    np.testing.assert_allclose(depth * 255, soft if near == "bright" else 255 - soft, atol=1e-4)
+
+
+@pytest.mark.parametrize("text", [None, "{}", '{"near": "left"}', "[1]", "{"])
+def test_depth_maps_that_do_not_say_what_is_near_are_refused(
+    tmp_path: Path, text: str | None
+) -> None:
+    """Guessed wrong, a network would learn depth upside down."""
+    seed_zips(tmp_path / "seed")
+    if text is not None:
+        (tmp_path / "seed" / "recipe.json").write_text(text)
+    with pytest.raises(SampleError, match=r"whether bright or dark is near.*echo") as refusal:
+        SeedLayout(tmp_path / "seed")
+    subprocess.run(str(refusal.value).split("zips: ")[1], shell=True, check=True)
+    assert SeedLayout(tmp_path / "seed")[0].depth is not None
+
+
+def test_what_compose_writes_says_that_bright_is_near(tmp_path: Path) -> None:
+    dataset.compose(*pictures(tmp_path / "in"), tmp_path / "out", places=1, size=64, seed=0,
+                    depth_teacher=None, dry_run=False)  # fmt: skip
+    assert near_is_bright(tmp_path / "out")
 
 
 def test_a_broken_member_is_named_and_skipped(tmp_path: Path) -> None:

@@ -42,6 +42,16 @@ def test_one_sequence_and_a_folder_of_them(tmp_path: Path) -> None:
     assert sample.depth is None
 
 
+def test_a_link_to_a_folder_is_followed(tmp_path: Path) -> None:
+    sequence = make_sequence(tmp_path / "disk" / "a")
+    (tmp_path / "data" / "a").mkdir(parents=True)
+    for part in ("input", "groundtruth"):
+        (tmp_path / "data" / "a" / part).mkdir()
+        (tmp_path / "data" / "a" / part / "old").symlink_to(sequence / part)
+    (tmp_path / "data" / "a" / "bg.png").symlink_to(sequence / "bg.png")
+    assert len(open_samples(str(tmp_path / "data"))) == 3
+
+
 def test_a_broken_frame_is_named_and_skipped(tmp_path: Path) -> None:
     folder = make_sequence(tmp_path / "a")
     (folder / "input" / "000001.png").write_bytes(b"not a picture")
