@@ -1,8 +1,9 @@
 """Composites made on the fly: cut-outs with shadows and light on a photographed empty scene.
 
 The recipe that generalises to cameras never seen: objects of every size, a third of them in the
-colours of the place; cast shadows, some without an object; other light, noise and compression in
-`bg` than in `fg_bg`; a camera that moved by a pixel.
+colours of the place; cast shadows, some without an object, and the dark below a thing that stands;
+leaves that sway; other light, noise and compression in `bg` than in `fg_bg`; a camera that moved by
+a pixel.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from edge.samples.cutouts import Cutout, Field, place, read_backgrounds, read_cu
 from edge.samples.sample import BACKGROUND, FOREGROUND, IGNORED, Sample
 from edge.samples.sensor import Rng
 from edge.samples.teacher import Teacher
-from train.spoil import spoiled_pair
+from train.shadows import cast_shadow, contact_shadow, darken, loose_shadow
+from train.spoil import spoiled_pair, swayed
 
 Image = TypeVar("Image", npt.NDArray[np.uint8], Field)
 
@@ -45,35 +47,6 @@ def warped(image: Image, matrix: Field, size: int, flags: int) -> Image:
     """The part of a picture that `window` chose, at size x size."""
     moved = cv2.warpAffine(image, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REFLECT)
     return np.asarray(moved, image.dtype)
-
-
-def _darken(scene: Field, shadow: Field, strength: float) -> None:
-    """Multiply `scene` float32 [H, W, 3] in place where `shadow` float32 [H, W] in 0..1 falls."""
-    scene *= (1 - strength * shadow)[..., None]
-
-
-def _cast(alpha: Field, rng: Rng) -> Field:
-    """A shadow on the floor beside an object: its outline laid down from the feet, blurred."""
-    rows = np.nonzero((alpha > 0.5).any(1))[0]
-    if not len(rows):
-        return np.zeros_like(alpha)
-    foot = float(rows.max())
-    squash, lean = rng.uniform(0.15, 0.7), rng.uniform(-1.2, 1.2)
-    upward = rng.random() < 0.5
-    along = squash if upward else -squash
-    matrix = np.array([[1, lean, -lean * foot], [0, along, foot * (1 - along)]], np.float32)
-    laid = cv2.warpAffine(alpha, matrix, alpha.shape[::-1])
-    spread = rng.uniform(0.5, 0.03 * alpha.shape[0])
-    return np.asarray(cv2.GaussianBlur(laid, (0, 0), spread), np.float32)
-
-
-def _loose_shadow(size: int, rng: Rng) -> Field:
-    """A shadow that belongs to nothing in the picture: an ellipse or a band, blurred."""
-    field = np.zeros((size, size), np.float32)
-    centre = tuple(int(v) for v in rng.integers(0, size, 2))
-    axes = tuple(int(v) for v in rng.integers(size // 16, size // 2, 2))
-    cv2.ellipse(field, centre, axes, float(rng.uniform(0, 180)), 0, 360, 1.0, -1)
-    return np.asarray(cv2.GaussianBlur(field, (0, 0), rng.uniform(0.7, 6.0)), np.float32)
 
 
 def _textured(colour: Field, alpha: Field, scene: Field, rng: Rng) -> Field:
@@ -136,13 +109,17 @@ class Composites:
             depth = warped(stored, matrix, size, cv2.INTER_LINEAR)
 
         scene = empty.astype(np.float32)
+        if rng.random() < 0.3:
+            scene = swayed(scene, rng)
         if rng.random() < 0.25:
-            _darken(scene, _loose_shadow(size, rng), rng.uniform(0.15, 0.6))
+            darken(scene, loose_shadow(size, rng), rng.uniform(0.15, 0.6))
         things = self._things(rng, depth)
         mask = np.full((size, size), BACKGROUND, np.uint8)
         for near, colour, alpha in things:
             if rng.random() < 0.6:
-                _darken(scene, _cast(alpha, rng), rng.uniform(0.2, 0.65))
+                darken(scene, cast_shadow(alpha, rng), rng.uniform(0.2, 0.65))
+            if rng.random() < 0.35:
+                darken(scene, contact_shadow(alpha, rng), rng.uniform(0.4, 0.9))
             # Only where the thing is: most are small.
             left, top, wide, tall = cv2.boundingRect((alpha > 0).view(np.uint8))
             part = slice(top, top + tall), slice(left, left + wide)
