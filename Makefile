@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test check bench-peers performance clean
+.PHONY: run test check bench-peers performance accuracy clean
 
 run: .venv/run
 	$(BIN)/edge build --precision int8
@@ -27,6 +27,11 @@ bench-peers: .venv/run
 # The tables of docs/performance.md.
 performance: .venv/run
 	mkdir -p reports && $(BIN)/python -m benchmarks.performance | tee reports/performance.md
+
+# The tables of docs/accuracy.md and a page of pictures, from labelled sequences in $(DATA).
+DATA ?= ../shared/data
+accuracy: .venv/run
+	$(BIN)/python -m benchmarks.accuracy $(DATA) $(if $(TEACHER),--teacher $(TEACHER))
 
 # What running needs: no torch.
 .venv/run: pyproject.toml constraints.txt | $(BIN)/python

@@ -72,11 +72,15 @@ FARTHEST = 0.05
 
 
 def depth_scores(
-    depth: npt.NDArray[np.floating], truth: npt.NDArray[np.floating]
+    depth: npt.NDArray[np.floating],
+    truth: npt.NDArray[np.floating],
+    where: npt.NDArray[np.bool_] | None = None,
 ) -> dict[str, float]:
     """AbsRel, RMSE and delta1 of one picture after aligning scale and shift in inverse depth.
 
-    depth, truth: [H, W] inverse depth; NaN in truth is unknown. AbsRel and delta1 compare depth
+    depth, truth: [H, W] inverse depth; NaN in truth is unknown.
+    where: [H, W], the pixels that are scored; scale and shift are those of the whole picture.
+    AbsRel and delta1 compare depth
     (1 / inverse depth), so they are free of units; RMSE compares inverse depth, in units of the
     truth's largest value. Pixels farther than FARTHEST are left out (a metric that divides by
     them would see nothing else).
@@ -85,6 +89,8 @@ def depth_scores(
     known = np.isfinite(truth) & (truth > FARTHEST * largest)
     true = truth[known].astype(np.float64) / largest
     found = np.maximum(align(depth[known], true), FARTHEST)
+    if where is not None:
+        true, found = true[where[known]], found[where[known]]
     ratio = np.maximum(found / true, true / found)
     return {
         "abs_rel": float(np.mean(np.abs(true / found - 1))),

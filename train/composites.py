@@ -19,8 +19,8 @@ from edge.progress import tracked
 from edge.samples.cutouts import Cutout, Field, place, read_backgrounds, read_cutouts
 from edge.samples.sample import BACKGROUND, FOREGROUND, IGNORED, Sample
 from edge.samples.sensor import Rng
+from edge.samples.shadows import cast_shadow, contact_shadow, darken, loose_shadow
 from edge.samples.teacher import Teacher
-from train.shadows import cast_shadow, contact_shadow, darken, loose_shadow
 from train.spoil import spoiled_pair, swayed
 
 Image = TypeVar("Image", npt.NDArray[np.uint8], Field)

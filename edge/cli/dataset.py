@@ -59,7 +59,7 @@ def compose(
         f" {len(cutouts)} cut-outs; {len(pictures) - len(open_)} backgrounds are there already"
     )
     if open_:
-        one = measured(open_[0], pictures[open_[0]], cutouts, recipe, teacher)
+        one = measured({name: pictures[name] for name in open_}, cutouts, recipe, teacher)
         _check_room(out, len(open_) * per_background, one)
     if dry_run:
         return

@@ -79,3 +79,14 @@ def test_unknown_depth_counts_nowhere() -> None:
 
 def test_means() -> None:
     assert means([{"iou": 1.0}, {"iou": 0.0}]) == {"iou": 0.5}
+
+
+def test_a_part_is_scored_at_the_scale_of_the_whole() -> None:
+    truth = np.linspace(0.2, 1, 100, dtype=np.float64).reshape(10, 10)
+    depth = 3 * truth - 0.4
+    part = np.zeros((10, 10), bool)
+    part[3:6, 2:5] = True
+    assert depth_scores(depth, truth, part)["abs_rel"] == pytest.approx(0, abs=1e-9)
+    depth[part] *= 1.5
+    inside, whole = depth_scores(depth, truth, part), depth_scores(depth, truth)
+    assert inside["abs_rel"] > 3 * whole["abs_rel"]

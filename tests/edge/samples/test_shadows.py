@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from train.shadows import cast_shadow, contact_shadow, darken, loose_shadow
+from edge.samples.shadows import cast_shadow, contact_shadow, darken, loose_shadow
 
 
 def thing() -> np.ndarray:

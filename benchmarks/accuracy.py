@@ -1,0 +1,361 @@
+"""`make accuracy`: how good the bundled networks are, and what a camera can do to them.
+
+    python -m benchmarks.accuracy DATA [--out reports/accuracy]
+
+DATA is a folder with `sequences/` (labelled, docs/samples.md) and, if there, `rgbd/`. Prints the
+tables of docs/accuracy.md and writes `index.html`: for each sequence bg, frame, truth, mask and
+depth. Every network runs as its builds do, in int8 and FP32, through the runtime's calls. Nothing
+here chooses a weight or a threshold of a network; the absolute difference gets its best one.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+import edge
+from benchmarks.builds import as_float
+from benchmarks.disturbances import DISTURBANCES, Disturbance
+from benchmarks.machine import machine
+from benchmarks.pictures import Answer, sheet
+from calibrate.apply import calibrated
+from edge.accuracy import THRESHOLD, MaskCounts, count_mask, depth_scores, means
+from edge.build import planned, write
+from edge.bundled import bundled, names
+from edge.errors import EdgeError
+from edge.graph.resize import sides
+from edge.progress import bar, note, tracked
+from edge.samples.open import open_samples
+from edge.samples.rendered import Rendered
+from edge.samples.sample import FOREGROUND, Picture, Sample, in_sequences, resized, spread
+from edge.samples.sensor import noise
+from edge.samples.teacher import Teacher
+from edge.targets import choose
+
+FRAMES = 240
+"""Frames of the labelled sequences, evenly spread."""
+RENDERED = (96, 777)
+"""Count and seed of the rendered scenes: not those of training, choosing or calibrating."""
+BUILDS = ("fp32", "int8")
+LEVELS = range(5, 105, 5)
+"""Thresholds from which the absolute difference gets its best."""
+STILL = 2.0
+"""Grey levels of noise between two pictures of a still scene."""
+
+Mask = npt.NDArray[np.bool_]
+Counts = dict[str, MaskCounts]
+
+
+@dataclass
+class Network:
+    """A build of a bundled network, its background run at every frame: scenes change often here."""
+
+    name: str
+    precision: str
+    h: edge.Handle
+    left_out: tuple[str, ...]
+    counts: dict[str, Counts] = field(default_factory=dict)
+    empty: dict[str, list[float]] = field(default_factory=dict)
+    changed: list[float] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        return f"`{self.name}` {self.precision.upper()}"
+
+    def answer(self, bg: Picture, frame: Picture) -> Answer:
+        """Mask and depth at the frame's own size, float32 [H, W]."""
+        edge.set_background(self.h, edge.fit(self.h, bg))
+        size = frame.shape[1::-1]
+        mask, depth = as_float(edge.infer(self.h, edge.fit(self.h, frame)))
+        assert mask is not None and depth is not None
+        large = (np.asarray(cv2.resize(one, size), np.float32) for one in (mask, depth))
+        return next(large), next(large)
+
+    def mask(self, bg: Picture, frame: Picture) -> Mask:
+        found = self.answer(bg, frame)[0]
+        assert found is not None
+        return found >= THRESHOLD
+
+
+def opened(folder: Path, stack: ExitStack) -> list[Network]:
+    """Every bundled network in BUILDS for the runtime of this machine."""
+    target = choose("auto")
+    networks = []
+    for name in names():
+        model = onnx.load(bundled(name))
+        about = {entry.key: entry.value for entry in model.metadata_props}
+        samples = [resized(s, *sides(model)) for s in map(Rendered(64).__getitem__, range(64))]
+        for precision in BUILDS:
+            plan = planned(model, name, target, precision, "benchmarks.accuracy")
+            place = folder / plan.name
+            ready = calibrated(plan, samples, 1) if precision == "int8" else plan
+            write(ready, place, time.monotonic())
+            h = stack.enter_context(edge.open(place, fold=False))
+            left_out = json.loads(about["training"])["leave_out"]
+            networks.append(Network(name, precision, h, tuple(left_out)))
+        note(f"built {name}")
+    return networks
+
+
+def difference(bg: Picture, frame: Picture) -> npt.NDArray[np.uint8]:
+    """Largest absolute difference of a channel, with a median against specks.
+
+    A median and a threshold may change places, so this serves for every threshold.
+    """
+    channels = cv2.split(cv2.absdiff(frame, bg))
+    largest = cv2.max(cv2.max(channels[0], channels[1]), channels[2])
+    return np.asarray(cv2.medianBlur(largest, 5), np.uint8)
+
+
+class Differences:
+    """The absolute difference at every threshold: counts[condition][level][sequence]."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, dict[int, Counts]] = {}
+
+    def add(self, condition: str, scene: str, pair: tuple[Picture, Picture], truth: Sample) -> None:
+        found = difference(*pair)
+        levels = self.counts.setdefault(condition, {level: {} for level in LEVELS})
+        for level, counts in levels.items():
+            _add(counts, scene, found >= level, truth)
+
+    def best(self) -> int:
+        """The one threshold that is best for all clean sequences."""
+        clean = self.counts[CLEAN]
+        return max(clean, key=lambda level: mean_f(clean[level]))
+
+    def best_of(self, scene: str) -> float:
+        """F-measure at the threshold that is best for this sequence alone."""
+        levels = self.counts[CLEAN].values()
+        return max(counts[scene].scores()["f_measure"] for counts in levels)
+
+
+CLEAN = "as recorded"
+
+
+def _add(counts: Counts, scene: str, found: Mask, truth: Sample) -> None:
+    counts[scene] = counts.get(scene, MaskCounts()) + count_mask(found, truth.mask)
+
+
+def mean_f(counts: Counts, scenes: Iterable[str] | None = None) -> float:
+    chosen = counts if scenes is None else scenes
+    return means([counts[scene].scores() for scene in chosen])["f_measure"]
+
+
+def _as_recorded(bg: Picture, frame: Picture, rng: object) -> tuple[Picture, Picture]:
+    return bg, frame
+
+
+def measure(
+    networks: list[Network], samples: list[tuple[str, Sample]], step: Callable[[], None]
+) -> Differences:
+    """Masks of all samples under every disturbance, of empty scenes and of still ones."""
+    plain = Differences()
+    conditions: dict[str, Disturbance] = {CLEAN: _as_recorded, **DISTURBANCES}
+    for condition, disturb in conditions.items():
+        scenes: set[str] = set()
+        for index, (scene, sample) in enumerate(samples):
+            rng = np.random.default_rng([index, len(condition)])
+            pair = disturb(sample.bg, sample.fg_bg, rng)
+            plain.add(condition, scene, pair, sample)
+            for network in networks:
+                counts = network.counts.setdefault(condition, {})
+                _add(counts, scene, network.mask(*pair), sample)
+            if condition == CLEAN:
+                again = noise(sample.fg_bg, rng, STILL), noise(sample.fg_bg, rng, STILL)
+                for network in networks:
+                    first, second = (network.mask(sample.bg, frame) for frame in again)
+                    network.changed.append(float((first != second).mean()))
+            elif scene not in scenes:
+                scenes.add(scene)
+                nothing = disturb(sample.bg, sample.bg, rng)
+                for network in networks:
+                    share = float(network.mask(*nothing).mean())
+                    network.empty.setdefault(condition, []).append(share)
+            step()
+    return plain
+
+
+def table(heads: list[str], rows: Iterable[list[str]]) -> list[str]:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def of_sequences(networks: list[Network], plain: Differences) -> list[str]:
+    """F-measure of every sequence."""
+    clean = plain.counts[CLEAN][plain.best()]
+    left_out = [scene for scene in clean if all(scene in n.left_out for n in networks)]
+    heads = ["F-measure", f"absolute difference > {plain.best()}", "at its best for each"]
+    rows = [
+        [
+            scene + (" (left out)" if scene in left_out else ""),
+            f"{clean[scene].scores()['f_measure']:.4f}",
+            f"{plain.best_of(scene):.4f}",
+            *(f"{n.counts[CLEAN][scene].scores()['f_measure']:.4f}" for n in networks),
+        ]
+        for scene in clean
+    ]
+    for what, scenes in (("**mean of the left out**", left_out), ("mean of all", list(clean))):
+        if scenes:
+            best = np.mean([plain.best_of(scene) for scene in scenes])
+            rows.append(
+                [what, f"{mean_f(clean, scenes):.4f}", f"{best:.4f}"]
+                + [f"{mean_f(n.counts[CLEAN], scenes):.4f}" for n in networks]
+            )
+    return table([*heads, *(n.title for n in networks)], rows)
+
+
+def of_disturbances(networks: list[Network], plain: Differences) -> list[str]:
+    """Mean F-measure of all sequences lost to each disturbance."""
+    level = plain.best()
+    quick = [n for n in networks if n.precision == "int8"]
+
+    def lost(counts: dict[str, Counts], condition: str) -> str:
+        return f"{mean_f(counts[CLEAN]) - mean_f(counts[condition]):.4f}"
+
+    return table(
+        ["F-measure lost", f"absolute difference > {level}", *(n.title for n in quick)],
+        (
+            [
+                condition,
+                lost({c: by[level] for c, by in plain.counts.items()}, condition),
+                *(lost(n.counts, condition) for n in quick),
+            ]
+            for condition in DISTURBANCES
+        ),
+    )
+
+
+def of_nothing(networks: list[Network]) -> list[str]:
+    """Foreground found where nothing is new, and pixels that flicker."""
+    quick = [n for n in networks if n.precision == "int8"]
+    rows = [
+        [condition, *(f"{100 * np.mean(n.empty[condition]):.4f} %" for n in quick)]
+        for condition in DISTURBANCES
+    ]
+    changed = [f"{100 * np.mean(n.changed):.4f} %" for n in quick]
+    heads = ["share of the picture", *(n.title for n in quick)]
+    return table(heads, [*rows, ["changed between two pictures of a still scene", *changed]])
+
+
+def of_depth(
+    networks: list[Network], sources: dict[str, list[Sample]], teacher: Teacher | None
+) -> list[str]:
+    """AbsRel and delta1 of the whole picture, and of what is new in it."""
+    finders: dict[str, Callable[[Sample], npt.NDArray[np.float32] | None]] = {}
+    if teacher is not None:
+        finders["teacher"] = lambda sample: teacher(sample.fg_bg)
+    for network in networks:
+        finders[network.title] = lambda s, n=network: n.answer(s.bg, s.fg_bg)[1]  # type: ignore[misc]
+    rows = []
+    for source, samples in sources.items():
+        for title, find in finders.items():
+            whole, things = [], []
+            for sample in samples:
+                depth = find(sample)
+                assert depth is not None and sample.depth is not None
+                new = sample.mask == FOREGROUND
+                whole.append(depth_scores(depth, sample.depth))
+                if new.any():
+                    things.append(depth_scores(depth, sample.depth, new))
+            cells = [
+                f"{means(scores)[key]:.4f}" if scores else "-"
+                for scores in (whole, things)
+                for key in ("abs_rel", "delta1")
+            ]
+            rows.append([source, title, *cells])
+    heads = ["", "", "AbsRel", "delta1", "AbsRel of what is new", "delta1 of what is new"]
+    return table(heads, rows)
+
+
+def rgbd(folder: Path) -> list[Sample]:
+    """RGB-D frames of empty scenes, each its own background: only the scene's depth is judged."""
+    found = []
+    for path in sorted(folder.glob("*/rgb/*.jpg"))[::4]:
+        picture = np.asarray(cv2.imread(str(path)), np.uint8)
+        file = path.parents[1] / "depth" / f"{path.stem}.png"
+        metres = np.asarray(cv2.imread(str(file), cv2.IMREAD_UNCHANGED), np.float32)
+        near = np.where(metres > 0, 1 / np.maximum(metres, 1), np.float32(np.nan))
+        nothing = np.zeros(picture.shape[:2], np.uint8)
+        found.append(Sample(path.stem, picture, picture, nothing, near, True))
+    return found
+
+
+def page(networks: list[Network], samples: list[tuple[str, Sample]], out: Path) -> None:
+    """A picture per sequence with three frames, and a page that shows them all."""
+    quick = [n for n in networks if n.precision == "int8"]
+    scenes: dict[str, list[Sample]] = {}
+    for scene, sample in samples:
+        scenes.setdefault(scene, []).append(sample)
+    body = []
+    for scene, all_ in scenes.items():
+        shown = sorted(all_, key=lambda s: -int((s.mask == FOREGROUND).sum()))
+        chosen = [shown[len(shown) * part // 6] for part in (0, 2, 4)]
+        answers = [{n.name: n.answer(s.bg, s.fg_bg) for n in quick} for s in chosen]
+        cv2.imwrite(str(out / f"{scene}.jpg"), sheet(chosen, answers))
+        body.append(f'<h2>{scene}</h2><img src="{scene}.jpg" alt="{scene}" loading="lazy">')
+    style = "body{font:16px sans-serif;margin:2em}img{max-width:100%}"
+    (out / "index.html").write_text(
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>edge: accuracy</title>'
+        f"<style>{style}</style><h1>Bundled networks on labelled sequences</h1>{''.join(body)}"
+    )
+
+
+def main(words: list[str]) -> int:
+    parser = ArgumentParser("make accuracy", description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser.add_argument("data", type=Path, help="folder with sequences/ and, if there, rgbd/")
+    parser.add_argument("--teacher", type=Path, help="ONNX depth network to compare with")
+    parser.add_argument("--out", type=Path, default=Path("reports/accuracy"))
+    given = parser.parse_args(words)
+    try:
+        source = open_samples(str(given.data / "sequences"))
+        teacher = Teacher(given.teacher, 2) if given.teacher else None
+    except EdgeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    chosen = spread(source, FRAMES)
+    samples = list(tracked(in_sequences(source, chosen), len(chosen), "reading sequences"))
+    given.out.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-accuracy-")))
+        networks = opened(folder, stack)
+        with bar() as progress:
+            total = len(samples) * (1 + len(DISTURBANCES))
+            task = progress.add_task("masks", total=total)
+            plain = measure(networks, samples, lambda: progress.advance(task))
+        count, seed = RENDERED
+        scenes = {"rendered scenes": [Rendered(count, seed=seed)[i] for i in range(count)]}
+        if (given.data / "rgbd").is_dir():
+            scenes["RGB-D, nothing new"] = rgbd(given.data / "rgbd")
+        depth = of_depth(networks, scenes, teacher)
+        page(networks, samples, given.out)
+    where = machine()
+    print(
+        f"{len(samples)} frames of {len({name for name, _ in samples})} sequences"
+        f" ({source.name}), {choose('auto').name}, {where['processor']}, {where['libraries']}."
+    )
+    for title, lines in {
+        "Masks": of_sequences(networks, plain),
+        "Disturbed": of_disturbances(networks, plain),
+        "Nothing new": of_nothing(networks),
+        "Depth": depth,
+    }.items():
+        print("\n".join(["", f"### {title}", "", *lines]))
+    note(f"pictures: {given.out / 'index.html'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
