@@ -9,7 +9,7 @@ run: .venv/run
 	$(BIN)/edge build --precision int8
 	$(BIN)/edge bench
 
-test: .venv/test
+test: .venv/test .venv/packages
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	$(BIN)/pytest
 
@@ -41,6 +41,15 @@ accuracy: .venv/run
 .venv/test: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) -e '.[onnxruntime,openvino,tensorrt-rtx,train,dev]'
 	@touch $@ .venv/run
+
+# A real RTSP server for the tests; where it cannot be installed (no root, no apt) they are skipped.
+.venv/packages: tests/packages.txt | $(BIN)/python
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    export DEBIAN_FRONTEND=noninteractive; \
+	    { apt-get update -qq && apt-get install -qq --no-install-recommends $$(cat $<); } \
+	        >.venv/packages.log 2>&1 || echo "no RTSP server for the tests: see .venv/packages.log"; \
+	fi
+	@touch $@
 
 $(BIN)/python:
 	$(PYTHON) -m venv .venv

@@ -8,23 +8,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.accuracy import THRESHOLD
+from edge.overlay import outlined
 from edge.samples.sample import IGNORED, Picture, Sample
 from edge.samples.sheet import grey
 
 HEIGHT = 150
-RIM = (60, 230, 60)
 Answer = tuple[npt.NDArray[np.float32] | None, npt.NDArray[np.float32] | None]
 """mask and depth of one frame, float32 [h, w]."""
-
-
-def outlined(frame: Picture, mask: npt.NDArray[np.float32]) -> Picture:
-    """The frame with a line around what the mask holds."""
-    height, width = frame.shape[:2]
-    large = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
-    found = (np.asarray(large) >= THRESHOLD).astype(np.uint8)
-    rims, _ = cv2.findContours(found, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    return np.asarray(cv2.drawContours(frame.copy(), rims, -1, RIM, 2), np.uint8)
 
 
 def _titled(picture: Picture, title: str) -> Picture:

@@ -7,11 +7,11 @@ import sys
 
 import typer
 
-from edge.cli import bench, build, calibrate, dataset, export, networks, prune, train
+from edge.cli import bench, build, calibrate, dataset, export, networks, prune, run, train
 from edge.errors import EXTRAS, EdgeError, missing
 
 app = typer.Typer(
-    help="Masks and depth from fixed cameras: train, calibrate, build and measure engines.",
+    help="Masks and depth from fixed cameras: train, calibrate, build, measure and run engines.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -25,6 +25,8 @@ app.command("export")(export.export)
 app.command("calibrate")(calibrate.calibrate)
 app.command("build")(build.build)
 app.command("bench")(bench.bench)
+app.command("background")(run.background)
+app.command("run")(run.run)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from edge.bundled import DEFAULT
+from edge.cli.build import default_build
 from edge.cli.options import Json, Samples_, command_line, tell_skipped
 from edge.errors import ACCURACY_GATE, SPEED_GATE
 from edge.progress import bar, note
@@ -71,7 +71,7 @@ def bench(
     from edge.files import replacing
     from edge.runtime.cores import usable_cores
 
-    places = builds or [_default_build()]
+    places = builds or [default_build()]
     settings = Settings(
         samples=samples,
         count=count,
@@ -128,23 +128,3 @@ def bench(
             f" asked are {gate_fps}"
         )
         raise typer.Exit(SPEED_GATE)
-
-
-def _default_build() -> Path:
-    """The bundled network in int8 for this machine, built if it is not there."""
-    import time
-
-    from edge.build import write
-    from edge.cli.build import make
-    from edge.targets import choose
-
-    place = Path("build") / f"{DEFAULT}-int8-{choose('auto').name}"
-    if not (place / "manifest.json").is_file():
-        started = time.monotonic()
-        note(f"no build given and none at {place}: building it")
-        write(
-            make(None, DEFAULT, "int8", "auto", "", None, "rendered", "minmax", 64, None),
-            place,
-            started,
-        )
-    return place

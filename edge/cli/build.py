@@ -170,3 +170,17 @@ def _tell(manifest: Manifest, place: Path, as_json: bool) -> None:
     for reason in fold["unfolded"]:
         note(f"not folded: {reason}")
     print(place)
+
+
+def default_build() -> Path:
+    """The bundled network in int8 for this machine, under ./build, made if it is not there."""
+    from edge.build import write
+    from edge.targets import choose
+
+    place = Path("build") / f"{DEFAULT}-int8-{choose('auto').name}"
+    if not (place / "manifest.json").is_file():
+        started = time.monotonic()
+        note(f"no build given and none at {place}: building it")
+        plan = make(None, DEFAULT, "int8", "auto", "", None, "rendered", "minmax", 64, None)
+        write(plan, place, started)
+    return place

@@ -1,0 +1,23 @@
+"""The smallest camera loop: python examples/camera_loop.py BUILD bg.png rtsp://camera/stream"""
+
+import sys
+
+import cv2
+
+import edge
+from edge.blobs import blobs
+from edge.camera import Camera, Event
+
+build, bg, url = sys.argv[1:]
+with edge.open(build) as h, Camera(url) as camera:
+    edge.set_background(h, edge.fit(h, cv2.imread(bg)))
+    while not camera.ended:
+        camera.wake.wait(0.01 if camera.live else 0)
+        camera.wake.clear()
+        item = camera.take()  # an event, else the newest frame, else nothing yet
+        if isinstance(item, Event):
+            print(item.text)
+        elif item is not None:
+            mask, depth = edge.infer(h, edge.fit(h, item.picture))
+            for thing in blobs(mask, depth, item.picture.shape[:2]):
+                print(f"{item.at:.2f} {thing.box} {100 * thing.area:.1f} % depth {thing.depth:.2f}")

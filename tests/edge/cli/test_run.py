@@ -1,0 +1,147 @@
+"""`edge run` and `edge background` as a user types them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.samples.rendering.scene import Scene
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "camera_loop.py"
+ENV = {**os.environ, "NO_COLOR": "1"}
+
+
+def edge(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "edge", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=ENV, check=False)
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Path:
+    path = tmp_path / "empty.png"
+    cv2.imwrite(str(path), Scene("yard", 0, (240, 320)).background().picture)
+    return path
+
+
+@pytest.fixture
+def build(builds: Callable[[str, str], Path]) -> Path:
+    return builds("openvino", "fp32")
+
+
+def frames_of(path: Path) -> list[np.ndarray]:
+    capture = cv2.VideoCapture(str(path))
+    pictures = []
+    while (found := capture.read())[0]:
+        pictures.append(found[1])
+    return pictures
+
+
+def test_a_line_per_frame_and_a_video(tmp_path: Path, build: Path, empty: Path) -> None:
+    words = ["--build", build, "--bg", empty, "--frames", 35, "--json", "--out", "new/out.mp4"]
+    done = edge("run", "synthetic://yard", *words, "--redact", "fill", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["frame"] for line in lines] == list(range(35))
+    assert {"source", "at", "latency_ms", "dropped", "foreground", "blobs"} <= lines[0].keys()
+    assert all(0 <= line["foreground"] <= 1 and "true_foreground" in line for line in lines)
+    blob = next(line["blobs"][0] for line in lines if line["blobs"])
+    assert len(blob["box"]) == 4
+    assert 0 <= blob["depth"] <= 1
+    pictures = frames_of(tmp_path / "new" / "out.mp4")
+    assert len(pictures) == 35
+    assert pictures[0].shape == (240, 640, 3)  # the frame, and its depth beside it
+    assert "this machine takes about" in done.stderr
+
+
+def test_several_sources_share_a_build(tmp_path: Path, build: Path, empty: Path) -> None:
+    done = edge(
+        "run", "synthetic://yard", "synthetic://yard?seed=0", "--build", build, "--bg", empty,
+        "--bg", empty, "--frames", 3, "--out", "videos", "--json", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    sources = [json.loads(line)["source"] for line in done.stdout.splitlines()]
+    assert sorted(sources) == ["synthetic://yard"] * 3 + ["synthetic://yard?seed=0"] * 3
+    assert len(frames_of(tmp_path / "videos" / "1.mp4")) == 3
+    assert len(frames_of(tmp_path / "videos" / "2.mp4")) == 3
+
+
+def test_a_background_is_made_from_the_source(tmp_path: Path) -> None:
+    (tmp_path / "frames").mkdir()
+    for number in range(12):
+        picture = np.full((48, 64, 3), 90, np.uint8)
+        picture[:, 5 * number : 5 * number + 5] = 250
+        cv2.imwrite(str(tmp_path / "frames" / f"{number:02d}.png"), picture)
+    done = edge("background", "frames", "--out", "bg.png", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "bg.png\n"), done.stderr
+    assert (cv2.imread(str(tmp_path / "bg.png")) == 90).all()
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+)
+def test_a_stopped_run_leaves_a_video_that_plays(
+    sent: signal.Signals, code: int, tmp_path: Path, build: Path, empty: Path
+) -> None:
+    command = [sys.executable, "-m", "edge", "run", "synthetic://yard", "--build", str(build)]
+    command += ["--bg", str(empty), "--out", "out.mp4", "--json"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENV
+    )
+    assert process.stdout is not None
+    for _ in range(10):
+        process.stdout.readline()
+    process.send_signal(sent)
+    process.stdout.close()
+    assert process.stderr is not None
+    told = process.stderr.read()
+    assert process.wait(20) == code, told
+    assert "Traceback" not in told
+    assert "frames," in told
+    assert len(frames_of(tmp_path / "out.mp4")) >= 9  # the tenth was told before it was written
+
+
+WRONG = {
+    "no source": (["/nowhere.mp4"], 1, "no file or folder /nowhere.mp4"),
+    "no build": (["synthetic://yard", "--build", "."], 5, "is not a build"),
+    "no background": (["synthetic://yard", "--bg", "none.png"], 1, "cannot read a picture from"),
+    "too few backgrounds": (["a", "b", "--bg", "x.png"], 2, "1 --bg for 2 sources"),
+    "no such redaction": (["a", "--redact", "hide"], 2, "--redact hide: expected blur or fill"),
+    "no video": (["/nowhere.mp4", "--out", "a.gif"], 2, "ends in .mp4, .mkv, .avi, .webm"),
+    "a background of another size": (["synthetic://yard"], 1, "its background is 64x48; make one"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_wrong_words_are_refused(what: str, tmp_path: Path, build: Path) -> None:
+    words, code, told = WRONG[what]
+    if "--bg" not in words:
+        cv2.imwrite(str(tmp_path / "bg.png"), np.zeros((48, 64, 3), np.uint8))
+        words = [*words, "--bg", "bg.png"]
+    if "--build" not in words:
+        words = [*words, "--build", str(build)]
+    done = edge("run", *words, cwd=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_example_runs(tmp_path: Path, build: Path, empty: Path) -> None:
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    scene = Scene("yard", 0, (240, 320))
+    for number in range(6):
+        cv2.imwrite(str(frames / f"{number}.png"), scene.frame(4.0 + number).picture)
+    command = [sys.executable, str(EXAMPLE), str(build), str(empty), str(frames)]
+    done = subprocess.run(command, capture_output=True, text=True, env=ENV, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "% depth 0." in done.stdout
+    assert len(EXAMPLE.read_text().splitlines()) < 30

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import edge
+from edge.camera import Camera, Frame
+from edge.errors import EdgeError
+from edge.samples.rendering.scene import Scene
+from edge.view import View
+
+
+def test_a_view_sees_what_is_new(builds: Callable[[str, str], Path]) -> None:
+    """Its share of foreground follows the truth of the rendered scene."""
+    bg = Scene("yard", 2, (240, 320)).background().picture
+    with (
+        Camera("synthetic://yard?seed=2") as source,
+        edge.open(builds("openvino", "fp32"), 1) as h,
+    ):
+        view = View(source, h, bg)
+        found, true = [], []
+        for _ in range(60):
+            frame = source.take()
+            assert isinstance(frame, Frame)
+            assert frame.truth is not None
+            seen = view.look(frame)
+            found.append(seen.foreground)
+            true.append(frame.truth.mean())
+            assert seen.latency_ms >= seen.busy_ms > 0
+            assert all(thing.area <= 1 for thing in seen.things)
+    assert np.corrcoef(found, true)[0, 1] > 0.7  # at 64x64 people are a few pixels
+
+
+def test_a_frame_of_another_size_than_the_background_is_refused(
+    builds: Callable[[str, str], Path],
+) -> None:
+    with (
+        Camera("synthetic://yard") as source,
+        edge.open(builds("openvino", "fp32"), 1) as h,
+    ):
+        view = View(source, h, np.zeros((480, 640, 3), np.uint8))
+        frame = source.take()
+        assert isinstance(frame, Frame)
+        with pytest.raises(EdgeError, match="gives 320x240, its background is 640x480; make one"):
+            view.look(frame)
