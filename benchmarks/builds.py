@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import cv2
@@ -16,6 +17,7 @@ from benchmarks.pictures import Answer
 from benchmarks.worker import load_samples, mask_scores
 from edge.accuracy import depth_scores, means
 from edge.gate import Gate
+from edge.runtime.backend import SLOTS
 from edge.runtime.handle import Handle, Outputs
 from edge.samples.sample import Sample
 
@@ -119,6 +121,27 @@ class BuildWorker:
         scores = mask_scores(self.samples, found)
         share = round(gate.skipped / gate.seen, 4)
         return {"level": level, "max_age_ms": max_age_ms, "skipped_share": share, "mask": scores}
+
+    def overhead(self, count: int) -> dict[str, float]:
+        """What `edge.infer` adds to the backend's own call, in turn: medians in milliseconds.
+
+        Both get the next frame at network size; the backend's call computes what it was left.
+        """
+        frames = [edge.fit(self.h, sample.fg_bg) for _, sample in self.samples[:16]]
+        self.show(*self.samples[0])
+        ours: list[float] = []
+        backends: list[float] = []
+        for number in range(count):
+            frame = frames[number % len(frames)]
+            start = time.perf_counter()
+            edge.infer(self.h, frame)
+            middle = time.perf_counter()
+            self.h.backend.run(number % SLOTS)
+            end = time.perf_counter()
+            ours.append(1e3 * (middle - start))
+            backends.append(1e3 * (end - middle))
+        infer, run = median(ours), median(backends)
+        return {"infer_ms": infer, "backend_ms": run, "n": count, "share": infer / run - 1}
 
     def answers(self, indices: list[int]) -> list[Answer]:
         """Mask and depth of some samples, for people to look at."""

@@ -49,6 +49,7 @@ class Settings:
     peers, peer_files: also measure OpenCV's subtractors, and ONNX files.
     cameras, camera_fps: also run each build with so many cameras at once.
     gate, max_age_ms: also score folded builds behind a gate (edge.gate).
+    overhead: also measure what the runtime's call adds to the backend's.
     """
 
     samples: str = "rendered"
@@ -64,6 +65,7 @@ class Settings:
     camera_fps: float = 15.0
     gate: float | None = None
     max_age_ms: float = MAX_AGE_MS
+    overhead: bool = False
 
 
 class Measured:
@@ -75,6 +77,7 @@ class Measured:
         self.scores: dict[str, dict[str, float]] = {}
         self.gated: dict[str, Any] = {}
         self.cameras: dict[str, Any] = {}
+        self.overhead: dict[str, float] = {}
         self.times: dict[str, list[float]] = {"preprocess": [], "latency": []}
         self.rss_peak_mb = 0.0
 
@@ -183,6 +186,10 @@ def bench(
                 if fold:
                     measured.gated = measured.ask("gated", settings.gate, settings.max_age_ms)
         rounds = _time(workers, settings, watch)
+        if settings.overhead:
+            for (_, fold), measured in ours.items():
+                if fold:
+                    measured.overhead = measured.ask("overhead", OVERHEAD_FRAMES)
         picture = _picture(frames, [m for (_, fold), m in ours.items() if fold])
         for measured in workers:
             measured.end()
@@ -283,6 +290,8 @@ def _keep_samples(settings: Settings, file: Path, watch: Watch) -> dict[str, Any
     }
 
 
+OVERHEAD_FRAMES = 2000
+
 SHOWN = 5
 """Rows of the picture."""
 
@@ -349,6 +358,8 @@ def _entry(
     }
     if measured.gated:
         entry["gate"] = measured.gated
+    if measured.overhead:
+        entry["overhead"] = measured.overhead
     if measured.cameras:
         entry["cameras"] = measured.cameras
     return entry

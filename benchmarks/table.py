@@ -120,6 +120,17 @@ def camera_notes(report: dict[str, Any]) -> list[str]:
     return lines
 
 
+def overhead_notes(report: dict[str, Any]) -> list[str]:
+    """What the runtime's own work costs."""
+    return [
+        f"{entry['name']}: edge.infer takes {cost['infer_ms']:.4f} ms where the backend's own call"
+        f" takes {cost['backend_ms']:.4f} ms, {1e3 * (cost['infer_ms'] - cost['backend_ms']):.0f}"
+        f" us or {100 * cost['share']:.1f} % more (medians of {cost['n']} in turn)."
+        for entry in folded(report)
+        if (cost := entry.get("overhead"))
+    ]
+
+
 def headline(report: dict[str, Any]) -> str:
     """The sentence that matters: what the last build gains and loses against its FP32."""
     build = folded(report)[-1]
@@ -148,7 +159,7 @@ def notes(report: dict[str, Any]) -> list[str]:
         lines.append("These samples have no depth: it is compared with FP32's own.")
     if samples["skipped"]:
         lines.append(f"{len(samples['skipped'])} samples could not be read and were left out.")
-    return [*lines, *gate_notes(report), *camera_notes(report)]
+    return [*lines, *gate_notes(report), *camera_notes(report), *overhead_notes(report)]
 
 
 def plain(report: dict[str, Any]) -> str:

@@ -52,6 +52,9 @@ def bench(
     max_age_ms: Annotated[
         float, typer.Option(min=0, help="How long --gate may give the same answer.")
     ] = 1000,
+    overhead: Annotated[
+        bool, typer.Option("--overhead", help="Also what edge.infer adds to the backend's call.")
+    ] = False,
     gate_drop: Annotated[
         Optional[float], typer.Option(help="Exit 3 if more IoU, F or delta1 is lost than this.")
     ] = None,
@@ -86,6 +89,7 @@ def bench(
         camera_fps=camera_fps,
         gate=gate,
         max_age_ms=max_age_ms,
+        overhead=overhead,
     )
     stages = ["samples", "accuracy", "speed", *(["cameras"] if cameras else [])]
     with bar() as progress:
@@ -101,6 +105,7 @@ def bench(
     words += [word for file in settings.peer_files for word in ("--peer", file)]
     words += ["--cameras", cameras, "--camera-fps", camera_fps] if cameras else []
     words += ["--gate", gate, "--max-age-ms", max_age_ms] if gate is not None else []
+    words += ["--overhead"] if overhead else []
     tell_skipped(report["samples"]["skipped"])
     with replacing(out / "frames.jpg") as draft:
         draft.write_bytes(cv2.imencode(".jpg", picture)[1].tobytes())

@@ -40,7 +40,7 @@ def model(path: Path, shape: list[int], kind: int = TensorProto.FLOAT) -> Path:
 @pytest.fixture(scope="module")
 def report(builds, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     foreign = model(tmp_path_factory.mktemp("peer") / "foreign.onnx", [1, 3, 32, 48])
-    settings = replace(SETTINGS, peers=True, peer_files=(foreign,), gate=5.0)
+    settings = replace(SETTINGS, peers=True, peer_files=(foreign,), gate=5.0, overhead=True)
     return bench([builds("openvino", "int8")], settings, watch)[0]
 
 
@@ -70,6 +70,9 @@ def test_the_report_shows_peers_and_gate(report: dict[str, Any]) -> None:
     gate = report["builds"][0]["gate"]
     assert 0 <= gate["skipped_share"] <= 1
     assert gate["level"] == 5
+    cost = report["builds"][0]["overhead"]
+    assert cost["share"] == pytest.approx(cost["infer_ms"] / cost["backend_ms"] - 1)
+    assert "us or" in page
     picture = chart(report)
     assert (picture != 255).mean() > 0.02
 

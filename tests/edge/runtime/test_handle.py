@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import resource
 import time
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -161,6 +164,36 @@ def test_fit_makes_any_picture_fit(builds, rng: np.random.Generator) -> None:
         edge.set_background(h, edge.fit(h, big))
         exact = np.zeros((64, 64, 3), np.uint8)
         assert edge.fit(h, exact) is exact
+
+
+def resident() -> int:
+    """Bytes of this process in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", TARGETS)
+def test_ten_thousand_frames_leave_nothing_behind(
+    target: str, builds, samples: list[Sample]
+) -> None:
+    def frames(count: int) -> None:
+        for number in range(count):
+            if number % 2:
+                edge.infer(h, samples[1].fg_bg)
+            else:
+                edge.wait(h, edge.submit(h, samples[1].fg_bg))
+        gc.collect()
+
+    with edge.open(builds(target, "int8"), threads=1) as h:
+        edge.set_background(h, samples[0].bg)
+        tracemalloc.start()
+        frames(1000)
+        kept, before = tracemalloc.get_traced_memory()[0], resident()
+        frames(10_000)
+        grown = tracemalloc.get_traced_memory()[0] - kept
+        tracemalloc.stop()
+    assert grown < 10_000  # an object a frame would be 280,000 at least
+    assert resident() - before < 1_000_000
 
 
 def test_close_is_idempotent_and_final(builds) -> None:
