@@ -27,13 +27,14 @@ FRAME_MS = 40.0
 
 @dataclass(frozen=True)
 class BuildJob:
-    """fold: see edge.open; depths: folder where FP32's depth maps are kept for the others."""
+    """fold, cuda: see edge.open; depths: folder where FP32's depth maps are kept for the others."""
 
     build: Path
     fold: bool
     threads: int
     samples: Path
     depths: Path
+    cuda: str = "auto"
 
     @property
     def brief(self) -> bool:
@@ -60,7 +61,7 @@ class BuildWorker:
     def __init__(self, job: BuildJob) -> None:
         cv2.setNumThreads(1)
         self.job = job
-        self.h: Handle = edge.open(job.build, job.threads, fold=job.fold)
+        self.h: Handle = edge.open(job.build, job.threads, fold=job.fold, cuda=job.cuda)
         self.samples = load_samples(job.samples)
         self.scene = ""
         self.at = 0

@@ -50,6 +50,7 @@ class Settings:
     cameras, camera_fps: also run each build with so many cameras at once.
     gate, max_age_ms: also score folded builds behind a gate (edge.gate).
     overhead: also measure what the runtime's call adds to the backend's.
+    cuda: library that drives a GPU (edge.open).
     """
 
     samples: str = "rendered"
@@ -66,6 +67,7 @@ class Settings:
     gate: float | None = None
     max_age_ms: float = MAX_AGE_MS
     overhead: bool = False
+    cuda: str = "auto"
 
 
 class Measured:
@@ -171,7 +173,7 @@ def bench(
             depths = folder / "depths" / reference.name
             depths.mkdir(parents=True, exist_ok=True)
             for fold in (True, False) if manifests.read(path).scene else (True,):
-                job = BuildJob(path, fold, settings.threads, frames, depths)
+                job = BuildJob(path, fold, settings.threads, frames, depths, settings.cuda)
                 ours[path, fold] = stack.enter_context(_process(job))
         sizes = sorted({manifests.read(path).imgsz for path in builds})
         peers = [stack.enter_context(_process(job)) for job in _peer_jobs(settings, sizes, frames)]

@@ -19,6 +19,8 @@ EXTRAS = {
     "onnxruntime": "onnxruntime",
     "openvino": "openvino",
     "tensorrt_rtx": "tensorrt-rtx",
+    "cuda": "cuda",
+    "pycuda": "pycuda",
 }
 """Which extra of this package brings a module that is not always installed."""
 

@@ -98,6 +98,12 @@ def has_gpu() -> bool:
     )
 
 
+@pytest.fixture
+def no_gpu() -> None:
+    if has_gpu():
+        pytest.skip("this machine has a GPU")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if not has_gpu():
         for item in items:

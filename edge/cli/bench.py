@@ -9,7 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from edge.cli.build import default_build
-from edge.cli.options import Json, Samples_, command_line, tell_skipped
+from edge.cli.options import CudaBackend, Json, Samples_, command_line, tell_skipped
 from edge.errors import ACCURACY_GATE, SPEED_GATE
 from edge.progress import bar, note
 
@@ -55,6 +55,7 @@ def bench(
     overhead: Annotated[
         bool, typer.Option("--overhead", help="Also what edge.infer adds to the backend's call.")
     ] = False,
+    cuda_backend: CudaBackend = "auto",
     gate_drop: Annotated[
         Optional[float], typer.Option(help="Exit 3 if more IoU, F or delta1 is lost than this.")
     ] = None,
@@ -90,6 +91,7 @@ def bench(
         gate=gate,
         max_age_ms=max_age_ms,
         overhead=overhead,
+        cuda=cuda_backend,
     )
     stages = ["samples", "accuracy", "speed", *(["cameras"] if cameras else [])]
     with bar() as progress:
@@ -106,6 +108,7 @@ def bench(
     words += ["--cameras", cameras, "--camera-fps", camera_fps] if cameras else []
     words += ["--gate", gate, "--max-age-ms", max_age_ms] if gate is not None else []
     words += ["--overhead"] if overhead else []
+    words += ["--cuda-backend", cuda_backend] if cuda_backend != "auto" else []
     tell_skipped(report["samples"]["skipped"])
     with replacing(out / "frames.jpg") as draft:
         draft.write_bytes(cv2.imencode(".jpg", picture)[1].tobytes())

@@ -28,6 +28,10 @@ Imgsz = Annotated[
     Optional[str],
     typer.Option(help="WIDTHxHEIGHT of the pictures, or one number.  [default: the network's own]"),
 ]
+CudaBackend = Annotated[
+    str,
+    typer.Option("--cuda-backend", help="What drives a GPU: cuda-python, pycuda, or auto."),
+]
 Method = Annotated[str, typer.Option("--calib-method", help="minmax, percentile, entropy or mse.")]
 Count = Annotated[int, typer.Option("--calib-samples", min=1, help="Samples that give the ranges.")]
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from edge.cli.build import default_build
+from edge.cli.options import CudaBackend
 from edge.errors import EdgeError, UsageError
 from edge.progress import note, stderr, tracked
 
@@ -129,6 +130,7 @@ def run(
     threads: Annotated[
         Optional[int], typer.Option(min=1, help="Threads of the runtime.  [default: usable cores]")
     ] = None,
+    cuda_backend: CudaBackend = "auto",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON line per frame and event.")
     ] = False,
@@ -158,10 +160,10 @@ def run(
         channels = []
         for number, (source, scene) in enumerate(zip(sources, scenes, strict=True), 1):
             camera = stack.enter_context(Camera(source, wake))
-            view = View(camera, stack.enter_context(edge.open(place, threads)), scene)
+            h = stack.enter_context(edge.open(place, threads, cuda=cuda_backend))
             target = out if len(sources) == 1 or out is None else out / f"{number}.mp4"
             fps = camera.fps or DEFAULT_FPS
-            channels.append(Channel(view, camera.name, fps, out=target))
+            channels.append(Channel(View(camera, h, scene), camera.name, fps, out=target))
             stack.callback(channels[-1].close)
         status = stack.enter_context(_status())
         stack.callback(lambda: _summary(channels))

@@ -7,39 +7,17 @@ the GPU that it finds.
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import onnx
 
 from edge.engines.engine import BACKGROUND, FRAME, Engine
 from edge.errors import EdgeError
 from edge.graph.trt_ready import trt_ready
+from edge.runtime.tensorrt import load, logger
 from edge.targets import Target, installed
-
-_loggers: dict[str, Any] = {}
-
-
-def _logger(trt: ModuleType) -> Any:
-    """A logger that keeps what the builder complains of. TensorRT takes one per process."""
-    if trt.__name__ not in _loggers:
-
-        class Kept(trt.ILogger):  # type: ignore[name-defined,misc]
-            def __init__(self) -> None:
-                trt.ILogger.__init__(self)
-                self.said: list[str] = []
-
-            def log(self, severity: Any, message: str) -> None:
-                if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
-                    self.said.append(message)
-
-        _loggers[trt.__name__] = Kept()
-    _loggers[trt.__name__].said.clear()
-    return _loggers[trt.__name__]
 
 
 def make(folder: Path, target: Target, precision: str, sm: Sequence[int]) -> Engine:
@@ -61,14 +39,6 @@ def make(folder: Path, target: Target, precision: str, sm: Sequence[int]) -> Eng
     return Engine(frame, background, (frame,), version, {}, *counts)
 
 
-def load(module: str) -> ModuleType:
-    """TensorRT-RTX's wheels come with or without their outer package; both hold the bindings."""
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        return importlib.import_module(f"{module}_bindings")
-
-
 def build_plan(onnx_file: Path, module: str, sms: Sequence[int] = ()) -> bytes:
     """The plan of one graph.
 
@@ -77,14 +47,14 @@ def build_plan(onnx_file: Path, module: str, sms: Sequence[int] = ()) -> bytes:
     TensorRT-RTX supports. EdgeError holds the builder's own words.
     """
     trt = load(module)
-    logger = _logger(trt)
+    log = logger(trt)
     try:
-        builder = trt.Builder(logger)
+        builder = trt.Builder(log)
     except TypeError as error:  # the bindings' word for "there is none"
-        why = "; ".join(logger.said) or "is there a GPU and its driver?"
+        why = "; ".join(log.said) or "is there a GPU and its driver?"
         raise EdgeError(f"{module} {trt.__version__} cannot build here: {why}") from error
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-    parser = trt.OnnxParser(network, logger)
+    parser = trt.OnnxParser(network, log)
     if not parser.parse_from_file(str(onnx_file)):
         reasons = [parser.get_error(i).desc() for i in range(parser.num_errors)]
         raise EdgeError(f"{module} cannot read {onnx_file.name}: {'; '.join(reasons)}")
@@ -99,7 +69,7 @@ def build_plan(onnx_file: Path, module: str, sms: Sequence[int] = ()) -> bytes:
     if plan is None:
         raise EdgeError(
             f"{module} {trt.__version__} cannot build {onnx_file.name}:"
-            f" {'; '.join(logger.said) or 'it gave no reason'}"
+            f" {'; '.join(log.said) or 'it gave no reason'}"
         )
     return bytes(plan)
 

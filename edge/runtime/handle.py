@@ -53,7 +53,7 @@ def _version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split("+")[0].split(".")[:2] if part.isdigit())
 
 
-def _backend(folder: Path, manifest: Manifest, threads: int, fold: bool) -> Backend:
+def _backend(folder: Path, manifest: Manifest, threads: int, fold: bool, cuda: str) -> Backend:
     """The backend of the manifest's target; each is imported only when it is needed."""
     if manifest.target == "onnxruntime":
         from edge.runtime import onnxruntime
@@ -65,10 +65,17 @@ def _backend(folder: Path, manifest: Manifest, threads: int, fold: bool) -> Back
 
         _check_version(folder, manifest, openvino.VERSION)
         return openvino.OpenVino(folder, manifest, threads, fold)
-    raise BuildMismatch(
-        f"{folder} is a build for {manifest.target}, which this runtime cannot run;"
-        " it runs onnxruntime and openvino; load the plan with trtexec or another TensorRT program"
-    )
+    from edge.runtime import cuda as drivers
+    from edge.runtime import tensorrt
+
+    trt = tensorrt.load(manifest.runtime[0])
+    if _version(trt.__version__) != _version(manifest.runtime[1]):
+        module, built = manifest.runtime
+        raise BuildMismatch(
+            f"{folder} was built with {module} {built}, found {trt.__version__}, and plans are for"
+            f" one version; build again: {manifest.command}"
+        )
+    return tensorrt.TensorRt(folder, manifest, fold, drivers.driver(cuda), trt)
 
 
 def _check_version(folder: Path, manifest: Manifest, found: str) -> None:
@@ -80,10 +87,13 @@ def _check_version(folder: Path, manifest: Manifest, found: str) -> None:
         )
 
 
-def open(path: str | Path, threads: int | None = None, *, fold: bool = True) -> Handle:
-    """Load a build folder after checking its manifest, its files and the runtime's version.
+def open(
+    path: str | Path, threads: int | None = None, *, fold: bool = True, cuda: str = "auto"
+) -> Handle:
+    """Load a build folder after checking its manifest, its files, the runtime and the GPU.
 
-    threads: of the runtime; None is the cores that this process may use.
+    threads: of a CPU's runtime; None is the cores that this process may use.
+    cuda: library that drives a GPU, `cuda-python` or `pycuda`; `auto` is what is installed.
     fold: False runs the background graph at every frame, for measuring what folding saves.
     Raises BuildMismatch (found, expected, and the command that mends it).
     """
@@ -96,7 +106,7 @@ def open(path: str | Path, threads: int | None = None, *, fold: bool = True) -> 
         )
     if threads is not None and threads < 1:
         raise UsageError(f"threads is {threads}, expected at least 1")
-    backend = _backend(folder, manifest, threads or usable_cores(), fold)
+    backend = _backend(folder, manifest, threads or usable_cores(), fold, cuda)
     return Handle(manifest, backend)
 
 

@@ -1,0 +1,114 @@
+"""What the TensorRT backend needs of CUDA, and which library gives it.
+
+Streams, events and graphs are whatever the library uses; nobody else looks into them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.errors import UsageError, missing
+from edge.manifest import BuildMismatch
+
+
+class Pinned(Protocol):
+    """Page-locked host memory, given back with the last view of `array`, uint8 [size].
+
+    device: its address on the GPU; 0 where the GPU has memory of its own.
+    """
+
+    array: npt.NDArray[np.uint8]
+    device: int
+
+
+class Cuda(Protocol):
+    """One GPU. Work on a stream is done in order; calls return before it is.
+
+    integrated: the GPU shares the host's memory, so pinned memory needs no copies.
+    graphs: work can be captured once and launched again. capability: 86 for compute capability 8.6.
+    """
+
+    integrated: bool
+    graphs: bool
+    capability: int
+
+    def activate(self) -> None:
+        """Make the GPU that of this thread; called before anything else in each call."""
+
+    def pinned(self, size: int) -> Pinned: ...
+
+    def device(self, size: int) -> int:
+        """The address of `size` bytes of the GPU's memory."""
+
+    def free_device(self, address: int) -> None: ...
+
+    def stream(self) -> Any: ...
+
+    def handle(self, stream: Any) -> int:
+        """The stream as TensorRT takes it."""
+
+    def synchronize(self, stream: Any) -> None: ...
+
+    def free_stream(self, stream: Any) -> None: ...
+
+    def event(self) -> Any: ...
+
+    def record(self, event: Any, stream: Any) -> None: ...
+
+    def wait(self, event: Any) -> None:
+        """Sleep, without spinning, until what was recorded is done."""
+
+    def free_event(self, event: Any) -> None: ...
+
+    def copy_in(self, address: int, memory: Pinned, stream: Any) -> None:
+        """All of the pinned memory to the GPU."""
+
+    def copy_out(self, memory: Pinned, address: int, stream: Any) -> None: ...
+
+    def begin(self, stream: Any) -> None:
+        """Record what follows on the stream instead of doing it."""
+
+    def end(self, stream: Any) -> Any:
+        """The graph of what was recorded."""
+
+    def launch(self, graph: Any, stream: Any) -> None: ...
+
+    def free_graph(self, graph: Any) -> None: ...
+
+
+BACKENDS = {"cuda-python": "cuda.bindings", "pycuda": "pycuda"}
+"""Names as in `--cuda-backend`, the preferred first, and the module that each needs."""
+FILES = {"cuda-python": "edge.runtime.cuda_python", "pycuda": "edge.runtime.cuda_pycuda"}
+
+
+def there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # of the package around it
+        return False
+
+
+def driver(name: str = "auto") -> Cuda:
+    """The GPU of this machine through the library of that name; `auto` takes what is installed.
+
+    BuildMismatch where there is no GPU or no driver.
+    """
+    if name != "auto" and name not in BACKENDS:
+        raise UsageError(f"unknown --cuda-backend {name!r}; known: auto, {', '.join(BACKENDS)}")
+    found = [each for each in BACKENDS if there(BACKENDS[each]) and name in ("auto", each)]
+    if not found:
+        raise missing(BACKENDS["cuda-python" if name == "auto" else name].partition(".")[0])
+    made: Cuda = importlib.import_module(FILES[found[0]]).Driver()
+    return made
+
+
+def no_gpu(why: object) -> BuildMismatch:
+    return BuildMismatch(
+        f"no GPU that can be used here ({why}); builds for openvino and onnxruntime need none:"
+        " edge build"
+    )

@@ -1,0 +1,99 @@
+"""CUDA by pycuda: the primary context (torch's and TensorRT's own), never autoinit, no graphs."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import pycuda.driver as cuda
+
+from edge.errors import EdgeError
+from edge.runtime.cuda import no_gpu
+
+
+class _Pinned:
+    """pycuda gives it back with the last view of it."""
+
+    def __init__(self, size: int, mapped: bool) -> None:
+        flags = cuda.host_alloc_flags.DEVICEMAP if mapped else 0
+        self.array = cuda.pagelocked_empty(size, np.uint8, mem_flags=flags)
+        self.device = int(self.array.base.get_device_pointer()) if mapped else 0
+
+
+class Driver:
+    """Device 0. Every thread that calls makes the primary context its own, once."""
+
+    graphs = False
+
+    def __init__(self) -> None:
+        try:
+            cuda.init()
+            device = cuda.Device(0)
+        except cuda.Error as error:
+            raise no_gpu(error) from error
+        major, minor = device.compute_capability()
+        self.capability = 10 * major + minor
+        self.integrated = bool(device.get_attribute(cuda.device_attribute.INTEGRATED))
+        self._context = device.retain_primary_context()
+        self._threads = threading.local()
+        self._held: dict[int, Any] = {}
+
+    def activate(self) -> None:
+        if not getattr(self._threads, "active", False):
+            self._context.push()
+            self._threads.active = True
+
+    def pinned(self, size: int) -> _Pinned:
+        return _Pinned(size, self.integrated)
+
+    def device(self, size: int) -> int:
+        memory = cuda.mem_alloc(size)
+        self._held[int(memory)] = memory
+        return int(memory)
+
+    def free_device(self, address: int) -> None:
+        self._held.pop(address).free()
+
+    def stream(self) -> Any:
+        return cuda.Stream()
+
+    def handle(self, stream: Any) -> int:
+        return int(stream.handle)
+
+    def synchronize(self, stream: Any) -> None:
+        stream.synchronize()
+
+    def free_stream(self, stream: Any) -> None:
+        """pycuda frees it with its last reference."""
+
+    def event(self) -> Any:
+        flags = cuda.event_flags.BLOCKING_SYNC | cuda.event_flags.DISABLE_TIMING
+        return cuda.Event(flags)
+
+    def record(self, event: Any, stream: Any) -> None:
+        event.record(stream)
+
+    def wait(self, event: Any) -> None:
+        event.synchronize()
+
+    def free_event(self, event: Any) -> None:
+        """pycuda frees it with its last reference."""
+
+    def copy_in(self, address: int, memory: _Pinned, stream: Any) -> None:
+        cuda.memcpy_htod_async(address, memory.array, stream)
+
+    def copy_out(self, memory: _Pinned, address: int, stream: Any) -> None:
+        cuda.memcpy_dtoh_async(memory.array, address, stream)
+
+    def begin(self, stream: Any) -> None:
+        raise EdgeError("pycuda captures no graphs")
+
+    def end(self, stream: Any) -> Any:
+        raise EdgeError("pycuda captures no graphs")
+
+    def launch(self, graph: Any, stream: Any) -> None:
+        raise EdgeError("pycuda captures no graphs")
+
+    def free_graph(self, graph: Any) -> None:
+        raise EdgeError("pycuda captures no graphs")

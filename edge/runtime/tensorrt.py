@@ -1,0 +1,255 @@
+"""TensorRT and TensorRT-RTX: two slots, each with a stream, fixed buffers and one captured graph.
+
+The background's share runs once per scene, and what it gives stays on the GPU. Where the GPU has
+memory of its own a frame is copied in and its mask and depth are copied out; where it shares the
+host's (Jetson) nothing is copied.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.errors import EdgeError, missing
+from edge.manifest import BuildMismatch, Manifest, Tensor
+from edge.runtime.backend import SLOTS, Plane
+from edge.runtime.cuda import Cuda, Pinned
+
+_loggers: dict[str, Any] = {}
+CACHE = "frame.cache"
+"""What TensorRT-RTX compiled for this GPU, beside the plan: the next start needs no compiling."""
+
+
+def load(module: str) -> ModuleType:
+    """TensorRT-RTX's wheels come with or without their outer package; both hold the bindings."""
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        try:
+            return importlib.import_module(f"{module}_bindings")
+        except ModuleNotFoundError as error:
+            raise missing(module) from error
+
+
+def logger(trt: ModuleType) -> Any:
+    """A logger that keeps what TensorRT complains of, in `said`. It takes one per process."""
+    if trt.__name__ not in _loggers:
+
+        class Kept(trt.ILogger):  # type: ignore[name-defined,misc]
+            def __init__(self) -> None:
+                trt.ILogger.__init__(self)
+                self.said: list[str] = []
+
+            def log(self, severity: Any, message: str) -> None:
+                if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
+                    self.said.append(message)
+
+        _loggers[trt.__name__] = Kept()
+    _loggers[trt.__name__].said.clear()
+    return _loggers[trt.__name__]
+
+
+def _bytes(tensor: Tensor) -> int:
+    return int(np.prod(tensor.shape)) * np.dtype(tensor.dtype).itemsize
+
+
+class _Slot:
+    """One frame's way through the GPU.
+
+    pinned: what crosses between host and GPU, by name; device: the address of every tensor.
+    """
+
+    def __init__(self, cuda: Cuda) -> None:
+        self.stream, self.done = cuda.stream(), cuda.event()
+        self.pinned: dict[str, Pinned] = {}
+        self.device: dict[str, int] = {}
+        self.owned: list[int] = []
+        self.frame: Any = None
+        self.background: Any = None
+        self.graph: Any = None
+
+
+class TensorRt:
+    """Backend of the targets `tensorrt` and `tensorrt-rtx`."""
+
+    def __init__(
+        self, folder: Path, manifest: Manifest, fold: bool, cuda: Cuda, trt: ModuleType
+    ) -> None:
+        self._folder, self._manifest, self._cuda, self._trt = folder, manifest, cuda, trt
+        self._log = logger(trt)
+        self._unfolded = bool(manifest.scene) and not fold
+        self._takes_bg = any(tensor.name == "bg" for tensor in manifest.inputs)
+        if manifest.sm and cuda.capability not in manifest.sm:
+            raise BuildMismatch(
+                f"{folder} was built for SM {', '.join(map(str, manifest.sm))}, this GPU is SM"
+                f" {cuda.capability}; build it for this one: {manifest.command} --sm"
+                f" {cuda.capability}"
+            )
+        cuda.activate()
+        self._runtime = trt.Runtime(self._log)
+        self._frame = self._engine(manifest.engine)
+        self._background = self._engine(manifest.background) if manifest.scene else None
+        self._config, self._cache = self._rtx_config()
+        bg = Tensor("bg", (1, *manifest.imgsz, 3), "uint8")
+        self._slots = [self._slot(bg) for _ in range(SLOTS)]
+        self.frames = [self._view(slot, "fg_bg", bg)[0] for slot in self._slots]
+        self.outputs: list[dict[str, Plane]] = [
+            {
+                tensor.name: self._view(slot, tensor.name, tensor)[0, 0]
+                for tensor in manifest.outputs
+            }
+            for slot in self._slots
+        ]
+
+    # ------------------------------------------------------------------ opening
+
+    def _engine(self, name: str) -> Any:
+        """A plan on the GPU; BuildMismatch with TensorRT's own words where it does not fit."""
+        engine = self._runtime.deserialize_cuda_engine((self._folder / name).read_bytes())
+        if engine is None:
+            why = "; ".join(self._log.said) or "it gave no reason"
+            raise BuildMismatch(
+                f"{self._manifest.runtime[0]} {self._trt.__version__} cannot load"
+                f" {self._folder / name}: {why}; build it on this machine:"
+                f" {self._manifest.command}"
+            )
+        return engine
+
+    def _rtx_config(self) -> tuple[Any, Any]:
+        """TensorRT-RTX compiles kernels when a plan is opened, and captures graphs by itself."""
+        if self._manifest.target != "tensorrt-rtx":
+            return None, None
+        config = self._frame.create_runtime_config()
+        cache = config.create_runtime_cache()
+        file = self._folder / CACHE
+        if file.is_file():
+            cache.deserialize(file.read_bytes())  # of another GPU or version: it compiles anew
+        config.set_runtime_cache(cache)
+        config.cuda_graph_strategy = self._trt.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
+        return config, cache
+
+    def _slot(self, bg: Tensor) -> _Slot:
+        manifest, cuda = self._manifest, self._cuda
+        slot = _Slot(cuda)
+        crossing = [bg] if manifest.scene or self._takes_bg else []
+        crossing += [Tensor("fg_bg", bg.shape, bg.dtype), *manifest.outputs]
+        for tensor in crossing:
+            memory = slot.pinned[tensor.name] = cuda.pinned(_bytes(tensor))
+            memory.array[:] = 0
+            if cuda.integrated:
+                slot.device[tensor.name] = memory.device
+        for tensor in (*crossing, *manifest.scene):
+            if tensor.name not in slot.device:
+                slot.device[tensor.name] = cuda.device(_bytes(tensor))
+                slot.owned.append(slot.device[tensor.name])
+        slot.frame = self._context(self._frame, self._config, slot)
+        if self._background is not None:
+            slot.background = self._context(self._background, None, slot)
+        return slot
+
+    def _context(self, engine: Any, config: Any, slot: _Slot) -> Any:
+        context = (
+            engine.create_execution_context(config) if config else engine.create_execution_context()
+        )
+        for index in range(engine.num_io_tensors):
+            name = engine.get_tensor_name(index)
+            if not context.set_tensor_address(name, slot.device[name]):
+                raise EdgeError(f"{self._folder}: TensorRT refuses the buffer of {name}")
+        return context
+
+    @staticmethod
+    def _view(slot: _Slot, name: str, tensor: Tensor) -> npt.NDArray[Any]:
+        return slot.pinned[name].array.view(tensor.dtype).reshape(tensor.shape)
+
+    # ------------------------------------------------------------------ running
+
+    def set_background(self, bg: npt.NDArray[np.uint8]) -> None:
+        self._cuda.activate()
+        for slot in self._slots:
+            if "bg" in slot.pinned:
+                np.copyto(slot.pinned["bg"].array, bg.reshape(-1))
+                self._copy_in(slot, "bg")
+            if slot.background is not None:
+                self._execute(slot.background, slot)
+            self._cuda.synchronize(slot.stream)
+            if slot.graph is None:
+                self._warm_up(slot)
+        self._keep_cache()
+
+    def _warm_up(self, slot: _Slot) -> None:
+        """Once by hand, for what is done at first use only, and once to be captured."""
+        cuda = self._cuda
+        self._enqueue(slot)
+        cuda.synchronize(slot.stream)
+        if cuda.graphs and self._config is None:
+            cuda.begin(slot.stream)
+            self._enqueue(slot)
+            slot.graph = cuda.end(slot.stream)
+
+    def _keep_cache(self) -> None:
+        if self._cache is None or (self._folder / CACHE).is_file():
+            return
+        draft = self._folder / f".{CACHE}.part"
+        try:
+            draft.write_bytes(bytes(self._cache.serialize()))
+            os.replace(draft, self._folder / CACHE)
+        except OSError:  # a build on a read-only disk compiles at each start
+            draft.unlink(missing_ok=True)
+
+    def _copy_in(self, slot: _Slot, name: str) -> None:
+        if not self._cuda.integrated:
+            self._cuda.copy_in(slot.device[name], slot.pinned[name], slot.stream)
+
+    def _execute(self, context: Any, slot: _Slot) -> None:
+        if not context.execute_async_v3(self._cuda.handle(slot.stream)):
+            why = "; ".join(self._log.said) or "it gave no reason"
+            raise EdgeError(f"TensorRT cannot run {self._manifest.name}: {why}")
+
+    def _enqueue(self, slot: _Slot) -> None:
+        """All of a frame's work, in order."""
+        self._copy_in(slot, "fg_bg")
+        if self._unfolded:
+            self._execute(slot.background, slot)
+        self._execute(slot.frame, slot)
+        if not self._cuda.integrated:
+            for tensor in self._manifest.outputs:
+                memory, address = slot.pinned[tensor.name], slot.device[tensor.name]
+                self._cuda.copy_out(memory, address, slot.stream)
+
+    def run(self, slot: int) -> None:
+        self.start(slot)
+        self.finish(slot)
+
+    def start(self, slot: int) -> None:
+        way = self._slots[slot]
+        self._cuda.activate()
+        if way.graph is not None:
+            self._cuda.launch(way.graph, way.stream)
+        else:
+            self._enqueue(way)
+        self._cuda.record(way.done, way.stream)
+
+    def finish(self, slot: int) -> None:
+        self._cuda.activate()
+        self._cuda.wait(self._slots[slot].done)
+
+    def close(self) -> None:
+        cuda = self._cuda
+        cuda.activate()
+        for slot in self._slots:
+            cuda.synchronize(slot.stream)
+            if slot.graph is not None:
+                cuda.free_graph(slot.graph)
+            slot.frame = slot.background = None
+            for address in slot.owned:
+                cuda.free_device(address)
+            cuda.free_event(slot.done)
+            cuda.free_stream(slot.stream)
+        self._slots, self.frames, self.outputs = [], [], []
+        self._frame = self._background = self._config = self._cache = self._runtime = None

@@ -1,0 +1,245 @@
+"""The TensorRT backend on a fake GPU that does everything late: order, lifetimes, one capture."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+import edge
+from edge.build import Plan, write
+from edge.errors import EdgeError
+from edge.manifest import BuildMismatch, sha256
+from edge.runtime import cuda as drivers
+from edge.runtime import tensorrt
+from edge.runtime.backend import SLOTS
+from edge.samples.sample import Sample
+
+from .fake_gpu import FakeCuda, FakeTrt
+
+GPUS = {
+    "tensorrt": ("tensorrt", FakeCuda),
+    "pycuda, without graphs": ("tensorrt", lambda: FakeCuda(graphs=False)),
+    "a Jetson, without copies": ("tensorrt", lambda: FakeCuda(integrated=True)),
+    "tensorrt-rtx": ("tensorrt-rtx", FakeCuda),
+}
+
+
+class Bench:
+    """A build for a GPU, made of ONNX files in place of plans, and what it runs on."""
+
+    def __init__(self, folder: Path, cuda: FakeCuda, trt: FakeTrt) -> None:
+        self.folder, self.cuda, self.trt = folder, cuda, trt
+
+    def expected(self, bg: np.ndarray, frame: np.ndarray) -> list[np.ndarray]:
+        """Mask and depth of the build's own graphs, by ONNX Runtime without its optimiser."""
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.intra_op_num_threads = 1
+        first, second = (
+            onnxruntime.InferenceSession(str(self.folder / name), options)
+            for name in ("background.onnx", "frame.onnx")
+        )
+        names = [value.name for value in first.get_outputs()]
+        scene = dict(zip(names, first.run(names, {"bg": bg[None]}), strict=True))
+        found = second.run(["mask", "depth"], {"fg_bg": frame[None], **scene})
+        return [np.asarray(output)[0, 0] for output in found]
+
+
+@pytest.fixture
+def gpu(
+    plan: Callable[..., Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], Bench]:
+    def make(name: str, version: str = "11.4.0") -> Bench:
+        target, driver = GPUS[name]
+        cuda = driver()
+        trt = FakeTrt(cuda, version)
+        monkeypatch.setattr("edge.engines.tensorrt.installed", lambda target: True)
+        monkeypatch.setattr("edge.engines.tensorrt.load", lambda module: trt)
+        monkeypatch.setattr("edge.engines.tensorrt.count_layers", lambda plan: (None, None))
+        monkeypatch.setattr(
+            "edge.engines.tensorrt.build_plan", lambda graph, module, sms: graph.read_bytes()
+        )
+        monkeypatch.setattr(tensorrt, "load", lambda module: trt)
+        monkeypatch.setattr(drivers, "driver", lambda name: cuda)
+        place = tmp_path / target
+        sms = (86,) if target == "tensorrt-rtx" else ()
+        write(plan(target, "int8", sms), place, time.monotonic())
+        return Bench(place, cuda, trt)
+
+    return make
+
+
+@pytest.mark.parametrize("fold", [True, False], ids=["folded", "unfolded"])
+@pytest.mark.parametrize("name", GPUS)
+def test_the_answers_are_those_of_the_graphs(
+    name: str, fold: bool, gpu: Callable[[str], Bench], samples: list[Sample]
+) -> None:
+    bench = gpu(name)
+    with edge.open(bench.folder, fold=fold) as h:
+        for scene in (0, 4):
+            edge.set_background(h, samples[scene].bg)
+            for sample in samples[scene : scene + 3]:
+                true = bench.expected(samples[scene].bg, sample.fg_bg)
+                for found in (
+                    edge.infer(h, sample.fg_bg),
+                    edge.wait(h, edge.submit(h, sample.fg_bg)),
+                ):
+                    for a, b in zip(found, true, strict=True):
+                        assert np.array_equal(a, b)
+
+
+@pytest.mark.parametrize("name", GPUS)
+def test_two_frames_under_way_do_not_mix(
+    name: str, gpu: Callable[[str], Bench], samples: list[Sample]
+) -> None:
+    bench = gpu(name)
+    frames = [sample.fg_bg for sample in samples]
+    with edge.open(bench.folder) as h:
+        edge.set_background(h, samples[0].bg)
+        tickets = [edge.submit(h, frames[0])]
+        for number in range(1, 7):
+            tickets.append(edge.submit(h, frames[number]))
+            mask, _ = edge.wait(h, tickets[number - 1])
+            true, _ = bench.expected(samples[0].bg, frames[number - 1])
+            assert np.array_equal(mask, true)
+        edge.wait(h, tickets[-1])
+
+
+@pytest.mark.parametrize("name", GPUS)
+def test_after_warming_up_nothing_is_allocated_moved_or_captured(
+    name: str, gpu: Callable[[str], Bench], samples: list[Sample]
+) -> None:
+    bench = gpu(name)
+    cuda = bench.cuda
+    with edge.open(bench.folder) as h:
+        edge.set_background(h, samples[0].bg)
+        own = cuda.graphs and not name.endswith("rtx")
+        assert cuda.made.count("graph") == (SLOTS if own else 0)
+        made, contexts = list(cuda.made), len(bench.trt._contexts)
+        where = [p.ctypes.data for planes in h.backend.outputs for p in planes.values()]
+        cuda.done.clear()
+        for number in range(40):
+            edge.infer(h, samples[number % 4].fg_bg)
+        assert cuda.done == (["run"] if cuda.integrated else ["in", "run", "out", "out"]) * 40
+        edge.set_background(h, samples[4].bg)
+        assert cuda.made == made
+        assert len(bench.trt._contexts) == contexts
+        assert where == [p.ctypes.data for planes in h.backend.outputs for p in planes.values()]
+
+
+@pytest.mark.parametrize("name", GPUS)
+def test_closing_gives_everything_back_and_answers_outlive_it(
+    name: str, gpu: Callable[[str], Bench], samples: list[Sample]
+) -> None:
+    bench = gpu(name)
+    h = edge.open(bench.folder)
+    edge.set_background(h, samples[0].bg)
+    mask, _ = edge.infer(h, samples[1].fg_bg)
+    assert mask is not None
+    before = mask.copy()
+    edge.submit(h, samples[2].fg_bg)
+    edge.close(h)
+    edge.close(h)
+    assert (bench.cuda.memory, bench.cuda.streams, bench.cuda.live_graphs) == ({}, {}, [])
+    assert np.array_equal(mask, before)
+
+
+def test_two_threads_with_two_handles(gpu: Callable[[str], Bench], samples: list[Sample]) -> None:
+    bench = gpu("tensorrt")
+    failed: list[object] = []
+
+    def work(scene: int) -> None:
+        with edge.open(bench.folder) as h:
+            edge.set_background(h, samples[scene].bg)
+            for number in range(25):
+                frame = samples[scene + number % 4].fg_bg
+                mask, _ = edge.infer(h, frame)
+                if number % 6 == 0:
+                    true = bench.expected(samples[scene].bg, frame)[0]
+                    failed.extend([] if np.array_equal(mask, true) else [number])
+
+    threads = [threading.Thread(target=work, args=(scene,)) for scene in (0, 4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    assert {thread.ident for thread in threads} <= bench.cuda.threads
+
+
+def test_what_rtx_compiled_is_kept_beside_the_plan(
+    gpu: Callable[[str], Bench], samples: list[Sample]
+) -> None:
+    bench = gpu("tensorrt-rtx")
+    for _ in range(2):
+        with edge.open(bench.folder) as h:
+            edge.set_background(h, samples[0].bg)
+    assert (bench.folder / tensorrt.CACHE).read_bytes() == b"compiled kernels"
+    assert bench.trt._cache_given == [b"compiled kernels"]
+    config = next(c for c in bench.trt._contexts if c is not None)
+    assert config.cuda_graph_strategy == "whole"
+
+
+def test_a_gpu_of_another_generation_is_refused(gpu: Callable[[str], Bench]) -> None:
+    bench = gpu("tensorrt-rtx")
+    bench.cuda.capability = 89
+    with pytest.raises(BuildMismatch, match=r"for SM 86, this GPU is SM 89; .*--sm 89"):
+        edge.open(bench.folder)
+
+
+def test_another_version_is_refused(gpu: Callable[[str], Bench]) -> None:
+    bench = gpu("tensorrt")
+    bench.trt.__version__ = "10.3.0"
+    with pytest.raises(BuildMismatch, match=r"built with tensorrt 11\.4\.0, found 10\.3\.0"):
+        edge.open(bench.folder)
+
+
+def test_a_plan_that_cannot_be_loaded_is_refused_in_tensorrts_words(
+    gpu: Callable[[str], Bench],
+) -> None:
+    bench = gpu("tensorrt")
+    engine, manifest = bench.folder / "frame.engine", bench.folder / "manifest.json"
+    before = sha256(engine)
+    engine.write_bytes(b"of another machine")
+    line = f'"frame.engine": "{before}"'
+    manifest.write_text(manifest.read_text().replace(line, line.replace(before, sha256(engine))))
+    with pytest.raises(BuildMismatch, match=r"frame\.engine: the plan was made for another GPU"):
+        edge.open(bench.folder)
+
+
+def test_work_that_fails_is_an_error(gpu: Callable[[str], Bench], samples: list[Sample]) -> None:
+    bench = gpu("pycuda, without graphs")
+    with edge.open(bench.folder) as h:
+        edge.set_background(h, samples[0].bg)
+        bench.trt._broken = True
+        with pytest.raises(EdgeError, match=r"cannot run .*: an illegal memory access"):
+            edge.infer(h, samples[1].fg_bg)
+
+
+def test_an_unknown_library_and_a_missing_gpu_are_refused(no_gpu: None) -> None:
+    with pytest.raises(EdgeError, match=r"unknown --cuda-backend 'opencl'; known: auto, cuda-pyt"):
+        drivers.driver("opencl")
+    with pytest.raises(EdgeError, match=r"no GPU that can be used here|needs `cuda`"):
+        drivers.driver()
+
+
+@pytest.mark.gpu
+def test_the_real_gpu_gives_what_the_cpu_gives(
+    plan: Callable[..., Plan], tmp_path: Path, samples: list[Sample]
+) -> None:
+    """The one test that runs a plan: TensorRT-RTX or TensorRT, whichever is installed."""
+    name = "tensorrt-rtx" if drivers.there("tensorrt_rtx") else "tensorrt"
+    write(plan(name, "fp32"), tmp_path / "gpu", time.monotonic())
+    bench = Bench(tmp_path / "gpu", FakeCuda(), None)  # type: ignore[arg-type]
+    with edge.open(bench.folder) as h:
+        edge.set_background(h, samples[0].bg)
+        for sample in samples[:4]:
+            true = bench.expected(samples[0].bg, sample.fg_bg)
+            for a, b in zip(edge.infer(h, sample.fg_bg), true, strict=True):
+                assert np.abs(np.asarray(a) - b).max() < 0.02
