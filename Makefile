@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test check bench-peers performance accuracy clean
+.PHONY: run test check bench-peers performance accuracy aarch64 clean
 
 run: .venv/run
 	$(BIN)/edge build --precision int8
@@ -32,6 +32,14 @@ performance: .venv/run
 DATA ?= ../shared/data
 accuracy: .venv/run
 	$(BIN)/python -m benchmarks.accuracy $(DATA) $(if $(TEACHER),--teacher $(TEACHER))
+
+# Whether everything that a Jetson installs is there for its processor; $(PYTHON) is the Python that
+# it has (3.10 on JetPack 6).
+aarch64:
+	$(PYTHON) -m pip download --quiet --disable-pip-version-check -c constraints.txt \
+	    --only-binary=:all: $(foreach glibc,2_17 2_24 2_26 2_27 2_28 2_31,--platform manylinux_$(glibc)_aarch64) \
+	    --platform manylinux2014_aarch64 --dest build/aarch64 '.[onnxruntime,cuda]'
+	ls build/aarch64
 
 # What running needs: no torch.
 .venv/run: pyproject.toml constraints.txt | $(BIN)/python

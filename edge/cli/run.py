@@ -159,8 +159,8 @@ def run(
     with ExitStack() as stack:
         channels = []
         for number, (source, scene) in enumerate(zip(sources, scenes, strict=True), 1):
-            camera = stack.enter_context(Camera(source, wake))
             h = stack.enter_context(edge.open(place, threads, cuda=cuda_backend))
+            camera = stack.enter_context(Camera(source, wake))
             target = out if len(sources) == 1 or out is None else out / f"{number}.mp4"
             fps = camera.fps or DEFAULT_FPS
             channels.append(Channel(View(camera, h, scene), camera.name, fps, out=target))
