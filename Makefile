@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test check bench-peers performance accuracy aarch64 clean
+.PHONY: run test check bench-peers performance accuracy zoo aarch64 clean
 
 run: .venv/run
 	$(BIN)/edge build --precision int8
@@ -32,6 +32,10 @@ performance: .venv/run
 DATA ?= ../shared/data
 accuracy: .venv/run
 	$(BIN)/python -m benchmarks.accuracy $(DATA) $(if $(TEACHER),--teacher $(TEACHER))
+
+# The bundled networks from the data in $(DATA), with $(TEACHER) to label depth; goes on after a kill.
+zoo: .venv/test
+	$(BIN)/python -m benchmarks.zoo $(DATA) --teacher $(TEACHER)
 
 # Whether everything that a Jetson installs is there for its processor; $(PYTHON) is the Python that
 # it has (3.10 on JetPack 6).

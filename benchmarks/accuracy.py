@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -51,6 +52,7 @@ RENDERED = (96, 777)
 BUILDS = ("fp32", "int8")
 LEVELS = range(5, 105, 5)
 """Thresholds from which the absolute difference gets its best."""
+RESULTS = "accuracy.json"
 STILL = 2.0
 """Grey levels of noise between two pictures of a still scene."""
 
@@ -250,16 +252,16 @@ def of_nothing(networks: list[Network]) -> list[str]:
     return table(heads, [*rows, ["changed between two pictures of a still scene", *changed]])
 
 
-def of_depth(
+def depths_of(
     networks: list[Network], sources: dict[str, list[Sample]], teacher: Teacher | None
-) -> list[str]:
-    """AbsRel and delta1 of the whole picture, and of what is new in it."""
+) -> dict[str, dict[str, dict[str, float]]]:
+    """[source][network]: AbsRel and delta1 of the whole picture, and (`new_...`) of what is new."""
     finders: dict[str, Callable[[Sample], npt.NDArray[np.float32] | None]] = {}
     if teacher is not None:
         finders["teacher"] = lambda sample: teacher(sample.fg_bg)
     for network in networks:
         finders[network.title] = lambda s, n=network: n.answer(s.bg, s.fg_bg)[1]  # type: ignore[misc]
-    rows = []
+    found: dict[str, dict[str, dict[str, float]]] = {source: {} for source in sources}
     for source, samples in sources.items():
         for title, find in finders.items():
             whole, things = [], []
@@ -270,14 +272,23 @@ def of_depth(
                 whole.append(depth_scores(depth, sample.depth))
                 if new.any():
                     things.append(depth_scores(depth, sample.depth, new))
-            cells = [
-                f"{means(scores)[key]:.4f}" if scores else "-"
-                for scores in (whole, things)
-                for key in ("abs_rel", "delta1")
-            ]
-            rows.append([source, title, *cells])
+            found[source][title] = means(whole) | (
+                {f"new_{key}": value for key, value in means(things).items()} if things else {}
+            )
+    return found
+
+
+def of_depth(depths: dict[str, dict[str, dict[str, float]]]) -> list[str]:
+    keys = ("abs_rel", "delta1", "new_abs_rel", "new_delta1")
     heads = ["", "", "AbsRel", "delta1", "AbsRel of what is new", "delta1 of what is new"]
-    return table(heads, rows)
+    return table(
+        heads,
+        (
+            [source, title, *(f"{scores[key]:.4f}" if key in scores else "-" for key in keys)]
+            for source, by in depths.items()
+            for title, scores in by.items()
+        ),
+    )
 
 
 def rgbd(folder: Path) -> list[Sample]:
@@ -291,6 +302,25 @@ def rgbd(folder: Path) -> list[Sample]:
         nothing = np.zeros(picture.shape[:2], np.uint8)
         found.append(Sample(path.stem, picture, picture, nothing, near, True))
     return found
+
+
+def document(
+    networks: list[Network], plain: Differences, depths: dict[str, dict[str, dict[str, float]]]
+) -> dict[str, Any]:
+    """What a card is written from: the scores of each network by name and precision."""
+    found: dict[str, Any] = {}
+    for n in networks:
+        clean = n.counts[CLEAN]
+        found.setdefault(n.name, {})[n.precision] = {
+            "f_measure": {scene: c.scores()["f_measure"] for scene, c in clean.items()},
+            "lost": {c: mean_f(clean) - mean_f(n.counts[c]) for c in DISTURBANCES},
+            "empty": {c: float(np.mean(n.empty[c])) for c in DISTURBANCES},
+            "still": float(np.mean(n.changed)),
+            "depth": {source: by[n.title] for source, by in depths.items()},
+            "left_out": list(n.left_out),
+        }
+    best = {scene: plain.best_of(scene) for scene in plain.counts[CLEAN][plain.best()]}
+    return {"machine": machine(), "absolute_difference": best, "networks": found}
 
 
 def page(networks: list[Network], samples: list[tuple[str, Sample]], out: Path) -> None:
@@ -339,7 +369,7 @@ def main(words: list[str]) -> int:
         scenes = {"rendered scenes": [Rendered(count, seed=seed)[i] for i in range(count)]}
         if (given.data / "rgbd").is_dir():
             scenes["RGB-D, nothing new"] = rgbd(given.data / "rgbd")
-        depth = of_depth(networks, scenes, teacher)
+        depths = depths_of(networks, scenes, teacher)
         page(networks, samples, given.out)
     where = machine()
     print(
@@ -350,9 +380,10 @@ def main(words: list[str]) -> int:
         "Masks": of_sequences(networks, plain),
         "Disturbed": of_disturbances(networks, plain),
         "Nothing new": of_nothing(networks),
-        "Depth": depth,
+        "Depth": of_depth(depths),
     }.items():
         print("\n".join(["", f"### {title}", "", *lines]))
+    (given.out / RESULTS).write_text(json.dumps(document(networks, plain, depths), indent=2))
     note(f"pictures: {given.out / 'index.html'}")
     return 0
 
