@@ -14,13 +14,16 @@ import numpy.typing as npt
 
 import edge
 from benchmarks.pictures import Answer
+from benchmarks.stats import summary
 from benchmarks.worker import load_samples, mask_scores
 from edge.accuracy import depth_scores, means
+from edge.blobs import blobs
 from edge.gate import Gate
 from edge.runtime.backend import SLOTS
 from edge.runtime.handle import Handle, Outputs
 from edge.samples.sample import Sample
 
+COLD = 100
 FRAME_MS = 40.0
 """Time between two samples of a sequence, for the gate's largest age."""
 
@@ -61,7 +64,9 @@ class BuildWorker:
     def __init__(self, job: BuildJob) -> None:
         cv2.setNumThreads(1)
         self.job = job
+        start = time.perf_counter()
         self.h: Handle = edge.open(job.build, job.threads, fold=job.fold, cuda=job.cuda)
+        self.opened_ms = 1e3 * (time.perf_counter() - start)
         self.samples = load_samples(job.samples)
         self.scene = ""
         self.at = 0
@@ -81,6 +86,54 @@ class BuildWorker:
         """Copies of mask and depth of a sample."""
         self.show(name, sample)
         return as_float(edge.infer(self.h, edge.fit(self.h, sample.fg_bg)))
+
+    def cold(self) -> dict[str, float]:
+        """What a start costs, in milliseconds: opening (files checked, plan loaded), the first
+        background (its graph, compiling it in, warming up), the first frame, and the median of the
+        first COLD. Asked for before anything else."""
+        name, sample = self.samples[0]
+        start = time.perf_counter()
+        self.show(name, sample)
+        background = 1e3 * (time.perf_counter() - start)
+        times = self.frames(COLD)["latency"]
+        return {
+            "open_ms": round(self.opened_ms, 2),
+            "background_ms": round(background, 2),
+            "first_ms": round(times[0], 4),
+            "first_100_ms": round(median(times), 4),
+        }
+
+    def paced(self, fps: float, count: int) -> dict[str, Any]:
+        """Frames that come at a camera's rate: what an idle core's clock and caches make of it.
+
+        A frame that is due while an older one is still at work is dropped; one that is done after
+        the next was due missed its deadline.
+        """
+        period, first = 1 / fps, self.samples[0][0]
+        pictures = [sample.fg_bg for name, sample in self.samples if name == first]
+        self.show(*self.samples[0])
+        latency: list[float] = []
+        missed = dropped = turn = 0
+        start = time.perf_counter()
+        while turn < count:
+            if (ahead := start + turn * period - time.perf_counter()) > 0:
+                time.sleep(ahead)
+            begin = time.perf_counter()
+            edge.infer(self.h, edge.fit(self.h, pictures[turn % len(pictures)]))
+            end = time.perf_counter()
+            latency.append(1e3 * (end - begin))
+            behind = max(0, int((end - start) / period) - turn)
+            missed += behind > 0
+            dropped += min(behind - 1, count - 1 - turn) if behind else 0
+            turn += max(1, behind)
+        took = time.perf_counter() - start
+        return {
+            "fps": fps,
+            "fps_paced": round(len(latency) / max(took, count * period), 2),
+            "end_to_end_ms": summary(latency),
+            "deadline_misses": missed,
+            "dropped_frames": dropped,
+        }
 
     def accuracy(self, reference: bool) -> dict[str, dict[str, float]]:
         depths: list[dict[str, float]] = []
@@ -150,16 +203,19 @@ class BuildWorker:
 
     def frames(self, count: int) -> dict[str, list[float]]:
         """Changing the background between scenes is not a frame's work and not timed."""
-        times: dict[str, list[float]] = {"preprocess": [], "latency": []}
+        times: dict[str, list[float]] = {"preprocess": [], "latency": [], "postprocess": []}
         for _ in range(count):
             name, sample = self.samples[self.at]
             self.at = (self.at + 1) % len(self.samples)
             self.show(name, sample)
-            start = time.perf_counter()
+            marks = [time.perf_counter()]
             fitted = edge.fit(self.h, sample.fg_bg)
-            middle = time.perf_counter()
-            edge.infer(self.h, fitted)
-            end = time.perf_counter()
-            times["preprocess"].append(1e3 * (middle - start))
-            times["latency"].append(1e3 * (end - middle))
+            marks.append(time.perf_counter())
+            mask, depth = edge.infer(self.h, fitted)
+            marks.append(time.perf_counter())
+            if mask is not None:
+                blobs(mask, depth, sample.fg_bg.shape[:2])
+            marks.append(time.perf_counter())
+            for stage, begin, end in zip(times, marks, marks[1:], strict=False):
+                times[stage].append(1e3 * (end - begin))
         return times

@@ -23,6 +23,7 @@ from benchmarks.machine import machine
 from benchmarks.peers import RUNS, SUBTRACTORS, OnnxJob, SubtractorJob
 from benchmarks.pictures import sheet
 from benchmarks.stats import ENOUGH, summary
+from benchmarks.watcher import Watcher
 from benchmarks.worker import Job, serve
 from edge import manifest as manifests
 from edge.build import NETWORK, planned, write
@@ -41,6 +42,16 @@ Watch = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """report: docs/bench.md; picture: what the builds made of some frames; samples: every timed
+    frame, in milliseconds."""
+
+    report: dict[str, Any]
+    picture: Picture
+    samples: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
 class Settings:
     """samples, count: what is measured on, and at most how many of them.
 
@@ -49,6 +60,7 @@ class Settings:
     peers, peer_files: also measure OpenCV's subtractors, and ONNX files.
     cameras, camera_fps: also run each build with so many cameras at once.
     gate, max_age_ms: also score folded builds behind a gate (edge.gate).
+    fps: rate of the frames in the paced mode.
     overhead: also measure what the runtime's call adds to the backend's.
     cuda: library that drives a GPU (edge.open).
     """
@@ -67,19 +79,22 @@ class Settings:
     gate: float | None = None
     max_age_ms: float = MAX_AGE_MS
     overhead: bool = False
+    fps: float = 30.0
     cuda: str = "auto"
 
 
 class Measured:
     """One job in its process."""
 
-    def __init__(self, link: Connection, job: Job) -> None:
-        self.link, self.job = link, job
+    def __init__(self, link: Connection, job: Job, pid: int) -> None:
+        self.link, self.job, self.pid = link, job, pid
         self.described: dict[str, Any] = self.receive()
         self.scores: dict[str, dict[str, float]] = {}
         self.gated: dict[str, Any] = {}
         self.cameras: dict[str, Any] = {}
         self.overhead: dict[str, float] = {}
+        self.cold: dict[str, float] = {}
+        self.paced: dict[str, Any] = {}
         self.times: dict[str, list[float]] = {"preprocess": [], "latency": []}
         self.rss_peak_mb = 0.0
 
@@ -102,10 +117,11 @@ class Measured:
 
     def speed(self) -> dict[str, Any]:
         """The keys of the report that every measured thing has."""
-        total = [a + b for a, b in zip(*self.times.values(), strict=True)]
+        total = [
+            a + b for a, b in zip(self.times["preprocess"], self.times["latency"], strict=True)
+        ]
         return {
-            "latency_ms": summary(self.times["latency"]),
-            "preprocess_ms": summary(self.times["preprocess"]),
+            **{f"{stage}_ms": summary(times) for stage, times in self.times.items()},
             "end_to_end_ms": summary(total),
             "throughput_fps": round(1e3 * len(total) / sum(total), 1),
             "rss_peak_mb": self.rss_peak_mb,
@@ -113,14 +129,14 @@ class Measured:
 
 
 @contextmanager
-def _process(job: Job) -> Iterator[Measured]:
+def process(job: Job) -> Iterator[Measured]:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=serve, args=(theirs, job), daemon=True)
     process.start()
     theirs.close()
     try:
-        yield Measured(ours, job)
+        yield Measured(ours, job, process.pid or 0)
     finally:
         ours.close()
         process.kill()
@@ -157,11 +173,8 @@ def _with_references(builds: Sequence[Path], folder: Path) -> list[tuple[Path, P
     return pairs
 
 
-def bench(
-    builds: Sequence[Path], settings: Settings, watch: Watch
-) -> tuple[dict[str, Any], Picture]:
-    """Measure `builds` and their FP32 counterparts, and the peers that `settings` names: the report
-    as a document (docs/bench.md), and a picture of what the builds made of some frames."""
+def bench(builds: Sequence[Path], settings: Settings, watch: Watch) -> Outcome:
+    """Measure `builds` and their FP32 counterparts, and the peers that `settings` names."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-bench-")))
         pairs = _with_references(builds, folder)
@@ -174,11 +187,14 @@ def bench(
             depths.mkdir(parents=True, exist_ok=True)
             for fold in (True, False) if manifests.read(path).scene else (True,):
                 job = BuildJob(path, fold, settings.threads, frames, depths, settings.cuda)
-                ours[path, fold] = stack.enter_context(_process(job))
+                ours[path, fold] = stack.enter_context(process(job))
         sizes = sorted({manifests.read(path).imgsz for path in builds})
-        peers = [stack.enter_context(_process(job)) for job in _peer_jobs(settings, sizes, frames)]
+        peers = [stack.enter_context(process(job)) for job in _peer_jobs(settings, sizes, frames)]
         workers = [*ours.values(), *peers]
 
+        for step, measured in enumerate(ours.values()):
+            watch("start", step, len(ours))
+            measured.cold = measured.ask("cold")
         # FP32 comes first: where the samples have no depth, its own stands for the truth.
         for step, measured in enumerate(workers):
             watch("accuracy", step, len(workers))
@@ -187,7 +203,14 @@ def bench(
             for (_, fold), measured in ours.items():
                 if fold:
                     measured.gated = measured.ask("gated", settings.gate, settings.max_age_ms)
-        rounds = _time(workers, settings, watch)
+        watcher = Watcher([measured.pid for measured in workers])
+        rounds = take_turns(workers, settings, watch)
+        frames_paced = max(15, round(settings.fps * settings.duration))
+        for step, ((_, fold), measured) in enumerate(ours.items()):
+            watch("paced", step, len(ours))
+            if fold:
+                measured.paced = measured.ask("paced", settings.fps, frames_paced)
+        watched = watcher.found()
         if settings.overhead:
             for (_, fold), measured in ours.items():
                 if fold:
@@ -205,6 +228,7 @@ def bench(
             "machine": machine() | {"threads": settings.threads},
             "samples": samples,
             "method": {"seed": settings.seed, "rounds": rounds, "warmup_s": settings.warmup},
+            "watch": watched,
             "builds": [
                 _entry(key, ours[key], ours[references[key[0]], True], folder)
                 for key in sorted(ours, key=lambda key: not key[1])
@@ -212,7 +236,24 @@ def bench(
         }
         if peers:
             document["peers"] = [m.described | m.speed() | m.scores for m in peers]
-        return document, picture
+        return Outcome(document, picture, list(_samples(ours, peers)))
+
+
+def _samples(
+    ours: dict[tuple[Path, bool], Measured], peers: Sequence[Measured]
+) -> Iterator[dict[str, Any]]:
+    """Every timed frame, as a line of samples.jsonl."""
+    kinds = [*((fold, measured) for (_, fold), measured in ours.items())]
+    for folded, measured in [*kinds, *((None, peer) for peer in peers)]:
+        stages = [f"{stage}_ms" for stage in measured.times]
+        for number, values in enumerate(zip(*measured.times.values(), strict=True)):
+            rounded = (round(value, 5) for value in values)
+            yield {
+                "name": measured.described["name"],
+                "folded": folded,
+                "frame": number,
+                **dict(zip(stages, rounded, strict=True)),
+            }
 
 
 def _first(ours: dict[tuple[Path, bool], Measured], references: dict[Path, Path]) -> list[Job]:
@@ -242,7 +283,7 @@ def _cameras(build: Path, settings: Settings, frames: Path) -> dict[str, Any]:
     shares = [len(range(core, settings.cameras, cores)) for core in range(cores)]
     with ExitStack() as stack:
         workers = [
-            stack.enter_context(_process(CamerasJob(build, share, settings.camera_fps, frames)))
+            stack.enter_context(process(CamerasJob(build, share, settings.camera_fps, frames)))
             for share in shares
         ]
         start = time.time() + 0.5
@@ -310,7 +351,7 @@ def _picture(frames: Path, workers: Sequence[Measured]) -> Picture:
     return sheet([samples[i] for i in chosen], answers)
 
 
-def _time(workers: Sequence[Measured], settings: Settings, watch: Watch) -> int:
+def take_turns(workers: Sequence[Measured], settings: Settings, watch: Watch) -> int:
     """Interleaved rounds, each build once per round in random order; returns how many."""
     order = random.Random(settings.seed)
     block: dict[int, int] = {}
@@ -330,7 +371,7 @@ def _time(workers: Sequence[Measured], settings: Settings, watch: Watch) -> int:
         for index in turn:
             times = workers[index].ask("frames", block[index])
             for name, values in times.items():
-                workers[index].times[name] += values
+                workers[index].times.setdefault(name, []).extend(values)
         watch("speed", number + 1, ROUNDS)
     return ROUNDS
 
@@ -355,9 +396,12 @@ def _entry(
         "int8_layers": manifest["int8_layers"],
         "size_mb": manifest["size_mb"],
         **measured.speed(),
+        "cold": measured.cold,
         **measured.scores,
         "drop": drop(measured.scores, reference.scores),
     }
+    if measured.paced:
+        entry["paced"] = measured.paced
     if measured.gated:
         entry["gate"] = measured.gated
     if measured.overhead:

@@ -67,6 +67,7 @@ def _column(entry: Entry, report: dict[str, Any]) -> dict[str, str]:
         "p50, ms": _time(entry, base, "latency_ms", "p50"),
         "p90, ms": _time(entry, base, "latency_ms", "p90"),
         "p99, ms": _time(entry, base, "latency_ms", "p99"),
+        "p50 paced, ms": _number(entry["paced"]["end_to_end_ms"]["p50"], 2),
         "p50 not folded, ms": _unfolded(entry, report),
         "mask IoU": _score(entry, base, "mask", "iou"),
         "mask F-measure": _score(entry, base, "mask", "f_measure"),
@@ -90,6 +91,24 @@ def peer_rows(report: dict[str, Any]) -> list[list[str]]:
         score = _number(peer["mask"]["f_measure"], 4) if "mask" in peer else "-"
         ratios = [f"{p50 / b['latency_ms']['p50']:.2f}x as fast" for b in builds]
         lines.append([peer["name"], _number(p50, 2), score, *ratios])
+    return lines
+
+
+def pace_notes(report: dict[str, Any]) -> list[str]:
+    """Builds that cannot keep the pace, and what a start costs."""
+    lines = []
+    for entry in folded(report):
+        pace, cold = entry["paced"], entry["cold"]
+        if pace["deadline_misses"]:
+            lines.append(
+                f"{entry['name']} at {pace['fps']:g} fps: {pace['deadline_misses']} frames late,"
+                f" {pace['dropped_frames']} dropped, {pace['fps_paced']:g} fps reached."
+            )
+        if entry["precision"] != "fp32":
+            lines.append(
+                f"{entry['name']} starts in {cold['open_ms']:.0f} ms, takes a background in"
+                f" {cold['background_ms']:.0f} ms and its first frame in {cold['first_ms']:.2f} ms."
+            )
     return lines
 
 
@@ -149,17 +168,35 @@ def headline(report: dict[str, Any]) -> str:
 def notes(report: dict[str, Any]) -> list[str]:
     """What has to be known to read the table."""
     samples, where = report["samples"], report["machine"]
+    pause = 1e3 / folded(report)[0]["paced"]["fps"]
     lines = [
         f"{samples['count']} frames of {samples['sequences']} scenes ({samples['place']});"
         f" {where['processor']}, {where['threads']} of {where['cores']} cores.",
         "fps: native frame in hand to mask and depth in hand. p50 to p99: frame at network size to"
-        " outputs in hand. Not folded: the background graph runs at every frame.",
+        f" outputs in hand. Paced: as fps, but a frame every {pause:.0f} ms. Not folded: the"
+        " background graph runs at every frame.",
+    ]
+    if reason := report["watch"]["disturbed"]:
+        lines.append(f"Disturbed: {reason} meanwhile.")
+    lines += [
+        f"{entry['name']} is int8 by name: {entry['layers'] - entry['int8_layers']} of"
+        f" {entry['layers']} layers run in float."
+        for entry in folded(report)
+        if entry["precision"] == "int8"
+        and entry["layers"]
+        and 2 * entry["int8_layers"] < entry["layers"]
     ]
     if samples["depth"] == "fp32":
         lines.append("These samples have no depth: it is compared with FP32's own.")
     if samples["skipped"]:
         lines.append(f"{len(samples['skipped'])} samples could not be read and were left out.")
-    return [*lines, *gate_notes(report), *camera_notes(report), *overhead_notes(report)]
+    return [
+        *lines,
+        *pace_notes(report),
+        *gate_notes(report),
+        *camera_notes(report),
+        *overhead_notes(report),
+    ]
 
 
 def plain(report: dict[str, Any]) -> str:

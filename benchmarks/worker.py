@@ -45,7 +45,7 @@ class Compared(Worker, Protocol):
         """Milliseconds of the next `count` frames, going round the samples.
 
         preprocess: from the native frame to what the work takes; latency: from there to the
-        answer in hand.
+        answer in hand; postprocess, of builds: from there to the things in the mask.
         """
 
 

@@ -7,6 +7,7 @@ USAGE = 2
 ACCURACY_GATE = 3
 SPEED_GATE = 4
 MISMATCH = 5
+UNTRUSTWORTHY = 6
 
 EXTRAS = {
     "torch": "train",

@@ -10,7 +10,7 @@ import typer
 
 from edge.cli.build import default_build
 from edge.cli.options import CudaBackend, Json, Samples_, command_line, tell_skipped
-from edge.errors import ACCURACY_GATE, SPEED_GATE
+from edge.errors import ACCURACY_GATE, SPEED_GATE, UNTRUSTWORTHY
 from edge.progress import bar, note
 
 UNSEEN = "rendered:64:777"
@@ -56,6 +56,14 @@ def bench(
         bool, typer.Option("--overhead", help="Also what edge.infer adds to the backend's call.")
     ] = False,
     cuda_backend: CudaBackend = "auto",
+    fps: Annotated[float, typer.Option(min=0.1, help="Frames a second in the paced mode.")] = 30,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 6 if the machine was disturbed meanwhile.")
+    ] = False,
+    self_test: Annotated[
+        bool,
+        typer.Option("--self-test", help="Measure known times instead; exit 6 if 2 % off."),
+    ] = False,
     gate_drop: Annotated[
         Optional[float], typer.Option(help="Exit 3 if more IoU, F or delta1 is lost than this.")
     ] = None,
@@ -75,6 +83,9 @@ def bench(
     from edge.files import replacing
     from edge.runtime.cores import usable_cores
 
+    if self_test:
+        _self_test(as_json)
+        return
     places = builds or [default_build()]
     settings = Settings(
         samples=samples,
@@ -91,18 +102,21 @@ def bench(
         gate=gate,
         max_age_ms=max_age_ms,
         overhead=overhead,
+        fps=fps,
         cuda=cuda_backend,
     )
-    stages = ["samples", "accuracy", "speed", *(["cameras"] if cameras else [])]
+    stages = ["samples", "start", "accuracy", "speed", "paced", *(["cameras"] if cameras else [])]
     with bar() as progress:
         tasks = {name: progress.add_task(name, total=None) for name in stages}
-        report, picture = measure(
+        outcome = measure(
             places,
             settings,
             lambda what, done, total: progress.update(tasks[what], completed=done, total=total),
         )
+    report, picture = outcome.report, outcome.picture
     words: list[object] = ["edge", "bench", *places, "--samples", samples, "--count", count]
     words += ["--threads", settings.threads, "--duration", duration, "--seed", seed]
+    words += ["--fps", fps] if fps != 30 else []
     words += ["--peers"] if peers else []
     words += [word for file in settings.peer_files for word in ("--peer", file)]
     words += ["--cameras", cameras, "--camera-fps", camera_fps] if cameras else []
@@ -117,6 +131,8 @@ def bench(
             draft.write_bytes(cv2.imencode(".png", chart(report))[1].tobytes())
     with replacing(out / "report.json") as draft:
         draft.write_text(json.dumps(report, indent=2) + "\n")
+    with replacing(out / "samples.jsonl") as draft:
+        draft.write_text("".join(json.dumps(line) + "\n" for line in outcome.samples))
     with replacing(out / "report.md") as draft:
         draft.write_text(markdown(report, command_line(words)))
     if as_json:
@@ -136,3 +152,23 @@ def bench(
             f" asked are {gate_fps}"
         )
         raise typer.Exit(SPEED_GATE)
+    if strict and (reason := report["watch"]["disturbed"]):
+        note(
+            f"error: these figures are not to be trusted: {reason}; run it again on a quiet machine"
+        )
+        raise typer.Exit(UNTRUSTWORTHY)
+
+
+def _self_test(as_json: bool) -> None:
+    """Known times through the same processes, rounds and summaries as any build's."""
+    from benchmarks.selftest import ALLOWED, self_test
+
+    found = self_test()
+    if as_json:
+        print(json.dumps(found))
+    for row in found:
+        line = f"{row['true_ms']:g} ms are reported as {row['p50_ms']:.4f} ms"
+        note(f"{line}, {100 * row['error']:+.2f} %")
+    if any(abs(row["error"]) > ALLOWED for row in found):
+        note(f"error: more than {100 * ALLOWED:g} % off: this machine's clock or load forbids it")
+        raise typer.Exit(UNTRUSTWORTHY)

@@ -135,13 +135,13 @@ def _measured(runs: Path, samples: str, count: int, imgsz: str) -> list[Entry]:
         with bar() as progress:
             tasks = {
                 name: progress.add_task(name, total=None)
-                for name in ("samples", "accuracy", "speed")
+                for name in ("samples", "start", "accuracy", "speed", "paced")
             }
-            report, _ = bench(
+            report = bench(
                 builds,
                 Settings(samples=samples, count=count, threads=1, iterations=70, duration=1.0),
                 lambda what, done, all_: progress.update(tasks[what], completed=done, total=all_),
-            )
+            ).report
     tell_skipped(report["samples"]["skipped"])
     return [
         {

@@ -50,7 +50,8 @@ def test_the_report_says_how_full_the_machine_was(builds, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(benchmarks.run, "CAMERAS_S", 1.0)
     settings = replace(SETTINGS, cameras=3, camera_fps=5.0)
-    report, _ = bench([builds("openvino", "int8")], settings, lambda what, done, total: None)
+    outcome = bench([builds("openvino", "int8")], settings, lambda what, done, total: None)
+    report = outcome.report
     entry = next(e for e in report["builds"] if e["precision"] == "int8" and e["folded"])
     found = entry["cameras"]
     assert found["frames"] == 15

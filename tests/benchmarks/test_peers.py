@@ -41,7 +41,7 @@ def model(path: Path, shape: list[int], kind: int = TensorProto.FLOAT) -> Path:
 def report(builds, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     foreign = model(tmp_path_factory.mktemp("peer") / "foreign.onnx", [1, 3, 32, 48])
     settings = replace(SETTINGS, peers=True, peer_files=(foreign,), gate=5.0, overhead=True)
-    return bench([builds("openvino", "int8")], settings, watch)[0]
+    return bench([builds("openvino", "int8")], settings, watch).report
 
 
 def test_peers_stand_beside_the_builds(report: dict[str, Any]) -> None:

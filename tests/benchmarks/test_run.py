@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 import time
 from collections.abc import Callable
@@ -15,11 +16,14 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from benchmarks.run import Settings, bench, drop, worst_drop
+import edge
+from benchmarks.builds import BuildJob
+from benchmarks.run import Outcome, Settings, bench, drop, worst_drop
 from benchmarks.table import headline, markdown, plain
 from edge import manifest as manifests
 from edge.build import Plan, write
 from edge.errors import EdgeError
+from edge.samples.rendered import Rendered
 
 SETTINGS = Settings("rendered:6:4", 6, threads=1, warmup=0.0, duration=0.0, iterations=70)
 
@@ -29,8 +33,13 @@ def watch(what: str, done: int, total: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def report(builds) -> dict[str, Any]:
-    return bench([builds("openvino", "int8"), builds("onnxruntime", "int8")], SETTINGS, watch)[0]
+def outcome(builds) -> Outcome:
+    return bench([builds("openvino", "int8"), builds("onnxruntime", "int8")], SETTINGS, watch)
+
+
+@pytest.fixture(scope="module")
+def report(outcome: Outcome) -> dict[str, Any]:
+    return outcome.report
 
 
 def test_fp32_stands_beside_every_build(report: dict[str, Any]) -> None:
@@ -55,7 +64,8 @@ def test_the_report_has_the_keys_that_people_rely_on(report: dict[str, Any]) -> 
     assert report["samples"]["depth"] == "truth"
     for entry in report["builds"]:
         for name in ("latency_ms", "preprocess_ms", "end_to_end_ms"):
-            assert {"min", "mean", "p50", "p90", "p95", "p99", "max", "n"} == set(entry[name])
+            keys = {"min", "mean", "p50", "p90", "p95", "p99", "max", "n"}
+            assert keys | {"p50_interval", "p90_interval"} == set(entry[name])
         assert {"iou", "f_measure", "precision", "recall"} == set(entry["mask"])
         assert {"abs_rel", "rmse", "delta1"} == set(entry["depth"])
         assert entry["end_to_end_ms"]["mean"] >= entry["latency_ms"]["mean"]
@@ -64,6 +74,47 @@ def test_the_report_has_the_keys_that_people_rely_on(report: dict[str, Any]) -> 
     assert folded["latency_ms"]["n"] == 70
     assert folded["latency_ms"]["p90"] is not None
     assert folded["latency_ms"]["p99"] is None  # 70 samples say nothing about it
+
+
+def test_every_timed_frame_is_in_the_samples(outcome: Outcome) -> None:
+    for entry in outcome.report["builds"]:
+        mine = [
+            line for line in outcome.samples
+            if (line["name"], line["folded"]) == (entry["name"], entry["folded"])
+        ]  # fmt: skip
+        assert len(mine) == entry["latency_ms"]["n"]
+        whole = np.median([line["latency_ms"] for line in mine])
+        assert entry["latency_ms"]["p50"] == pytest.approx(whole, abs=1e-3)
+        assert entry["postprocess_ms"]["n"] == len(mine)
+
+
+def test_a_start_and_a_cameras_pace_are_measured_too(report: dict[str, Any]) -> None:
+    for entry in report["builds"][:4]:
+        cold, pace = entry["cold"], entry["paced"]
+        assert cold["background_ms"] > cold["first_ms"] > 0
+        assert cold["open_ms"] > 0
+        assert pace["fps"] == 30
+        assert pace["fps_paced"] <= 30.01
+        assert pace["end_to_end_ms"]["n"] + pace["dropped_frames"] == 15
+    assert {"others_share", "mhz", "throttled", "disturbed"} == set(report["watch"])
+
+
+@pytest.mark.parametrize("fps", [1e5, 4.0])
+def test_a_pace_that_cannot_be_kept_shows(fps: float, builds, tmp_path: Path) -> None:
+    samples = tmp_path / "samples.pickle"
+    rendered = Rendered(2, (64, 64), seed=5)
+    samples.write_bytes(pickle.dumps([("a", rendered[0]), ("a", rendered[1])]))
+    worker = BuildJob(builds("openvino", "int8"), True, 1, samples, tmp_path).open()
+    found = worker.paced(fps, 200 if fps > 100 else 3)
+    edge.close(worker.h)
+    if fps > 100:
+        assert found["deadline_misses"] > 0
+        assert found["dropped_frames"] > 0
+        assert found["fps_paced"] < fps / 2
+        assert found["end_to_end_ms"]["n"] + found["dropped_frames"] == 200
+    else:
+        assert (found["deadline_misses"], found["dropped_frames"]) == (0, 0)
+        assert found["fps_paced"] == pytest.approx(4, rel=0.1)
 
 
 def test_folding_changes_no_score_of_fp32(report: dict[str, Any]) -> None:
@@ -82,7 +133,7 @@ def test_a_spoiled_engine_shows_as_a_loss(plan: Callable[..., Plan], tmp_path: P
     values = numpy_helper.to_array(bias) + np.float32(20)
     bias.CopyFrom(numpy_helper.from_array(values, bias.name))
     write(replace(good, frame=frame, precision="fp16"), tmp_path / "spoiled", time.monotonic())
-    found, _ = bench([tmp_path / "spoiled"], SETTINGS, watch)
+    found = bench([tmp_path / "spoiled"], SETTINGS, watch).report
     lost, whose = worst_drop(found)
     assert lost > 0.1
     assert "spoiled" not in whose
@@ -101,9 +152,8 @@ def test_samples_without_depth_are_compared_with_fp32(builds, tmp_path: Path, sa
     for number, sample in enumerate(samples[:4]):
         cv2.imwrite(str(folder / "input" / f"{number}.png"), sample.fg_bg)
         cv2.imwrite(str(folder / "groundtruth" / f"{number}.png"), sample.mask)
-    found, picture = bench(
-        [builds("onnxruntime", "int8")], replace(SETTINGS, samples=str(folder)), watch
-    )
+    outcome = bench([builds("onnxruntime", "int8")], replace(SETTINGS, samples=str(folder)), watch)
+    found, picture = outcome.report, outcome.picture
     assert found["samples"]["depth"] == "fp32"
     fp32, int8 = found["builds"][:2]
     assert fp32["depth"]["delta1"] == 1.0
@@ -133,7 +183,7 @@ def test_drop_is_positive_where_something_was_lost() -> None:
 
 def test_the_table(report: dict[str, Any]) -> None:
     text = plain(report)
-    assert len(text.splitlines()) == 12
+    assert len(text.splitlines()) == 13
     assert "13 of 13" in text
     assert text.count("(lost") == 8
     assert "x as fast as FP32" in headline(report)
