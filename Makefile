@@ -54,12 +54,12 @@ aarch64:
 	$(PIP) -e '.[onnxruntime,openvino,tensorrt-rtx,train,dev]'
 	@touch $@ .venv/run
 
-# A real RTSP server for the tests; where it cannot be installed (no root, no apt) they are skipped.
+# A real RTSP server and a browser for the tests; without root and apt those tests are skipped.
 .venv/packages: tests/packages.txt | $(BIN)/python
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    export DEBIAN_FRONTEND=noninteractive; \
 	    { apt-get update -qq && apt-get install -qq --no-install-recommends $$(cat $<); } \
-	        >.venv/packages.log 2>&1 || echo "no RTSP server for the tests: see .venv/packages.log"; \
+	        >.venv/packages.log 2>&1 || echo "some tests will be skipped: see .venv/packages.log"; \
 	fi
 	@touch $@
 

@@ -69,7 +69,7 @@ def bench(
     ] = None,
     gate_fps: Annotated[Optional[float], typer.Option(help="Exit 4 if a build is slower.")] = None,
     out: Annotated[
-        Path, typer.Option(help="Folder of report.md, report.json and pictures.")
+        Path, typer.Option(help="Folder of report.html, .md, .json, samples.jsonl, pictures.")
     ] = Path("reports"),
     as_json: Json = False,
 ) -> None:
@@ -77,6 +77,7 @@ def bench(
     import cv2
 
     from benchmarks.chart import chart
+    from benchmarks.page import page
     from benchmarks.run import Settings, worst_drop
     from benchmarks.run import bench as measure
     from benchmarks.table import headline, markdown, notes, plain
@@ -133,13 +134,16 @@ def bench(
         draft.write_text(json.dumps(report, indent=2) + "\n")
     with replacing(out / "samples.jsonl") as draft:
         draft.write_text("".join(json.dumps(line) + "\n" for line in outcome.samples))
+    command = command_line(words)
     with replacing(out / "report.md") as draft:
-        draft.write_text(markdown(report, command_line(words)))
+        draft.write_text(markdown(report, command))
+    with replacing(out / "report.html") as draft:
+        draft.write_text(page(report, outcome.samples, picture, command))
     if as_json:
         print(json.dumps(report))
     else:
         print(plain(report))
-        print("\n".join(["", headline(report), *notes(report), f"report: {out / 'report.md'}"]))
+        print("\n".join(["", headline(report), *notes(report), f"report: {out / 'report.html'}"]))
     lost, whose = worst_drop(report)
     if gate_drop is not None and lost > gate_drop:
         note(f"error: {whose}: {lost:.4f}, allowed is {gate_drop}")

@@ -18,28 +18,14 @@ from onnx import numpy_helper
 
 import edge
 from benchmarks.builds import BuildJob
-from benchmarks.run import Outcome, Settings, bench, drop, worst_drop
+from benchmarks.run import Outcome, bench, drop, worst_drop
 from benchmarks.table import headline, markdown, plain
 from edge import manifest as manifests
 from edge.build import Plan, write
 from edge.errors import EdgeError
 from edge.samples.rendered import Rendered
 
-SETTINGS = Settings("rendered:6:4", 6, threads=1, warmup=0.0, duration=0.0, iterations=70)
-
-
-def watch(what: str, done: int, total: int) -> None:
-    pass
-
-
-@pytest.fixture(scope="module")
-def outcome(builds) -> Outcome:
-    return bench([builds("openvino", "int8"), builds("onnxruntime", "int8")], SETTINGS, watch)
-
-
-@pytest.fixture(scope="module")
-def report(outcome: Outcome) -> dict[str, Any]:
-    return outcome.report
+from .conftest import SETTINGS, watch
 
 
 def test_fp32_stands_beside_every_build(report: dict[str, Any]) -> None:
