@@ -7,7 +7,18 @@ import sys
 
 import typer
 
-from edge.cli import bench, build, calibrate, dataset, export, networks, prune, run, train
+from edge.cli import (
+    bench,
+    build,
+    calibrate,
+    dataset,
+    doctor,
+    export,
+    networks,
+    prune,
+    run,
+    train,
+)
 from edge.errors import EXTRAS, EdgeError, missing
 
 app = typer.Typer(
@@ -17,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command("doctor")(doctor.doctor)
 app.add_typer(dataset.app, name="dataset")
 app.command("networks")(networks.networks)
 app.command("train")(train.train)

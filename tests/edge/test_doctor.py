@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from edge import doctor
+from edge.errors import EdgeError
+from edge.targets import TARGETS
+
+ORIN = {
+    "proc/cpuinfo": "processor : 0\nFeatures : fp asimd asimddp\nModel : ARMv8 rev 1\n",
+    "proc/device-tree/model": "NVIDIA Jetson Orin Nano Developer Kit\0",
+    "etc/nv_tegra_release": "# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic\n",
+    "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "schedutil\n",
+}
+OLD = {
+    "proc/cpuinfo": "model name : Pentium\nflags : sse2\n",
+    "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "powersave\n",
+}
+
+
+def seen(files: dict[str, str], root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    monkeypatch.setattr(doctor, "ROOT", root)
+    return {finding.about: finding for finding in doctor.machine()}
+
+
+def test_a_jetson_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = seen(ORIN, tmp_path, monkeypatch)
+    assert found["Jetson"].found == ("NVIDIA Jetson Orin Nano Developer Kit, L4T 36.4.3 (JetPack 6)")
+    assert found["int8 on it"].ok
+    assert "dot product" in found["int8 on it"].found
+    assert found["power"].ok
+
+
+def test_a_slow_machine_is_told_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = seen(OLD, tmp_path, monkeypatch)
+    assert "Jetson" not in found
+    assert not found["int8 on it"].ok
+    assert not found["power"].ok
+    assert "cpupower frequency-set" in found["power"].cure
+
+
+def test_nothing_to_read_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert seen({}, tmp_path / "none", monkeypatch)["processor"].ok
+
+
+def test_the_gpu_and_its_absence() -> None:
+    there = doctor.gpu(lambda: SimpleNamespace(capability=87, integrated=True))
+    assert (there.ok, there.found) == (True, "compute capability 8.7, shares the host's memory")
+
+    def none() -> None:
+        raise EdgeError("no GPU that can be used here (why); builds for openvino need none")
+
+    assert doctor.gpu(none).found == "no GPU that can be used here (why)"
+
+
+def test_what_is_missing_has_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "installed", lambda target: False)
+    for finding in doctor.targets(False):
+        assert not finding.ok
+        assert finding.cure
+    monkeypatch.setattr(doctor, "installed", lambda target: True)
+    by = {finding.about: finding for finding in doctor.targets(False)}
+    assert set(by) == set(TARGETS)
+    assert by["openvino"].ok
+    assert "runs where a GPU is" in by["tensorrt-rtx"].found
+    assert not by["tensorrt"].ok
+    assert all(finding.ok for finding in doctor.targets(True))
