@@ -34,7 +34,7 @@ from edge.samples.open import open_samples
 from edge.samples.sample import FOREGROUND, Picture, in_sequences, spread
 from edge.targets import TARGETS
 
-SCHEMA = "edge.report/1"
+SCHEMA = "edge.report/2"
 ROUNDS = 10
 """How often every build gets its turn."""
 Watch = Callable[[str, int, int], None]

@@ -11,9 +11,11 @@ from edge.cli import (
     bench,
     build,
     calibrate,
+    compare,
     dataset,
     doctor,
     export,
+    inspect,
     networks,
     prune,
     run,
@@ -36,7 +38,9 @@ app.command("prune")(prune.prune)
 app.command("export")(export.export)
 app.command("calibrate")(calibrate.calibrate)
 app.command("build")(build.build)
+app.command("inspect")(inspect.inspect)
 app.command("bench")(bench.bench)
+app.command("compare")(compare.compare)
 app.command("background")(run.background)
 app.command("run")(run.run)
 

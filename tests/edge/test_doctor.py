@@ -31,7 +31,9 @@ def seen(files: dict[str, str], root: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_jetson_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = seen(ORIN, tmp_path, monkeypatch)
-    assert found["Jetson"].found == ("NVIDIA Jetson Orin Nano Developer Kit, L4T 36.4.3 (JetPack 6)")
+    assert found["Jetson"].found == (
+        "NVIDIA Jetson Orin Nano Developer Kit, L4T 36.4.3 (JetPack 6)"
+    )
     assert found["int8 on it"].ok
     assert "dot product" in found["int8 on it"].found
     assert found["power"].ok
