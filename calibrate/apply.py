@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
+import onnx
+
 from calibrate.qdq import SCHEMES, quantize
 from calibrate.record import Ranges, key_of, observe
 from edge.build import Plan
@@ -12,16 +14,20 @@ from edge.graph.convtranspose import to_depth_to_space
 from edge.samples.sample import Sample
 
 
-def apply(plan: Plan, ranges: Ranges) -> Plan:
-    """The plan with its frame graph quantized for its target. The background stays in float."""
-    frame = plan.split.frame
-    if plan.target.shuffle:
-        frame = to_depth_to_space(frame)
+def float_frame(plan: Plan) -> onnx.ModelProto:
+    """The plan's frame graph in the form that its target quantizes."""
+    return to_depth_to_space(plan.split.frame) if plan.target.shuffle else plan.split.frame
+
+
+def apply(plan: Plan, ranges: Ranges, keep: Sequence[str] = ()) -> Plan:
+    """The plan with its frame graph quantized for its target. The background stays in float, and
+    so do the layers of `keep`."""
+    about = asdict(ranges.key) | {"imgsz": list(ranges.key.imgsz)}
     return replace(
         plan,
-        frame=quantize(frame, ranges.ranges, SCHEMES[plan.target.scheme]),
+        frame=quantize(float_frame(plan), ranges.ranges, SCHEMES[plan.target.scheme], keep),
         ranges=ranges.to_json(),
-        calibration=asdict(ranges.key) | {"imgsz": list(ranges.key.imgsz)},
+        calibration=about | ({"kept_in_float": list(keep)} if keep else {}),
     )
 
 

@@ -19,6 +19,7 @@ from edge.cli import (
     networks,
     prune,
     run,
+    sensitivity,
     train,
 )
 from edge.errors import EXTRAS, EdgeError, missing
@@ -37,6 +38,7 @@ app.command("train")(train.train)
 app.command("prune")(prune.prune)
 app.command("export")(export.export)
 app.command("calibrate")(calibrate.calibrate)
+app.command("sensitivity")(sensitivity.sensitivity)
 app.command("build")(build.build)
 app.command("inspect")(inspect.inspect)
 app.command("bench")(bench.bench)

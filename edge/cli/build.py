@@ -14,9 +14,10 @@ from edge.bundled import DEFAULT
 from edge.cli.calibrate import ranges_of
 from edge.cli.options import Count, Imgsz, Json, Method, Samples_, command_line, model_of
 from edge.errors import UsageError
-from edge.progress import note
+from edge.progress import note, tracked
 
 if TYPE_CHECKING:
+    from calibrate.record import Ranges
     from edge.build import Plan
     from edge.manifest import Manifest
     from edge.targets import Target
@@ -50,6 +51,7 @@ def make(
     calib_samples: int,
     ranges: Optional[Path],
     as_bytes: bool = False,
+    max_drop: Optional[float] = None,
 ) -> Plan:
     """Everything of a build but its folder: the network, split, and quantized for int8."""
     from edge import targets
@@ -66,13 +68,44 @@ def make(
         words += ["--samples", samples, "--calib-method", calib_method]
         words += ["--calib-samples", calib_samples]
     words += ["--bytes"] if as_bytes else []
+    words += ["--max-drop", max_drop] if max_drop is not None else []
     plan = planned(source, name, row, precision, command_line(words), _sms(sm, row), as_bytes)
     if precision != "int8":
         return plan
     from calibrate.apply import apply
 
     found = ranges_of(source, plan.split, samples, calib_samples, calib_method, ranges)
-    return apply(plan, found)
+    if max_drop is None:
+        return apply(plan, found)
+    return apply(plan, found, _kept(plan, found, samples, calib_samples, max_drop))
+
+
+def _kept(plan: Plan, ranges: Ranges, samples: str, count: int, allowed: float) -> list[str]:
+    """The layers that stay in float so that no more is lost on the samples than allowed."""
+    from calibrate.apply import float_frame
+    from calibrate.qdq import SCHEMES, quantize
+    from calibrate.sensitivity import costs, layers, within
+    from edge.cli.sensitivity import judge_of
+
+    judge = judge_of(plan, samples, count)
+    frame, scheme = float_frame(plan), SCHEMES[plan.target.scheme]
+    first = judge.lost(quantize(frame, ranges.ranges, scheme))
+    note(f"all in int8: {_losses(first)} lost on {count} samples, allowed are {allowed:g}")
+    if max(first.values()) <= allowed:
+        return []
+    names = layers(frame, scheme)
+    found = dict(
+        tracked(costs(frame, ranges.ranges, scheme, judge, {}), len(names), "layer by layer")
+    )
+    kept = within(frame, ranges.ranges, scheme, judge, found, allowed)
+    for layer in kept.layers:
+        note(f"in float: {layer}, which alone costs {_losses(found[layer])}")
+    note(f"{len(kept.layers)} of {len(names)} layers in float: {_losses(kept.lost)} lost")
+    return list(kept.layers)
+
+
+def _losses(lost: dict[str, float]) -> str:
+    return ", ".join(f"{value:.4f} {key}" for key, value in lost.items())
 
 
 def build(
@@ -97,6 +130,12 @@ def build(
     calib_samples: Count = 64,
     ranges: Annotated[
         Optional[Path], typer.Option(help="Ranges of `edge calibrate` with the same options.")
+    ] = None,
+    max_drop: Annotated[
+        Optional[float],
+        typer.Option(
+            min=0, help="Keep layers in float until int8 loses no more IoU or delta1 on --samples."
+        ),
     ] = None,
     as_bytes: Annotated[
         bool, typer.Option("--bytes", help="Give mask and depth as uint8, 255 for 1.0.")
@@ -128,6 +167,7 @@ def build(
             calib_samples,
             ranges,
             as_bytes,
+            max_drop,
         )
         place = out or Path("build") / plan.name
         if out:

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+QUICK = ["--imgsz", "64", "--calib-samples", "4", "--target", "openvino"]
+
+
+def edge(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "edge", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+
+
+@pytest.mark.slow
+def test_every_layer_has_a_cost_and_a_saving_and_a_run_goes_on(tmp_path: Path) -> None:
+    words = ["sensitivity", *QUICK, "--samples", "rendered:4:9", "--json"]
+    done = edge(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    layers = json.loads(done.stdout)["layers"]
+    assert len(layers) == 13
+    assert all({"lost_iou", "lost_delta1", "saves_ms"} <= row.keys() for row in layers)
+    file = tmp_path / "sensitivity.json"
+    raw = json.loads(file.read_text())
+    first = next(iter(raw["lost"]))
+    raw["lost"] = {first: {"iou": 0.77, "delta1": 0.0}}  # as if killed after one layer
+    file.write_text(json.dumps(raw))
+    again = json.loads(edge(*words, cwd=tmp_path).stdout)["layers"]
+    assert again[0]["layer"] == first
+    assert again[0]["lost_iou"] == 0.77
+    assert len(again) == 13
+    file.write_text("[1]")
+    assert "holds something else" in edge(*words, cwd=tmp_path).stderr
+
+
+@pytest.mark.slow
+def test_max_drop_keeps_layers_in_float_and_says_which(tmp_path: Path) -> None:
+    """Nothing may be lost: TensorRT-RTX's own plan shows what stayed in float for it."""
+    pytest.importorskip("tensorrt_rtx")
+    words = ["build", "--imgsz", "64", "--calib-samples", "4", "--samples", "rendered:4"]
+    words += ["--target", "tensorrt-rtx", "--sm", "86", "--max-drop", "0", "--json"]
+    done = edge(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    built = json.loads(done.stdout)
+    manifest = json.loads((tmp_path / built["path"] / "manifest.json").read_text())
+    kept = manifest["calibration"]["kept_in_float"]
+    assert 0 < len(kept) <= 13
+    assert built["int8_layers"] == built["layers"] - len(kept)
+    assert f"{len(kept)} of 13 layers in float" in done.stderr
+    assert "--max-drop 0" in manifest["command"]
