@@ -43,23 +43,29 @@ def page(
     """The whole page. samples: as in samples.jsonl; picture: what the builds made of frames."""
     parts = [
         f"<h1>{escape(headline(report))} {escape(cameras(report))}</h1>",
-        _table(rows(report)),
-        _section("How long a frame takes", _distribution(report, samples)),
-        _section("Accuracy against speed", _trade(report)),
-        _section("What each build made of some frames", _image(picture)),
+        html_table(rows(report)),
+        section("How long a frame takes", _distribution(report, samples)),
+        section("Accuracy against speed", _trade(report)),
+        section("What each build made of some frames", _image(picture)),
     ]
     if "peers" in report:
-        parts.append(_section("Beside what else there is", _table(peer_rows(report))))
+        parts.append(section("Beside what else there is", html_table(peer_rows(report))))
     lines = "".join(f"<li>{escape(note)}</li>" for note in notes(report))
-    parts.append(_section("How to read this", f"<ul>{lines}</ul>"))
-    parts.append(_section("The machine", _table(_machine(report))))
-    parts.append(_section("The command", f"<pre>{escape(command)}</pre>"))
+    parts.append(section("How to read this", f"<ul>{lines}</ul>"))
+    parts.append(section("The machine", html_table(_machine(report))))
+    parts.append(section("The command", f"<pre>{escape(command)}</pre>"))
+    return document("edge bench", parts)
+
+
+def document(title: str, parts: Sequence[str]) -> str:
+    """Sections as a whole page."""
     body = "\n".join(parts)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
-        f'<title>edge bench</title><link rel="icon" href="data:,"><style>{STYLE}</style></head>'
+        f"<title>{escape(title)}</title>"
+        f'<link rel="icon" href="data:,"><style>{STYLE}</style></head>'
         f"<body>\n{body}\n</body></html>\n"
     )
 
@@ -76,11 +82,11 @@ def cameras(report: dict[str, Any]) -> str:
     return f"{pace['fps']:g} fps use {100 * share:.0f} % of this machine: {count}."
 
 
-def _section(title: str, inside: str) -> str:
+def section(title: str, inside: str) -> str:
     return f"<section><h2>{escape(title)}</h2>{inside}</section>"
 
 
-def _table(lines: list[list[str]]) -> str:
+def html_table(lines: list[list[str]]) -> str:
     head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in lines[0])
     body = "".join(
         f'<tr><th scope="row">{escape(first)}</th>'
@@ -204,32 +210,47 @@ def _distribution(report: dict[str, Any], samples: Sequence[dict[str, Any]]) -> 
 def _trade(report: dict[str, Any]) -> str:
     """A point per build: IoU of the mask (delta1 of the depth without one) and median time."""
     entries = folded(report)
-    part, key = ("mask", "iou") if "mask" in entries[0] else ("depth", "delta1")
-    points = [(float(e["latency_ms"]["p50"]), float(e[part][key]), e) for e in entries]
-    values = [value for _, value, _ in points]
-    margin = max(max(values) - min(values), 0.01) * 0.3
-    axes = Axes([time for time, _, _ in points], min(values) - margin, max(values) + margin)
-    front = sorted(
-        (time, value)
-        for time, value, _ in points
-        if not any(t <= time and v >= value and (t, v) != (time, value) for t, v, _ in points)
+    part, key, up = ("mask", "iou", "IoU of the mask")
+    if "mask" not in entries[0]:
+        part, key, up = ("depth", "delta1", "delta1 of the depth")
+    return trade(
+        [(e["name"], float(e["latency_ms"]["p50"]), float(e[part][key])) for e in entries], up
     )
-    path = " ".join(f"{axes.x(t):.1f},{axes.y(v):.1f}" for t, v in front)
+
+
+def pareto(points: Sequence[tuple[str, float, float]]) -> list[tuple[str, float, float]]:
+    """Of (name, time, value) those than which no other is both quicker and better, by time."""
+    return sorted(
+        (
+            (name, time, value)
+            for name, time, value in points
+            if not any(t <= time and v >= value and (t, v) != (time, value) for _, t, v in points)
+        ),
+        key=lambda point: point[1],
+    )
+
+
+def trade(points: Sequence[tuple[str, float, float]], up: str) -> str:
+    """(name, milliseconds, value) as points, the Pareto front filled and joined."""
+    values = [value for _, _, value in points]
+    margin = max(max(values) - min(values), 0.01) * 0.3
+    axes = Axes([time for _, time, _ in points], min(values) - margin, max(values) + margin)
+    front = pareto(points)
+    path = " ".join(f"{axes.x(t):.1f},{axes.y(v):.1f}" for _, t, v in front)
     inside = f'<polyline points="{path}" fill="none" stroke="var(--mark)" stroke-dasharray="3 3"/>'
-    heights = _spread([axes.y(value) for _, value, _ in points])
-    for (time, value, entry), height in zip(points, heights, strict=True):
+    heights = _spread([axes.y(value) for value in values])
+    for (name, time, value), height in zip(points, heights, strict=True):
         x, y = axes.x(time), axes.y(value)
         shape = (
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="var(--mark)"/>'
-            if (time, value) in front
+            if (name, time, value) in front
             else f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="none" stroke="currentColor"/>'
         )
         inside += (
             f'{shape}<path d="M{x + 6:.1f} {y:.1f}L{axes.right + 6} {height:.1f}"'
             f' stroke="var(--line)"/><text x="{axes.right + 10}" y="{height + 4:.1f}">'
-            f"{escape(entry['name'])}</text>"
+            f"{escape(name)}</text>"
         )
     words = "Filled: no other build is both quicker and better (the Pareto front)."
     label = "Accuracy of each build against the time that it takes"
-    up = "IoU of the mask" if part == "mask" else "delta1 of the depth"
     return axes.svg(inside, label, up) + f"<p>{words}</p>"

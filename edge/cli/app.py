@@ -21,6 +21,7 @@ from edge.cli import (
     run,
     sensitivity,
     train,
+    tune,
 )
 from edge.errors import EXTRAS, EdgeError, missing
 
@@ -43,6 +44,7 @@ app.command("build")(build.build)
 app.command("inspect")(inspect.inspect)
 app.command("bench")(bench.bench)
 app.command("compare")(compare.compare)
+app.command("tune")(tune.tune)
 app.command("background")(run.background)
 app.command("run")(run.run)
 

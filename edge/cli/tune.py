@@ -1,0 +1,168 @@
+"""`edge tune`."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edge.cli.options import Json, Samples_, command_line, parse_imgsz
+from edge.errors import ACCURACY_GATE, SPEED_GATE, UsageError
+from edge.progress import bar, note
+
+if TYPE_CHECKING:
+    from benchmarks.tune import Candidate, Point, Promise
+    from edge.build import Plan
+
+
+def tune(
+    target_fps: Annotated[
+        float, typer.Option("--target-fps", min=0, help="Least frames a second on this machine.")
+    ] = 30,
+    max_drop: Annotated[
+        float, typer.Option("--max-drop", min=0, help="Most IoU below the best that was found.")
+    ] = 0.01,
+    networks: Annotated[
+        str, typer.Option(help="Bundled networks or ONNX files, by commas.  [default: all]")
+    ] = "",
+    imgsz: Annotated[str, typer.Option(help="Sizes to try, by commas.")] = "160,224,320",
+    precision: Annotated[str, typer.Option(help="Precisions to try, by commas.")] = "int8,fp32",
+    target: Annotated[
+        str, typer.Option(help="Targets to try, by commas.  [default: all that run here]")
+    ] = "",
+    samples: Samples_ = "rendered:96:777",
+    count: Annotated[int, typer.Option(min=16, help="Samples of the last rung.")] = 96,
+    out: Annotated[
+        Path, typer.Option(help="Folder of ledger.jsonl and tune.html; a killed search goes on.")
+    ] = Path("tune"),
+    as_json: Json = False,
+) -> None:
+    """Find the build that keeps two promises on this machine: frames a second and accuracy."""
+    from benchmarks.machine import machine
+    from benchmarks.tune import Candidate, Ledger, Promise, reason, search
+    from edge.bundled import names
+    from edge.files import replacing
+    from edge.targets import TARGETS, choose, installed
+
+    here = [row.name for row in TARGETS.values() if row.runs_here and installed(row)]
+    for size in imgsz.split(","):
+        parse_imgsz(size)
+    chosen = target.split(",") if target else here
+    if unknown := [name for name in chosen if name not in here]:
+        raise UsageError(f"--target {unknown[0]} does not run here; these do: {', '.join(here)}")
+    candidates = [
+        Candidate(network, size, kind, choose(row).name)
+        for network, size, kind, row in itertools.product(
+            networks.split(",") if networks else names(),
+            imgsz.split(","),
+            precision.split(","),
+            chosen,
+        )
+    ]
+    where = machine()
+    claim = {
+        "samples": samples,
+        "count": count,
+        "machine": [where["processor"], where["cores"], where["libraries"]],
+    }
+    promise = Promise(target_fps, max_drop)
+    ledger = Ledger(out / "ledger.jsonl", claim)
+    with tempfile.TemporaryDirectory(prefix="edge-tune-") as folder, bar() as progress:
+        task = progress.add_task("tune", total=None)
+        points = search(
+            candidates,
+            _plan,
+            samples,
+            count,
+            promise,
+            ledger,
+            Path(folder),
+            lambda what, done, all_: progress.update(
+                task, description=f"tune {what}", completed=done, total=all_
+            ),
+        )
+    best = points[0]
+    last = [point for point in points if point.rung == best.rung]
+    why = {point.candidate: reason(point, last, promise) for point in points}
+    words = ["edge", "tune", "--target-fps", target_fps, "--max-drop", max_drop]
+    words += ["--imgsz", imgsz, "--precision", precision, "--samples", samples, "--count", count]
+    rows = _rows(points, why)
+    with replacing(out / "tune.html") as draft:
+        draft.write_text(_page(points, rows, best, promise, command_line(words)))
+    if as_json:
+        listed = [asdict(point) | {"reason": why[point.candidate]} for point in points]
+        print(json.dumps({"recommended": best.candidate.command, "points": listed}))
+    else:
+        width = max(len(row[0]) for row in rows)
+        for name, *cells in rows:
+            figures = "  ".join(f"{cell:>7}" for cell in cells[:3])
+            print(f"{name:<{width}}  {figures}  {cells[3]}")
+        print(f"\n{best.candidate.command}")
+        note(f"page: {out / 'tune.html'}")
+    if failed := why[best.candidate]:
+        note(f"error: no candidate keeps the promise; the nearest has {failed}")
+        raise typer.Exit(SPEED_GATE if "fps" in failed else ACCURACY_GATE)
+
+
+def _plan(candidate: Candidate) -> Plan:
+    from edge.cli.build import make
+
+    file = candidate.network if candidate.network.endswith(".onnx") else None
+    return make(
+        file,
+        Path(candidate.network).stem,
+        candidate.precision,
+        candidate.target,
+        "",
+        candidate.imgsz,
+        "rendered",
+        "minmax",
+        64,
+        None,
+    )
+
+
+def _rows(points: list[Point], why: dict[Candidate, str]) -> list[list[str]]:
+    """Names, figures and the verdict of each, under heads."""
+    from benchmarks.tune import RUNGS
+
+    rows = [["build", "fps", "IoU", "delta1", ""]]
+    for number, point in enumerate(points):
+        verdict = why[point.candidate] or "less accurate than the recommended"
+        if number == 0:
+            verdict = "recommended" if not why[point.candidate] else why[point.candidate]
+        elif point.rung < RUNGS - 1:
+            verdict = f"left after rung {point.rung + 1}: {verdict}"
+        delta1 = "-" if point.delta1 is None else f"{point.delta1:.4f}"
+        rows.append([point.candidate.name, f"{point.fps:.0f}", f"{point.iou:.4f}", delta1, verdict])
+    return rows
+
+
+def _page(
+    points: list[Point], rows: list[list[str]], best: Point, promise: Promise, command: str
+) -> str:
+    from html import escape
+
+    from benchmarks.page import document, html_table, section, trade
+
+    title = (
+        f"{best.candidate.name} runs at {best.fps:.0f} fps with an IoU of {best.iou:.4f};"
+        f" asked were {promise.fps:g} fps and at most {promise.drop:g} below the best."
+    )
+    last = [point for point in points if point.rung == best.rung]
+    plot = trade([(p.candidate.name, p.p50_ms, p.iou) for p in last], "IoU of the mask")
+    return document(
+        "edge tune",
+        [
+            f"<h1>{escape(title)}</h1>",
+            f"<pre>{escape(best.candidate.command)}</pre>",
+            section("The finalists", plot),
+            section("Every candidate", html_table(rows)),
+            section("The command", f"<pre>{escape(command)}</pre>"),
+        ],
+    )

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import tune
+from benchmarks.page import pareto
+from benchmarks.tune import Candidate, Ledger, Point, Promise, rank, reason, search
+
+
+def point(name: str, fps: float, iou: float, rung: int = 2) -> Point:
+    return Point(Candidate(name, "224", "int8", "openvino"), rung, fps, 1e3 / fps, iou, None)
+
+
+POINTS = [
+    point("slow-best", 20, 0.95),
+    point("good", 100, 0.945),
+    point("quick", 200, 0.944),
+    point("wrong", 400, 0.80),
+]
+
+
+def test_the_most_accurate_that_keeps_both_promises_comes_first() -> None:
+    ordered = [p.candidate.network for p in rank(POINTS, Promise(50, 0.01))]
+    assert ordered[:2] == ["good", "quick"]
+    assert ordered[-1] == "wrong"
+    assert rank(POINTS, Promise(10, 0.01))[0].candidate.network == "slow-best"
+
+
+def test_every_other_has_its_reason() -> None:
+    promise = Promise(50, 0.01)
+    reasons = [reason(p, POINTS, promise) for p in POINTS]
+    assert reasons == [
+        "20 fps, asked are 50", "", "", "0.1500 IoU below the best, allowed are 0.01",
+    ]  # fmt: skip
+
+
+def test_the_pareto_front() -> None:
+    points = [("a", 1.0, 0.5), ("b", 2.0, 0.7), ("c", 3.0, 0.6), ("d", 2.0, 0.7), ("e", 9.0, 0.9)]
+    assert [name for name, _, _ in pareto(points)] == ["a", "b", "d", "e"]
+
+
+def test_a_ledger_survives_a_cut_line_and_knows_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "ledger.jsonl"
+    Ledger(file, {"samples": "a"}).add(POINTS[0])
+    Ledger(file, {"samples": "b"}).add(POINTS[1])
+    with file.open("a") as stream:
+        stream.write('{"claim": {"samples": "a"}, "candid')
+    again = Ledger(file, {"samples": "a"})
+    assert list(again.points.values()) == [POINTS[0]]
+
+
+def test_half_of_the_candidates_go_on_and_a_killed_search_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight candidates whose worth is known; the search is killed in the middle of each rung."""
+    measured: list[tuple[str, int]] = []
+
+    def fake(
+        todo: Sequence[Candidate], plan: Any, samples: Path, rung: int, *_: Any
+    ) -> Iterator[Point]:
+        for number, candidate in enumerate(todo):
+            if number == 2 and not (tmp_path / f"killed-{rung}").exists():
+                (tmp_path / f"killed-{rung}").touch()
+                raise KeyboardInterrupt
+            measured.append((candidate.network, rung))
+            worth = int(candidate.network)
+            yield Point(candidate, rung, 100.0, 10.0, 0.9 + worth / 1000, 0.8)
+
+    monkeypatch.setattr(tune, "_measured", fake)
+    candidates = [Candidate(str(worth), "224", "int8", "openvino") for worth in range(8)]
+    for _ in range(3):
+        ledger = Ledger(tmp_path / "ledger.jsonl", {})
+        try:
+            points = search(
+                candidates, lambda c: None, "rendered:16", 16, Promise(30, 0.01),  # type: ignore[arg-type, return-value]
+                ledger, tmp_path, lambda what, done, all_: None,
+            )  # fmt: skip
+            break
+        except KeyboardInterrupt:
+            continue
+    assert sorted(measured) == sorted(
+        [(str(w), 0) for w in range(8)] + [(str(w), 1) for w in range(4, 8)]
+        + [(str(w), 2) for w in (6, 7)]
+    )  # fmt: skip
+    assert points[0].candidate.network == "7"
+    assert len(points) == 8
+
+
+@pytest.mark.slow
+def test_the_command(tmp_path: Path) -> None:
+    def edge(*words: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "edge", "tune", *map(str, words)]
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+
+    few = ["--networks", "nano", "--imgsz", "64,96", "--precision", "int8", "--target", "openvino"]
+    few += ["--samples", "rendered:16:5", "--count", 16]
+    done = edge(*few, "--target-fps", 1, "--max-drop", 1, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["recommended"].startswith("edge build --network nano --precision int8 --target")
+    assert len(found["points"]) == 2
+    assert "<svg" in (tmp_path / "tune" / "tune.html").read_text()
+    ledger = (tmp_path / "tune" / "ledger.jsonl").read_text()
+    assert edge(*few, "--target-fps", 1, "--max-drop", 1, "--json").stdout == done.stdout
+    assert (tmp_path / "tune" / "ledger.jsonl").read_text() == ledger
+    too_much = edge(*few, "--target-fps", 1e7)
+    assert too_much.returncode == 4
+    assert "no candidate keeps the promise; the nearest has" in too_much.stderr
+    wrong = edge("--target", "tensorrt")
+    assert wrong.returncode == 2
+    assert "does not run here; these do: openvino, onnxruntime" in wrong.stderr
