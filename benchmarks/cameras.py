@@ -34,6 +34,7 @@ class CamerasJob:
     count: int
     fps: float
     samples: Path
+    cuda: str = "auto"
 
     @property
     def brief(self) -> bool:
@@ -59,7 +60,7 @@ class CamerasWorker:
             scene = number % len(shown)
             if scene not in decoded:
                 decoded[scene] = [self._decoded(s.fg_bg) for s in shown[scene][:PICTURES]]
-            h = edge.open(job.build, 1)
+            h = edge.open(job.build, 1, cuda=job.cuda)
             edge.set_background(h, edge.fit(h, self._decoded(shown[scene][0].bg)))
             self.cameras.append((h, decoded[scene]))
 

@@ -53,11 +53,15 @@ def compare(old: dict[str, Any], new: dict[str, Any]) -> list[Verdict]:
     disturbed.
     """
     comparable(old, new)
+    for report in (old, new):
+        names = [entry["name"] for entry in folded(report)]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise UsageError(f"two builds of one report are named {twice[0]}; measure them apart")
     before = {entry["name"]: entry for entry in folded(old)}
     shared = [entry for entry in folded(new) if entry["name"] in before]
     if not shared:
-        names = [", ".join(entry["name"] for entry in folded(r)) for r in (old, new)]
-        raise UsageError(f"no build is in both reports: {names[0]}; {names[1]}")
+        lists = [", ".join(entry["name"] for entry in folded(r)) for r in (old, new)]
+        raise UsageError(f"no build is in both reports: {lists[0]}; {lists[1]}")
     reasons = [r["watch"]["disturbed"] for r in (old, new) if r["watch"]["disturbed"]]
     return [_verdict(before[entry["name"]], entry, reasons) for entry in shared]
 

@@ -82,6 +82,12 @@ def cameras(report: dict[str, Any]) -> str:
     return f"{pace['fps']:g} fps use {100 * share:.0f} % of this machine: {count}."
 
 
+def labelled(entry: dict[str, Any], report: dict[str, Any]) -> str:
+    """A build's name, with its folder where another has the same."""
+    same = [other for other in folded(report) if other["name"] == entry["name"]]
+    return f"{entry['name']} ({entry['path']})" if len(same) > 1 else str(entry["name"])
+
+
 def section(title: str, inside: str) -> str:
     return f"<section><h2>{escape(title)}</h2>{inside}</section>"
 
@@ -182,8 +188,12 @@ def _spread(places: list[float], least: float = 14) -> list[float]:
 def _distribution(report: dict[str, Any], samples: Sequence[dict[str, Any]]) -> str:
     """The share of frames that were done within a time, a line per build."""
     times = {
-        entry["name"]: np.sort(
-            [s["latency_ms"] for s in samples if s["folded"] and s["name"] == entry["name"]]
+        labelled(entry, report): np.sort(
+            [
+                s["latency_ms"]
+                for s in samples
+                if s["folded"] and (s["name"], s["path"]) == (entry["name"], entry["path"])
+            ]
         )
         for entry in folded(report)
     }
@@ -209,12 +219,16 @@ def _distribution(report: dict[str, Any], samples: Sequence[dict[str, Any]]) -> 
 
 def _trade(report: dict[str, Any]) -> str:
     """A point per build: IoU of the mask (delta1 of the depth without one) and median time."""
-    entries = folded(report)
     part, key, up = ("mask", "iou", "IoU of the mask")
-    if "mask" not in entries[0]:
+    if not any(part in entry for entry in folded(report)):
         part, key, up = ("depth", "delta1", "delta1 of the depth")
     return trade(
-        [(e["name"], float(e["latency_ms"]["p50"]), float(e[part][key])) for e in entries], up
+        [
+            (labelled(entry, report), float(entry["latency_ms"]["p50"]), float(entry[part][key]))
+            for entry in folded(report)
+            if part in entry
+        ],
+        up,
     )
 
 

@@ -236,20 +236,25 @@ def bench(builds: Sequence[Path], settings: Settings, watch: Watch) -> Outcome:
         }
         if peers:
             document["peers"] = [m.described | m.speed() | m.scores for m in peers]
-        return Outcome(document, picture, list(_samples(ours, peers)))
+        return Outcome(document, picture, list(_samples(ours, peers, folder)))
 
 
 def _samples(
-    ours: dict[tuple[Path, bool], Measured], peers: Sequence[Measured]
+    ours: dict[tuple[Path, bool], Measured], peers: Sequence[Measured], folder: Path
 ) -> Iterator[dict[str, Any]]:
-    """Every timed frame, as a line of samples.jsonl."""
-    kinds = [*((fold, measured) for (_, fold), measured in ours.items())]
-    for folded, measured in [*kinds, *((None, peer) for peer in peers)]:
+    """Every timed frame, as a line of samples.jsonl. folder: of builds that were made for the run,
+    whose path is None as in the report."""
+    kinds: list[tuple[str | None, bool | None, Measured]] = [
+        (None if folder in path.parents else str(path), fold, measured)
+        for (path, fold), measured in ours.items()
+    ]
+    for path, folded, measured in [*kinds, *((None, None, peer) for peer in peers)]:
         stages = [f"{stage}_ms" for stage in measured.times]
         for number, values in enumerate(zip(*measured.times.values(), strict=True)):
             rounded = (round(value, 5) for value in values)
             yield {
                 "name": measured.described["name"],
+                "path": path,
                 "folded": folded,
                 "frame": number,
                 **dict(zip(stages, rounded, strict=True)),
@@ -283,7 +288,9 @@ def _cameras(build: Path, settings: Settings, frames: Path) -> dict[str, Any]:
     shares = [len(range(core, settings.cameras, cores)) for core in range(cores)]
     with ExitStack() as stack:
         workers = [
-            stack.enter_context(process(CamerasJob(build, share, settings.camera_fps, frames)))
+            stack.enter_context(
+                process(CamerasJob(build, share, settings.camera_fps, frames, settings.cuda))
+            )
             for share in shares
         ]
         start = time.time() + 0.5

@@ -21,6 +21,7 @@ from benchmarks.builds import BuildJob
 from benchmarks.machine import machine
 from benchmarks.run import Measured, Settings, process, take_turns
 from benchmarks.stats import summary
+from benchmarks.worker import load_samples
 from edge.build import Plan, write
 from edge.errors import EdgeError
 from edge.samples.open import open_samples
@@ -34,12 +35,14 @@ LEAST, FEWEST = 70, 16
 
 @dataclass(frozen=True)
 class Candidate:
-    """network: a bundled one or an ONNX file; imgsz: as on the command line."""
+    """network: a bundled one or an ONNX file; imgsz: as on the command line; sha256: of the
+    network's file."""
 
     network: str
     imgsz: str
     precision: str
     target: str
+    sha256: str
 
     @property
     def name(self) -> str:
@@ -56,7 +59,8 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Point:
-    """A candidate as it was measured on a rung. fps: of the median end to end."""
+    """A candidate as it was measured on a rung. fps: of the median end to end; delta1: None where
+    the samples have no depth."""
 
     candidate: Candidate
     rung: int
@@ -177,12 +181,13 @@ def _measured(
     watch: Callable[[str, int, int], None],
 ) -> Iterator[Point]:
     """In groups that take turns; groups are compared by their fps alone."""
+    known_depth = all(sample.depth is not None for _, sample in load_samples(samples))
     for begin in range(0, len(todo), TOGETHER):
         group = todo[begin : begin + TOGETHER]
         with ExitStack() as stack:
             workers: list[Measured] = []
             for candidate in group:
-                place = folder / candidate.name.replace(" ", "-")
+                place = folder / f"{candidate.name.replace(' ', '-')}-{candidate.sha256[:12]}"
                 if not place.exists():
                     write(plan(candidate), place, time.monotonic())
                 job = BuildJob(place, True, machine()["cores"], samples, folder)
@@ -194,15 +199,15 @@ def _measured(
             settings = Settings(duration=0.0, iterations=frames, warmup=0.1)
             take_turns(workers, settings, lambda what, done, total: None)
             for candidate, worker in zip(group, workers, strict=True):
-                yield _point(candidate, rung, worker)
+                yield _point(candidate, rung, worker, known_depth)
 
 
-def _point(candidate: Candidate, rung: int, worker: Measured) -> Point:
+def _point(candidate: Candidate, rung: int, worker: Measured, known_depth: bool) -> Point:
     times = worker.times
     total = [a + b for a, b in zip(times["preprocess"], times["latency"], strict=True)]
     p50 = summary(total)["p50"]
     assert isinstance(p50, float)
     if "mask" not in worker.scores:
         raise EdgeError(f"{candidate.network} gives no mask; the search is judged by its IoU")
-    depth = worker.scores.get("depth", {}).get("delta1")
+    depth = worker.scores.get("depth", {}).get("delta1") if known_depth else None
     return Point(candidate, rung, round(1e3 / p50, 1), p50, worker.scores["mask"]["iou"], depth)

@@ -9,6 +9,7 @@ Every step can be killed and goes on where it was; `journal.json` says how long 
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 import time
@@ -63,7 +64,8 @@ def train(network: str, data: Path, teacher: Path, runs: Path, journal: Journal)
     if done["finished"]:
         return
     words = command(network, data, teacher, runs / network)
-    done |= {"command": " ".join(words), "processor": machine()["processor"]}
+    shown = shlex.join(words).replace(str(teacher), "TEACHER.onnx").replace(str(data), "DATA")
+    done |= {"command": shown, "processor": machine()["processor"]}
     done["cores"] = machine()["cores"]
     started = time.monotonic()
     try:
@@ -99,7 +101,8 @@ def main(words: list[str]) -> int:
         train(network, given.data, given.teacher, given.runs, journal)
         bundle(network, given.runs, given.data)
     out = given.runs / "accuracy"
-    accuracy.main([str(given.data), "--teacher", str(given.teacher), "--out", str(out)])
+    if code := accuracy.main([str(given.data), "--teacher", str(given.teacher), "--out", str(out)]):
+        return code
     results = json.loads((out / accuracy.RESULTS).read_text())
     for network in NETWORKS:
         text = card(network, journal.steps[network], results)

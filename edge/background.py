@@ -30,6 +30,9 @@ def empty_scene(pictures: Sequence[Picture]) -> Picture:
     """
     if not pictures:
         raise CameraError("no picture to make a background of")
+    if len(sizes := {picture.shape for picture in pictures}) > 1:
+        found = ", ".join(sorted(f"{width}x{height}" for height, width, _ in sizes))
+        raise CameraError(f"the pictures have several sizes ({found}), expected one")
     order = np.argsort(_motion(pictures), kind="stable")
     quiet = order[: max(min(LEAST, len(pictures)), round(REST * len(pictures)))]
     out = np.empty_like(pictures[0])

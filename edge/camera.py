@@ -39,7 +39,11 @@ FROZEN_S = 10.0
 """A live picture that is the same byte for byte for so long is frozen: sensors are noisy."""
 SYNTHETIC_FPS = 15.0
 
-SECRET = re.compile(r"((?:pass|pwd|token|secret|key|auth)\w*?=)[^&/;_?#]*", re.IGNORECASE)
+SECRET = re.compile(
+    r"((?:user|login|pass|pw|token|secret|key|auth)[a-z]*=).*?(?=[&;/?#]|_[a-z]+=|$)", re.IGNORECASE
+)
+"""A name that means a secret and its value, as cameras write them: `?user=a&password=b`, or
+`/user=a_password=b_channel=1`."""
 
 
 class CameraError(EdgeError):
@@ -47,7 +51,15 @@ class CameraError(EdgeError):
 
 
 def shown(url: str) -> str:
-    """The URL as it may be printed: no user, no password."""
+    """The URL as it may be printed: no user, no password.
+
+    All up to the last @ may be a password: people forget to write %2F for a slash in one.
+    """
+    kind, mark, rest = url.partition("://")
+    if mark and kind.lower() in STREAMS:
+        _, at, place = rest.rpartition("@")
+        rest = SECRET.sub(r"\1***", f"***@{place}" if at else rest)
+        return f"{kind}://{rest}"
     return SECRET.sub(r"\1***", re.sub(r"//[^/?#]*@", "//***@", url))
 
 
@@ -188,7 +200,12 @@ CSI = (
 
 def open_reader(url: str) -> Reader:
     """Open a source by its URL (docs/cameras.md). CameraError says why it cannot be."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise UsageError(
+            f"{shown(url)} is not an address; write %40 for @ and %2F for / in a password"
+        ) from error
     place = url.partition("://")[2]
     if parts.scheme in STREAMS:
         return _Capture(url, cv2.CAP_FFMPEG, True, shown(url))
@@ -249,7 +266,7 @@ class Camera:
         self.live, self.fps = self._reader.live, self._reader.fps
         self._thread: threading.Thread | None = None
         if self.live:
-            self._thread = threading.Thread(target=self._capture, name=self.name, daemon=True)
+            self._thread = threading.Thread(target=self._guarded, name=self.name, daemon=True)
             self._thread.start()
 
     def __enter__(self) -> Camera:
@@ -293,8 +310,16 @@ class Camera:
             self._events.append(Event(kind, time.time(), text))
         self.wake.set()
 
+    def _guarded(self) -> None:
+        """The thread of a live source: it never ends without a word."""
+        try:
+            self._capture()
+        except Exception as error:
+            self._tell("lost", f"{self.name} cannot be read any more ({type(error).__name__})")
+            self.ended = True
+            self.wake.set()
+
     def _capture(self) -> None:
-        """The thread of a live source."""
         wait, lost = FIRST_WAIT_S, False
         still = _Still(self._frozen_s)
         while not self._stop.is_set():

@@ -108,7 +108,8 @@ def gpu(driver: Callable[[], Any]) -> Finding:
     try:
         cuda = driver()
     except EdgeError as error:
-        return Finding(False, "GPU", str(error).partition(";")[0])
+        found, _, cure = str(error).partition("; ")
+        return Finding(False, "GPU", found, cure if "pip" in cure else "")
     kind = "shares the host's memory" if cuda.integrated else "with memory of its own"
     return Finding(True, "GPU", f"compute capability {cuda.capability / 10:.1f}, {kind}")
 

@@ -28,6 +28,7 @@ def bar() -> Progress:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=stderr,
+        redirect_stdout=False,
         disable=not stderr.is_terminal,
     )
 

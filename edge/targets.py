@@ -87,6 +87,20 @@ take 16 bytes of a channel at a time."""
 AUTO = "auto"
 
 
+def running() -> list[Target]:
+    """The targets whose runtime is installed and can run on this machine."""
+    found = [target for target in TARGETS.values() if installed(target)]
+    if not all(target.runs_here for target in found):
+        from edge.errors import EdgeError
+        from edge.runtime.cuda import driver
+
+        try:
+            driver()
+        except EdgeError:
+            found = [target for target in found if target.runs_here]
+    return found
+
+
 def installed(target: Target) -> bool:
     return importlib.util.find_spec(target.module) is not None
 

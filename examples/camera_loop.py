@@ -20,4 +20,4 @@ with edge.open(build) as h, Camera(url) as camera:
         elif item is not None:
             mask, depth = edge.infer(h, edge.fit(h, item.picture))
             for thing in blobs(mask, depth, item.picture.shape[:2]):
-                print(f"{item.at:.2f} {thing.box} {100 * thing.area:.1f} % depth {thing.depth:.2f}")
+                print(f"{item.at:.2f} {thing.box} {100 * thing.area:.1f} % depth {thing.depth}")

@@ -31,7 +31,7 @@ def bench(
     ] = None,
     warmup: Annotated[float, typer.Option(min=0, help="Milliseconds of untimed work.")] = 200,
     duration: Annotated[float, typer.Option(min=0, help="Seconds of timed work per build.")] = 2,
-    iterations: Annotated[int, typer.Option(min=1, help="Least timed frames per build.")] = 700,
+    iterations: Annotated[int, typer.Option(min=11, help="Least timed frames per build.")] = 700,
     seed: Annotated[int, typer.Option(help="Of the order in which builds take turns.")] = 0,
     peers: Annotated[
         bool, typer.Option("--peers", help="Also OpenCV's MOG2, KNN and absolute difference.")

@@ -59,6 +59,8 @@ def make(
 
     row = targets.choose(target)
     targets.check_precision(row, precision)
+    if max_drop is not None and precision != "int8":
+        raise UsageError(f"--max-drop is about int8; {precision} keeps everything in float")
     source, name = model_of(model, network, imgsz)
     words: list[object] = ["edge", "build", *([model] if model else ["--network", network])]
     words += ["--precision", precision, "--target", row.name]

@@ -47,12 +47,11 @@ def background(
 
     from edge.files import replacing
 
-    picture = _empty(source, seconds)
-    done, data = cv2.imencode(out.suffix or ".png", picture)
-    if not done:
+    if not cv2.haveImageWriter(str(out)):
         raise UsageError(f"--out {out}: expected a name that ends in .png or .jpg")
+    picture = _empty(source, seconds)
     with replacing(out) as draft:
-        draft.write_bytes(data.tobytes())
+        draft.write_bytes(cv2.imencode(out.suffix, picture)[1].tobytes())
     print(out)
 
 
@@ -90,7 +89,11 @@ class Channel:
         due = 1
         if self.view.camera.live:
             due = round((time.monotonic() - self.began) * self.fps) + 1 - self.video.frames
-        for _ in range(max(0, min(due, round(MOST_REPEATED_S * self.fps)))):
+            most = round(MOST_REPEATED_S * self.fps)
+            if due > most:  # the rest of the gap is left out for good
+                self.began += (due - most) / self.fps
+                due = most
+        for _ in range(due):
             self.video.write(picture)
 
     def close(self) -> None:
@@ -148,8 +151,15 @@ def run(
         raise UsageError(f"--redact {redact}: expected blur or fill")
     if bg and len(bg) != len(sources):
         raise UsageError(f"{len(bg)} --bg for {len(sources)} sources, expected one each")
+    targets: list[Optional[Path]] = [None] * len(sources)
     if out is not None and len(sources) == 1:
         codec_of(out)
+        targets = [out]
+    elif out is not None:
+        targets = [out / f"{number}.mp4" for number in range(1, len(sources) + 1)]
+    files = {Path(source.removeprefix("file://")).resolve() for source in sources}
+    if taken := [target for target in targets if target and target.resolve() in files]:
+        raise UsageError(f"--out {taken[0]} is one of the sources; give another name")
     if show:
         _check_windows()
     place = build or default_build()
@@ -158,10 +168,9 @@ def run(
     wake = threading.Event()
     with ExitStack() as stack:
         channels = []
-        for number, (source, scene) in enumerate(zip(sources, scenes, strict=True), 1):
+        for source, scene, target in zip(sources, scenes, targets, strict=True):
             h = stack.enter_context(edge.open(place, threads, cuda=cuda_backend))
             camera = stack.enter_context(Camera(source, wake))
-            target = out if len(sources) == 1 or out is None else out / f"{number}.mp4"
             fps = camera.fps or DEFAULT_FPS
             channels.append(Channel(View(camera, h, scene), camera.name, fps, out=target))
             stack.callback(channels[-1].close)
@@ -177,7 +186,15 @@ def run(
                     _tell(channel, item, as_json)
                 elif isinstance(item, Frame):
                     idle = False
-                    seen = channel.view.look(item)
+                    try:
+                        seen = channel.view.look(item)
+                    except EdgeError as error:
+                        if len(open_) == 1:
+                            raise
+                        note(f"{error}; the other sources go on")
+                        channel.view.camera.close()
+                        open_.remove(channel)
+                        continue
                     channel.frames += 1
                     channel.busy_ms.append(seen.busy_ms)
                     channel.latency_ms.append(seen.latency_ms)
@@ -252,7 +269,15 @@ def _status() -> Iterator[Callable[[list[Channel], Seen], None]]:
     if not stderr.is_terminal:
         yield lambda channels, seen: None
         return
-    with Live(Text(), console=stderr, refresh_per_second=4, transient=True) as live:
+    # stdout is left alone: Rich would send it to the terminal that stderr is.
+    with Live(
+        Text(),
+        console=stderr,
+        refresh_per_second=4,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    ) as live:
         start = time.monotonic()
 
         def update(channels: list[Channel], seen: Seen) -> None:

@@ -69,7 +69,7 @@ def sensitivity(
     frame, scheme = float_frame(plan), SCHEMES[row.scheme]
     every = layers(frame, scheme)
     claim = {"model": plan.model["sha256"], "target": row.name, "samples": samples, "count": count}
-    claim["method"] = calib_method
+    claim |= {"method": calib_method, "calibrated_on": calib_samples}
     known = _known(out, claim)
     todo = len(every) - len(known)
     if todo:

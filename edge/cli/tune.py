@@ -45,25 +45,26 @@ def tune(
     """Find the build that keeps two promises on this machine: frames a second and accuracy."""
     from benchmarks.machine import machine
     from benchmarks.tune import Candidate, Ledger, Promise, reason, search
-    from edge.bundled import names
     from edge.files import replacing
-    from edge.targets import TARGETS, choose, installed
+    from edge.targets import running
 
-    here = [row.name for row in TARGETS.values() if row.runs_here and installed(row)]
+    here = {row.name: row for row in running()}
     for size in imgsz.split(","):
         parse_imgsz(size)
-    chosen = target.split(",") if target else here
+    chosen = target.split(",") if target else list(here)
     if unknown := [name for name in chosen if name not in here]:
-        raise UsageError(f"--target {unknown[0]} does not run here; these do: {', '.join(here)}")
-    candidates = [
-        Candidate(network, size, kind, choose(row).name)
-        for network, size, kind, row in itertools.product(
-            networks.split(",") if networks else names(),
-            imgsz.split(","),
-            precision.split(","),
-            chosen,
+        raise UsageError(
+            f"--target {unknown[0]} does not run here; these do: {', '.join(here) or 'none'}"
         )
+    candidates = [
+        Candidate(network, size, kind, row, sha256)
+        for (network, sha256), size, kind, row in itertools.product(
+            _networks(networks), imgsz.split(","), precision.split(","), chosen
+        )
+        if kind in here[row].precisions
     ]
+    if not candidates:
+        raise UsageError(f"--precision {precision}: none of {', '.join(chosen)} can build it")
     where = machine()
     claim = {
         "samples": samples,
@@ -90,6 +91,8 @@ def tune(
     last = [point for point in points if point.rung == best.rung]
     why = {point.candidate: reason(point, last, promise) for point in points}
     words = ["edge", "tune", "--target-fps", target_fps, "--max-drop", max_drop]
+    words += ["--networks", networks] if networks else []
+    words += ["--target", target] if target else []
     words += ["--imgsz", imgsz, "--precision", precision, "--samples", samples, "--count", count]
     rows = _rows(points, why)
     with replacing(out / "tune.html") as draft:
@@ -107,6 +110,20 @@ def tune(
     if failed := why[best.candidate]:
         note(f"error: no candidate keeps the promise; the nearest has {failed}")
         raise typer.Exit(SPEED_GATE if "fps" in failed else ACCURACY_GATE)
+
+
+def _networks(text: str) -> list[tuple[str, str]]:
+    """The networks asked for, and the sha256 of their files."""
+    from edge.bundled import bundled, names
+    from edge.manifest import sha256
+
+    found = []
+    for name in text.split(",") if text else names():
+        file = Path(name) if name.endswith(".onnx") else bundled(name)
+        if not file.is_file():
+            raise UsageError(f"--networks {name}: no such file")
+        found.append((name, sha256(file)))
+    return found
 
 
 def _plan(candidate: Candidate) -> Plan:

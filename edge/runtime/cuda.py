@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import numpy as np
@@ -37,8 +38,8 @@ class Cuda(Protocol):
     graphs: bool
     capability: int
 
-    def activate(self) -> None:
-        """Make the GPU that of this thread; called before anything else in each call."""
+    def active(self) -> AbstractContextManager[object]:
+        """Within it the GPU is that of this thread; around everything else in each call."""
 
     def pinned(self, size: int) -> Pinned: ...
 
@@ -103,7 +104,11 @@ def driver(name: str = "auto") -> Cuda:
     found = [each for each in BACKENDS if there(BACKENDS[each]) and name in ("auto", each)]
     if not found:
         raise missing(BACKENDS["cuda-python" if name == "auto" else name].partition(".")[0])
-    made: Cuda = importlib.import_module(FILES[found[0]]).Driver()
+    try:
+        module = importlib.import_module(FILES[found[0]])
+    except ImportError as error:  # pycuda is linked to the driver's library
+        raise no_gpu(error) from error
+    made: Cuda = module.Driver()
     return made
 
 

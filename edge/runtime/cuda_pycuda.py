@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,22 @@ class _Pinned:
         self.device = int(self.array.base.get_device_pointer()) if mapped else 0
 
 
+class _Active:
+    """A context that is a thread's own within it. Left on a thread's stack it would abort the
+    program when the thread ends."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+
+    def __enter__(self) -> None:
+        self._context.push()
+
+    def __exit__(self, *_: object) -> None:
+        self._context.pop()
+
+
 class Driver:
-    """Device 0. Every thread that calls makes the primary context its own, once."""
+    """Device 0."""
 
     graphs = False
 
@@ -35,14 +48,11 @@ class Driver:
         major, minor = device.compute_capability()
         self.capability = 10 * major + minor
         self.integrated = bool(device.get_attribute(cuda.device_attribute.INTEGRATED))
-        self._context = device.retain_primary_context()
-        self._threads = threading.local()
+        self._active = _Active(device.retain_primary_context())
         self._held: dict[int, Any] = {}
 
-    def activate(self) -> None:
-        if not getattr(self._threads, "active", False):
-            self._context.push()
-            self._threads.active = True
+    def active(self) -> _Active:
+        return self._active
 
     def pinned(self, size: int) -> _Pinned:
         return _Pinned(size, self.integrated)

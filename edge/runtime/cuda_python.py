@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import weakref
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -54,9 +55,11 @@ class Driver:
         )
         self.capability, self.integrated = 10 * major + minor, bool(integrated)
         self._number = number
+        self._nothing = nullcontext()
 
-    def activate(self) -> None:
+    def active(self) -> AbstractContextManager[None]:
         _done(runtime.cudaSetDevice(self._number))
+        return self._nothing
 
     def pinned(self, size: int) -> _Pinned:
         return _Pinned(size, self.integrated)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,8 +23,9 @@ from edge.runtime.backend import SLOTS, Plane
 from edge.runtime.cuda import Cuda, Pinned
 
 _loggers: dict[str, Any] = {}
-CACHE = "frame.cache"
-"""What TensorRT-RTX compiled for this GPU, beside the plan: the next start needs no compiling."""
+CACHE = ".cache"
+"""Ending of what TensorRT-RTX compiled for this GPU, beside each plan: the next start needs no
+compiling."""
 
 
 def load(module: str) -> ModuleType:
@@ -73,6 +75,7 @@ class _Slot:
         self.frame: Any = None
         self.background: Any = None
         self.graph: Any = None
+        self.warm = False
 
 
 class TensorRt:
@@ -91,11 +94,17 @@ class TensorRt:
                 f" {cuda.capability}; build it for this one: {manifest.command} --sm"
                 f" {cuda.capability}"
             )
-        cuda.activate()
+        with cuda.active():
+            self._open()
+
+    def _open(self) -> None:
+        manifest, trt = self._manifest, self._trt
         self._runtime = trt.Runtime(self._log)
         self._frame = self._engine(manifest.engine)
         self._background = self._engine(manifest.background) if manifest.scene else None
-        self._config, self._cache = self._rtx_config()
+        self._compiled: dict[Path, Any] = {}
+        self._config = self._rtx_config(self._frame, manifest.engine)
+        self._background_config = self._rtx_config(self._background, manifest.background)
         bg = Tensor("bg", (1, *manifest.imgsz, 3), "uint8")
         self._slots = [self._slot(bg) for _ in range(SLOTS)]
         self.frames = [self._view(slot, "fg_bg", bg)[0] for slot in self._slots]
@@ -121,18 +130,19 @@ class TensorRt:
             )
         return engine
 
-    def _rtx_config(self) -> tuple[Any, Any]:
+    def _rtx_config(self, engine: Any, plan: str) -> Any:
         """TensorRT-RTX compiles kernels when a plan is opened, and captures graphs by itself."""
-        if self._manifest.target != "tensorrt-rtx":
-            return None, None
-        config = self._frame.create_runtime_config()
+        if engine is None or self._manifest.target != "tensorrt-rtx":
+            return None
+        config = engine.create_runtime_config()
         cache = config.create_runtime_cache()
-        file = self._folder / CACHE
-        if file.is_file():
-            cache.deserialize(file.read_bytes())  # of another GPU or version: it compiles anew
+        file = (self._folder / plan).with_suffix(CACHE)
+        # What another GPU or version compiled is not taken: it is compiled anew, and kept.
+        if not (file.is_file() and cache.deserialize(file.read_bytes())):
+            self._compiled[file] = cache
         config.set_runtime_cache(cache)
         config.cuda_graph_strategy = self._trt.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
-        return config, cache
+        return config
 
     def _slot(self, bg: Tensor) -> _Slot:
         manifest, cuda = self._manifest, self._cuda
@@ -150,7 +160,7 @@ class TensorRt:
                 slot.owned.append(slot.device[tensor.name])
         slot.frame = self._context(self._frame, self._config, slot)
         if self._background is not None:
-            slot.background = self._context(self._background, None, slot)
+            slot.background = self._context(self._background, self._background_config, slot)
         return slot
 
     def _context(self, engine: Any, config: Any, slot: _Slot) -> Any:
@@ -170,7 +180,10 @@ class TensorRt:
     # ------------------------------------------------------------------ running
 
     def set_background(self, bg: npt.NDArray[np.uint8]) -> None:
-        self._cuda.activate()
+        with self._cuda.active():
+            self._take_background(bg)
+
+    def _take_background(self, bg: npt.NDArray[np.uint8]) -> None:
         for slot in self._slots:
             if "bg" in slot.pinned:
                 np.copyto(slot.pinned["bg"].array, bg.reshape(-1))
@@ -178,9 +191,9 @@ class TensorRt:
             if slot.background is not None:
                 self._execute(slot.background, slot)
             self._cuda.synchronize(slot.stream)
-            if slot.graph is None:
+            if not slot.warm:
                 self._warm_up(slot)
-        self._keep_cache()
+        self._keep_caches()
 
     def _warm_up(self, slot: _Slot) -> None:
         """Once by hand, for what is done at first use only, and once to be captured."""
@@ -191,16 +204,18 @@ class TensorRt:
             cuda.begin(slot.stream)
             self._enqueue(slot)
             slot.graph = cuda.end(slot.stream)
+        slot.warm = True
 
-    def _keep_cache(self) -> None:
-        if self._cache is None or (self._folder / CACHE).is_file():
-            return
-        draft = self._folder / f".{CACHE}.part"
-        try:
-            draft.write_bytes(bytes(self._cache.serialize()))
-            os.replace(draft, self._folder / CACHE)
-        except OSError:  # a build on a read-only disk compiles at each start
-            draft.unlink(missing_ok=True)
+    def _keep_caches(self) -> None:
+        """What was compiled for this GPU; a build on a read-only disk compiles at each start."""
+        for file, cache in self._compiled.items():
+            draft = file.with_name(f".{file.name}.part")
+            with suppress(OSError):
+                draft.write_bytes(bytes(cache.serialize()))
+                os.replace(draft, file)
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+        self._compiled = {}
 
     def _copy_in(self, slot: _Slot, name: str) -> None:
         if not self._cuda.integrated:
@@ -228,28 +243,32 @@ class TensorRt:
 
     def start(self, slot: int) -> None:
         way = self._slots[slot]
-        self._cuda.activate()
-        if way.graph is not None:
-            self._cuda.launch(way.graph, way.stream)
-        else:
-            self._enqueue(way)
-        self._cuda.record(way.done, way.stream)
+        with self._cuda.active():
+            if way.graph is not None:
+                self._cuda.launch(way.graph, way.stream)
+            else:
+                self._enqueue(way)
+            self._cuda.record(way.done, way.stream)
 
     def finish(self, slot: int) -> None:
-        self._cuda.activate()
-        self._cuda.wait(self._slots[slot].done)
+        with self._cuda.active():
+            self._cuda.wait(self._slots[slot].done)
 
     def close(self) -> None:
-        cuda = self._cuda
-        cuda.activate()
-        for slot in self._slots:
-            cuda.synchronize(slot.stream)
-            if slot.graph is not None:
-                cuda.free_graph(slot.graph)
-            slot.frame = slot.background = None
-            for address in slot.owned:
-                cuda.free_device(address)
-            cuda.free_event(slot.done)
-            cuda.free_stream(slot.stream)
+        with self._cuda.active():
+            for slot in self._slots:
+                self._free(slot)
+            self._frame = self._background = self._runtime = None
+            self._config = self._background_config = None
         self._slots, self.frames, self.outputs = [], [], []
-        self._frame = self._background = self._config = self._cache = self._runtime = None
+
+    def _free(self, slot: _Slot) -> None:
+        cuda = self._cuda
+        cuda.synchronize(slot.stream)
+        if slot.graph is not None:
+            cuda.free_graph(slot.graph)
+        slot.frame = slot.background = None
+        for address in slot.owned:
+            cuda.free_device(address)
+        cuda.free_event(slot.done)
+        cuda.free_stream(slot.stream)

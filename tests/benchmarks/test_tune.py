@@ -15,7 +15,7 @@ from benchmarks.tune import Candidate, Ledger, Point, Promise, rank, reason, sea
 
 
 def point(name: str, fps: float, iou: float, rung: int = 2) -> Point:
-    return Point(Candidate(name, "224", "int8", "openvino"), rung, fps, 1e3 / fps, iou, None)
+    return Point(Candidate(name, "224", "int8", "openvino", "0"), rung, fps, 1e3 / fps, iou, None)
 
 
 POINTS = [
@@ -74,7 +74,7 @@ def test_half_of_the_candidates_go_on_and_a_killed_search_too(
             yield Point(candidate, rung, 100.0, 10.0, 0.9 + worth / 1000, 0.8)
 
     monkeypatch.setattr(tune, "_measured", fake)
-    candidates = [Candidate(str(worth), "224", "int8", "openvino") for worth in range(8)]
+    candidates = [Candidate(str(worth), "224", "int8", "openvino", "0") for worth in range(8)]
     for _ in range(3):
         ledger = Ledger(tmp_path / "ledger.jsonl", {})
         try:

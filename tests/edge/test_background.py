@@ -41,6 +41,11 @@ def test_one_picture_is_its_own_background_and_none_is_refused() -> None:
         empty_scene([])
 
 
+def test_pictures_of_several_sizes_are_refused() -> None:
+    with pytest.raises(CameraError, match=r"several sizes \(8x6, 9x6\), expected one"):
+        empty_scene([np.zeros((6, width, 3), np.uint8) for width in (8, 9)])
+
+
 def test_pictures_are_spread_over_the_seconds_asked_for(tmp_path: Path) -> None:
     path = str(tmp_path / "a.avi")
     writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))

@@ -24,17 +24,20 @@ from edge.errors import UsageError
 SERVER = Path(__file__).parents[1] / "rtsp_server.py"
 
 
-@pytest.mark.parametrize(
-    ("url", "printed"),
-    [
-        ("rtsp://ann:s3cret@cam/live", "rtsp://***@cam/live"),
-        ("rtsp://ann:p@ss@cam:554/live", "rtsp://***@cam:554/live"),
-        ("http://cam/video?user=ann&password=s3cret&fps=5", "http://cam/video?user=ann&password=***&fps=5"),
-        ("rtsp://cam/user=ann_passwd=s3cret_channel=1", "rtsp://cam/user=ann_passwd=***_channel=1"),
-        ("rtsp://cam/live?AuthToken=s3cret", "rtsp://cam/live?AuthToken=***"),
-        ("videos/a@b.mp4", "videos/a@b.mp4"),
-    ],
-)  # fmt: skip
+PRINTED = {
+    "rtsp://ann:s3cret@cam/live": "rtsp://***@cam/live",
+    "rtsp://ann:p@ss@cam:554/live": "rtsp://***@cam:554/live",
+    "RTSP://ann:pa/ss@cam/live": "RTSP://***@cam/live",
+    "rtsp://ann:pa#s?s@cam/live": "rtsp://***@cam/live",
+    "http://cam/video?user=ann&password=s3_cret&fps=5": "http://cam/video?user=***&password=***&fps=5",
+    "http://cam/video?usr=a&pw=hunter2": "http://cam/video?usr=a&pw=***",
+    "rtsp://cam/user=ann_passwd=my_s3cret_channel=1": "rtsp://cam/user=***_passwd=***_channel=1",
+    "rtsp://cam/live?AuthToken=abc_def": "rtsp://cam/live?AuthToken=***",
+    "videos/a@b.mp4": "videos/a@b.mp4",
+}
+
+
+@pytest.mark.parametrize(("url", "printed"), PRINTED.items())
 def test_no_password_is_printed(url: str, printed: str) -> None:
     assert shown(url) == printed
 
@@ -99,6 +102,7 @@ WRONG = {
     "an unknown kind": ("gopher://ann:pw@x", UsageError, r"gopher://\*\*\*@x: unknown kind"),
     "no such scene": ("synthetic://moon", UsageError, "known: room, corridor, yard"),
     "no such seed": ("synthetic://room?seed=x", UsageError, "seed is 'x', expected a number"),
+    "no address": ("rtsp://ann:p[x@cam/live", UsageError, r"//\*\*\*@cam/live is not an address"),
     "nobody there": ("rtsp://ann:pw@127.0.0.1:9/x", CameraError, r"open rtsp://\*\*\*@127.*nobody"),
 }
 
@@ -214,6 +218,19 @@ def test_a_frozen_picture_is_an_event_and_so_is_its_end(wire: Wire) -> None:
         until(source, "frozen")
         wire.feed(grey(8))
         until(source, "moving")
+
+
+def test_a_thread_that_breaks_says_so_and_ends(wire: Wire) -> None:
+    def broken() -> None:
+        raise MemoryError("a picture of a petabyte")
+
+    with Camera("rtsp://ann:pw@x") as source:
+        wire.read = broken  # type: ignore[method-assign, assignment]
+        told = until(source, "lost").text
+        while "cannot be read any more" not in told:
+            told = until(source, "lost").text
+        assert "MemoryError" in told
+        assert source.ended
 
 
 def test_closing_ends_the_thread(wire: Wire) -> None:

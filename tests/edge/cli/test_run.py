@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -60,6 +63,42 @@ def test_a_line_per_frame_and_a_video(tmp_path: Path, build: Path, empty: Path) 
     assert len(pictures) == 35
     assert pictures[0].shape == (240, 640, 3)  # the frame, and its depth beside it
     assert "this machine takes about" in done.stderr
+
+
+def test_json_goes_where_stdout_goes_though_somebody_watches(
+    tmp_path: Path, build: Path, empty: Path
+) -> None:
+    """stderr is a terminal with a live line, stdout a file."""
+    words = ["run", "synthetic://yard", "--build", build, "--bg", empty, "--frames", 5, "--json"]
+    command = [sys.executable, "-m", "edge", *map(str, words)]
+    ours, theirs = pty.openpty()
+    with (tmp_path / "lines").open("w") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=theirs, env=ENV)
+        os.close(theirs)
+        with contextlib.suppress(OSError):  # the terminal's end
+            while os.read(ours, 4096):
+                pass
+        assert process.wait() == 0
+    os.close(ours)
+    assert len((tmp_path / "lines").read_text().splitlines()) == 5
+
+
+def test_a_gap_of_a_live_source_is_left_out_of_its_video(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A minute without a frame: two seconds of it are shown, and then time goes on."""
+    from edge.cli import run
+
+    now = [0.0]
+    monkeypatch.setattr(run.time, "monotonic", lambda: now[0])
+    live = SimpleNamespace(camera=SimpleNamespace(live=True))
+    channel = run.Channel(live, "cam", 10.0, out=tmp_path / "a.avi")  # type: ignore[arg-type]
+    picture = np.zeros((48, 64, 3), np.uint8)
+    for number in range(20):
+        now[0] = number / 10 + (60 if number >= 10 else 0)
+        channel.show(picture)
+    channel.close()
+    assert 30 <= len(frames_of(tmp_path / "a.avi")) <= 41
 
 
 def test_several_sources_share_a_build(tmp_path: Path, build: Path, empty: Path) -> None:
@@ -115,6 +154,7 @@ WRONG = {
     "no background": (["synthetic://yard", "--bg", "none.png"], 1, "cannot read a picture from"),
     "too few backgrounds": (["a", "b", "--bg", "x.png"], 2, "1 --bg for 2 sources"),
     "no such redaction": (["a", "--redact", "hide"], 2, "--redact hide: expected blur or fill"),
+    "its own source": (["{}/a.mkv", "--out", "{}/a.mkv"], 2, "is one of the sources; give another"),
     "no video": (["/nowhere.mp4", "--out", "a.gif"], 2, "ends in .mp4, .mkv, .avi, .webm"),
     "a background of another size": (["synthetic://yard"], 1, "its background is 64x48; make one"),
 }
@@ -123,6 +163,7 @@ WRONG = {
 @pytest.mark.parametrize("what", WRONG)
 def test_wrong_words_are_refused(what: str, tmp_path: Path, build: Path) -> None:
     words, code, told = WRONG[what]
+    words = [word.format(tmp_path) for word in words]
     if "--bg" not in words:
         cv2.imwrite(str(tmp_path / "bg.png"), np.zeros((48, 64, 3), np.uint8))
         words = [*words, "--bg", "bg.png"]

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -51,8 +52,10 @@ class FakeCuda:
         self.threads: set[int] = set()
         self.lock = threading.RLock()
 
-    def activate(self) -> None:
+    @contextmanager
+    def active(self) -> Iterator[None]:
         self.threads.add(threading.get_ident())
+        yield
 
     def pinned(self, size: int) -> Pinned:
         self.made.append("pinned")

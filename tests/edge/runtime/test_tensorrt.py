@@ -173,17 +173,46 @@ def test_two_threads_with_two_handles(gpu: Callable[[str], Bench], samples: list
     assert {thread.ident for thread in threads} <= bench.cuda.threads
 
 
-def test_what_rtx_compiled_is_kept_beside_the_plan(
+def test_what_rtx_compiled_is_kept_beside_the_plans(
     gpu: Callable[[str], Bench], samples: list[Sample]
 ) -> None:
     bench = gpu("tensorrt-rtx")
+    caches = [bench.folder / f"{name}.cache" for name in ("frame", "background")]
+    caches[0].write_bytes(b"of another GPU")
     for _ in range(2):
         with edge.open(bench.folder) as h:
             edge.set_background(h, samples[0].bg)
-    assert (bench.folder / tensorrt.CACHE).read_bytes() == b"compiled kernels"
-    assert bench.trt._cache_given == [b"compiled kernels"]
-    config = next(c for c in bench.trt._contexts if c is not None)
-    assert config.cuda_graph_strategy == "whole"
+    assert [file.read_bytes() for file in caches] == [b"compiled kernels"] * 2
+    assert bench.trt._cache_given == [b"of another GPU", *[b"compiled kernels"] * 2]
+    assert {config.cuda_graph_strategy for config in bench.trt._contexts} == {"whole"}
+
+
+def test_a_disk_that_cannot_be_written_only_costs_time(
+    gpu: Callable[[str], Bench], samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = gpu("tensorrt-rtx")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    with edge.open(bench.folder) as h:
+        monkeypatch.setattr(Path, "write_bytes", refuse)
+        monkeypatch.setattr(Path, "unlink", refuse)
+        edge.set_background(h, samples[0].bg)
+        assert edge.infer(h, samples[1].fg_bg)[0] is not None
+
+
+@pytest.mark.parametrize("name", GPUS)
+def test_a_frame_under_way_keeps_its_scene(
+    name: str, gpu: Callable[[str], Bench], samples: list[Sample]
+) -> None:
+    bench = gpu(name)
+    with edge.open(bench.folder) as h:
+        edge.set_background(h, samples[0].bg)
+        ticket = edge.submit(h, samples[1].fg_bg)
+        edge.set_background(h, samples[4].bg)
+        mask, _ = edge.wait(h, ticket)
+        assert np.array_equal(mask, bench.expected(samples[0].bg, samples[1].fg_bg)[0])
 
 
 def test_a_gpu_of_another_generation_is_refused(gpu: Callable[[str], Bench]) -> None:
