@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from edge.errors import EdgeError, UsageError
 from edge.progress import note, stderr, tracked
 
 if TYPE_CHECKING:
-    from edge.camera import Event
+    from edge.camera import Event, Frame
     from edge.samples.sample import Picture
     from edge.video import Video
     from edge.view import Seen, View
@@ -74,8 +75,15 @@ class Channel:
     out: Path | None = None
     frames: int = 0
     began: float = 0.0
-    busy_ms: list[float] = field(default_factory=list)
-    latency_ms: list[float] = field(default_factory=list)
+    busy_ms: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    latency_ms: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+
+    def look(self, frame: Frame) -> Seen:
+        seen = self.view.look(frame)
+        self.frames += 1
+        self.busy_ms.append(seen.busy_ms)
+        self.latency_ms.append(seen.latency_ms)
+        return seen
 
     def show(self, picture: Picture) -> None:
         """Write to the video; a live source's gaps are filled, so that it plays in real time."""
@@ -101,6 +109,8 @@ class Channel:
             self.video.close()
 
 
+REMEMBERED = 10_000
+"""Frames whose times the summary is made of: a camera runs for months."""
 MOST_REPEATED_S = 2.0
 """Longest gap of a live source that its video shows as a still picture."""
 DEFAULT_FPS = 15.0
@@ -139,8 +149,6 @@ def run(
     ] = False,
 ) -> None:
     """Run a build on cameras: what is new in each frame, its depth, and how quickly."""
-    import cv2
-
     import edge
     from edge.camera import Camera, Event, Frame
     from edge.samples.sequences import read_picture
@@ -187,7 +195,7 @@ def run(
                 elif isinstance(item, Frame):
                     idle = False
                     try:
-                        seen = channel.view.look(item)
+                        seen = channel.look(item)
                     except EdgeError as error:
                         if len(open_) == 1:
                             raise
@@ -195,17 +203,10 @@ def run(
                         channel.view.camera.close()
                         open_.remove(channel)
                         continue
-                    channel.frames += 1
-                    channel.busy_ms.append(seen.busy_ms)
-                    channel.latency_ms.append(seen.latency_ms)
                     if as_json:
                         print(json.dumps(_line(channel, seen)), flush=True)
                     if out is not None or show:
-                        picture = _drawn(seen, redact)
-                        channel.show(picture)
-                        if show:
-                            cv2.imshow(channel.name, picture)
-                            cv2.waitKey(1)
+                        _show(channel, _drawn(seen, redact), show)
                     status(channels, seen)
                 if channel.view.camera.ended or channel.frames == frames:
                     open_.remove(channel)
@@ -213,6 +214,15 @@ def run(
                 wake.wait(0.5)
     if out is not None and not as_json:
         print(out)
+
+
+def _show(channel: Channel, picture: Picture, window: bool) -> None:
+    import cv2
+
+    channel.show(picture)
+    if window:
+        cv2.imshow(channel.name, picture)
+        cv2.waitKey(1)
 
 
 def _drawn(seen: Seen, redact: Optional[str]) -> Picture:
