@@ -45,7 +45,7 @@ from edge.samples.sensor import noise
 from edge.samples.teacher import Teacher
 from edge.targets import choose
 
-FRAMES = 240
+FRAMES = 160
 """Frames of the labelled sequences, evenly spread."""
 RENDERED = (96, 777)
 """Count and seed of the rendered scenes: not those of training, choosing or calibrating."""
@@ -372,9 +372,10 @@ def main(words: list[str]) -> int:
         depths = depths_of(networks, scenes, teacher)
         page(networks, samples, given.out)
     where = machine()
+    libraries = ", ".join(f"{name} {version}" for name, version in where["libraries"].items())
     print(
         f"{len(samples)} frames of {len({name for name, _ in samples})} sequences"
-        f" ({source.name}), {choose('auto').name}, {where['processor']}, {where['libraries']}."
+        f" ({source.name}), {choose('auto').name}, {where['processor']}, {libraries}."
     )
     for title, lines in {
         "Masks": of_sequences(networks, plain),

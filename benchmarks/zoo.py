@@ -26,8 +26,7 @@ from edge.bundled import FOLDER
 from edge.files import replacing
 from edge.progress import note
 
-NETWORKS = {"nano": 10, "tiny": 10, "small": 12}
-"""Epochs of 8,000 pictures."""
+NETWORKS = ("nano", "tiny", "small")
 LEFT_OUT = ("cdnet_highway", "sbi_IBMtest2", "sbi_Candela_m1.10")
 """Never trained on; the last one chooses the best weights, the others only score."""
 JOURNAL = "journal.json"
@@ -40,8 +39,8 @@ def command(network: str, data: Path, teacher: Path, out: Path) -> list[str]:
     words += ["--data", "rendered:480=1", "--leave-out", ",".join(LEFT_OUT)]
     words += ["--validate", str(data / "sequences" / LEFT_OUT[-1])]
     words += ["--validate", "rendered:48:9000", "--depth-teacher", str(teacher)]
-    words += ["--precision", "bf16-mixed", "--epochs", str(NETWORKS[network])]
-    return [*words, "--pictures", "8000", "--every", "250", "--out", str(out), "--resume"]
+    words += ["--precision", "bf16-mixed", "--epochs", "10"]
+    return [*words, "--pictures", "9600", "--every", "500", "--out", str(out), "--resume"]
 
 
 class Journal:

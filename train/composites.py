@@ -1,9 +1,8 @@
 """Composites made on the fly: cut-outs with shadows and light on a photographed empty scene.
 
-The recipe that generalises to cameras never seen: objects of every size, two fifths of them in the
-colours of the place; cast shadows, some without an object, and the dark below a thing that stands;
-leaves that sway; other light, noise and compression in `bg` than in `fg_bg`; a camera that moved by
-a pixel.
+The recipe that generalises to cameras never seen: objects of every size, a third of them in the
+colours of the place; cast shadows, some without an object; other light, noise and compression in
+`bg` than in `fg_bg`; a camera that moved by a pixel.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ from edge.progress import tracked
 from edge.samples.cutouts import Cutout, Field, place, read_backgrounds, read_cutouts
 from edge.samples.sample import BACKGROUND, FOREGROUND, IGNORED, Sample
 from edge.samples.sensor import Rng
-from edge.samples.shadows import cast_shadow, contact_shadow, darken, loose_shadow
+from edge.samples.shadows import cast_shadow, darken, loose_shadow
 from edge.samples.teacher import Teacher
-from train.spoil import spoiled_pair, swayed
+from train.spoil import spoiled_pair
 
 Image = TypeVar("Image", npt.NDArray[np.uint8], Field)
 
@@ -52,11 +51,11 @@ def warped(image: Image, matrix: Field, size: int, flags: int) -> Image:
 def _textured(colour: Field, alpha: Field, scene: Field, rng: Rng) -> Field:
     """The object's own colours, sometimes pulled towards those of the place it stands in."""
     colour = colour * np.float32(np.exp(rng.normal(0, 0.25))) + np.float32(rng.normal(0, 10))
-    if rng.random() < 0.4:
+    if rng.random() < 1 / 3:
         weight = np.maximum(alpha, 1e-3)[..., None]
         place = (scene * weight).sum((0, 1)) / weight.sum()
         own = (colour * weight).sum((0, 1)) / weight.sum()
-        colour = colour + np.float32(rng.uniform(0.3, 1.0)) * (place - own)
+        colour = colour + np.float32(rng.uniform(0.3, 0.9)) * (place - own)
     return np.clip(colour, 0, 255).astype(np.float32)
 
 
@@ -109,8 +108,6 @@ class Composites:
             depth = warped(stored, matrix, size, cv2.INTER_LINEAR)
 
         scene = empty.astype(np.float32)
-        if rng.random() < 0.3:
-            scene = swayed(scene, rng)
         if rng.random() < 0.25:
             darken(scene, loose_shadow(size, rng), rng.uniform(0.15, 0.6))
         things = self._things(rng, depth)
@@ -118,16 +115,13 @@ class Composites:
         for near, colour, alpha in things:
             if rng.random() < 0.6:
                 darken(scene, cast_shadow(alpha, rng), rng.uniform(0.2, 0.65))
-            if rng.random() < 0.35:
-                darken(scene, contact_shadow(alpha, rng), rng.uniform(0.4, 0.9))
             # Only where the thing is: most are small.
             left, top, wide, tall = cv2.boundingRect((alpha > 0).view(np.uint8))
             part = slice(top, top + tall), slice(left, left + wide)
             own = _textured(colour[part], alpha[part], scene[part], rng)
             scene[part] += alpha[part][..., None] * (own - scene[part])
-            # People who outline things by hand count the pixels of which they fill a half.
             mask[(alpha > 0.2) & (mask == BACKGROUND)] = IGNORED
-            mask[alpha > 0.5] = FOREGROUND
+            mask[alpha > 0.8] = FOREGROUND
             if depth is not None:
                 depth = np.where(alpha > 0.5, np.float32(near), depth)
         frame = np.clip(scene + 0.5, 0, 255).astype(np.uint8)

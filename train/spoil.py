@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from edge.samples import sensor
-from edge.samples.cutouts import Field
 from edge.samples.sample import Picture
 from edge.samples.sensor import Rng
 
@@ -18,37 +16,14 @@ def spoiled_pair(bg: Picture, fg_bg: Picture, rng: Rng) -> tuple[Picture, Pictur
         bg = sensor.light(bg, rng, gain=(0.6, 1.3))
         rng.bit_generator.state = state
         fg_bg = sensor.light(fg_bg, rng, gain=(0.6, 1.3))
-    if rng.random() < 0.6:
-        dx, dy = rng.uniform(-2.5, 2.5, 2)
+    if rng.random() < 0.45:
+        dx, dy = rng.uniform(-2.2, 2.2, 2)
         bg = sensor.shift(bg, dx, dy)
     if rng.random() < 0.7:
         fg_bg = sensor.light(fg_bg, rng, gain=(0.6, 1.5))
     if rng.random() < 0.3:
         fg_bg = sensor.local_light(fg_bg, rng)
     return _recorded(bg, rng), _recorded(fg_bg, rng)
-
-
-def swayed(scene: Field, rng: Rng) -> Field:
-    """A scene, float32 [H, W, 3], in a part of which everything moved by up to some pixels, each
-    place differently: leaves in the wind, a curtain, water."""
-    height, width = scene.shape[:2]
-    part = np.zeros((height, width), np.float32)
-    centre = int(rng.integers(0, width)), int(rng.integers(0, height))
-    axes = tuple(int(v) for v in rng.integers(min(height, width) // 10, min(height, width), 2))
-    cv2.ellipse(part, centre, axes, float(rng.uniform(0, 180)), 0, 360, 1.0, -1)
-    part = np.asarray(cv2.blur(part, (15, 15)), np.float32) * np.float32(rng.uniform(0.7, 3.0))
-    cells = int(rng.integers(4, 30))
-    rows, columns = np.mgrid[:height, :width].astype(np.float32)
-    away = rng.standard_normal((2, cells, cells), dtype=np.float32)
-    dy, dx = (cv2.resize(one, (width, height), interpolation=cv2.INTER_CUBIC) for one in away)
-    moved = cv2.remap(
-        scene,
-        columns + part * dx,
-        rows + part * dy,
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REFLECT,
-    )
-    return np.asarray(moved, np.float32)
 
 
 def lightly_spoiled_pair(bg: Picture, fg_bg: Picture, rng: Rng) -> tuple[Picture, Picture]:

@@ -18,18 +18,12 @@ def _blurred(field: Field, sigma: float) -> Field:
     return np.asarray(cv2.GaussianBlur(field, (0, 0), sigma), np.float32)
 
 
-def _rows(alpha: Field) -> tuple[int, int] | None:
-    """The first and last row in which a thing is."""
-    rows = np.nonzero((alpha > 0.5).any(1))[0]
-    return (int(rows[0]), int(rows[-1])) if len(rows) else None
-
-
 def cast_shadow(alpha: Field, rng: Rng) -> Field:
     """On the floor beside a thing: its outline laid down from the feet, blurred."""
-    rows = _rows(alpha)
-    if rows is None:
+    rows = np.nonzero((alpha > 0.5).any(1))[0]
+    if not len(rows):
         return np.zeros_like(alpha)
-    foot = float(rows[1])
+    foot = float(rows.max())
     squash, lean = rng.uniform(0.15, 0.7), rng.uniform(-1.2, 1.2)
     upward = rng.random() < 0.5
     along = squash if upward else -squash
@@ -37,23 +31,6 @@ def cast_shadow(alpha: Field, rng: Rng) -> Field:
     laid = cv2.warpAffine(alpha, matrix, alpha.shape[::-1])
     spread = rng.uniform(0.5, 0.03 * alpha.shape[0])
     return _blurred(np.asarray(laid, np.float32), spread)
-
-
-def contact_shadow(alpha: Field, rng: Rng) -> Field:
-    """Under and close beside a thing that stands, as below a car: the lower part of its outline,
-    moved a little down and aside, hardly blurred."""
-    rows = _rows(alpha)
-    if rows is None:
-        return np.zeros_like(alpha)
-    head, foot = rows
-    height = foot - head + 1
-    lower = alpha.copy()
-    lower[: int(foot - height * rng.uniform(0.1, 0.35))] = 0
-    columns = np.nonzero((lower > 0.5).any(0))[0]
-    aside = rng.uniform(-0.2, 0.2) * len(columns)
-    matrix = np.array([[1, 0, aside], [0, 1, rng.uniform(0.02, 0.12) * height]], np.float32)
-    moved = cv2.warpAffine(lower, matrix, alpha.shape[::-1])
-    return _blurred(np.asarray(moved, np.float32), rng.uniform(0.3, 0.3 + 0.02 * height))
 
 
 def loose_shadow(size: int, rng: Rng) -> Field:
