@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from edge.cli.options import Json, tell_skipped
-from edge.errors import EdgeError
+from edge.errors import EdgeError, UsageError
 from edge.files import replacing
 from edge.progress import note, tracked
 
@@ -143,14 +143,13 @@ def show(
     from edge.samples.sample import readable, spread
     from edge.samples.sheet import sheet
 
+    if not cv2.haveImageWriter(str(out)):
+        raise UsageError(f"--out {out}: expected a name that ends in .jpg or .png")
     source = open_samples(samples)
     chosen = list(readable(source, spread(source, count)))
     tell_skipped(source.skipped)
     if not chosen:
         raise EdgeError(f"no sample of {samples} could be read")
-    done, data = cv2.imencode(out.suffix or ".jpg", sheet(chosen))
-    if not done:
-        raise EdgeError(f"cannot write a picture as {out.suffix}; use .jpg or .png")
     with replacing(out) as draft:
-        draft.write_bytes(data.tobytes())
+        draft.write_bytes(cv2.imencode(out.suffix, sheet(chosen))[1].tobytes())
     print(out)

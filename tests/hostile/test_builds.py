@@ -70,9 +70,16 @@ def test_a_newer_runtime_than_ours(build: Path) -> None:
     refused(build, r"built with onnxruntime 99\.0\.0, found the older")
 
 
-def test_a_plan_for_a_gpu(build: Path) -> None:
-    change(build, target="tensorrt-rtx")
-    refused(build, "a build for tensorrt-rtx, which this runtime cannot run")
+def test_a_plan_where_no_gpu_is(build: Path, no_gpu: None) -> None:
+    trt = pytest.importorskip("tensorrt_rtx")
+    change(build, target="tensorrt-rtx", runtime=["tensorrt_rtx", trt.__version__])
+    refused(build, "no GPU that can be used here .*; builds for openvino and onnxruntime need none")
+
+
+def test_a_plan_of_another_version(build: Path) -> None:
+    pytest.importorskip("tensorrt_rtx")
+    change(build, target="tensorrt-rtx", runtime=["tensorrt_rtx", "1.0.0"])
+    refused(build, "built with tensorrt_rtx 1.0.0, found .*, and plans are for one version")
 
 
 def test_a_build_that_was_not_finished(build: Path) -> None:
