@@ -30,6 +30,7 @@ import edge
 from benchmarks.builds import as_float
 from benchmarks.disturbances import DISTURBANCES, Disturbance
 from benchmarks.machine import machine
+from benchmarks.peers import difference
 from benchmarks.pictures import Answer, sheet
 from calibrate.apply import calibrated
 from edge.accuracy import THRESHOLD, MaskCounts, count_mask, depth_scores, means
@@ -109,16 +110,6 @@ def opened(folder: Path, stack: ExitStack) -> list[Network]:
             networks.append(Network(name, precision, h, tuple(left_out)))
         note(f"built {name}")
     return networks
-
-
-def difference(bg: Picture, frame: Picture) -> npt.NDArray[np.uint8]:
-    """Largest absolute difference of a channel, with a median against specks.
-
-    A median and a threshold may change places, so this serves for every threshold.
-    """
-    channels = cv2.split(cv2.absdiff(frame, bg))
-    largest = cv2.max(cv2.max(channels[0], channels[1]), channels[2])
-    return np.asarray(cv2.medianBlur(largest, 5), np.uint8)
 
 
 class Differences:

@@ -44,9 +44,18 @@ class Statistical:
         return np.asarray(self.model.apply(frame), np.uint8)
 
 
+def difference(bg: Picture, frame: Picture) -> npt.NDArray[np.uint8]:
+    """Largest absolute difference of a channel, with a median against specks.
+
+    A median and a threshold may change places, so this serves for every threshold.
+    """
+    channels = cv2.split(cv2.absdiff(frame, bg))
+    largest = cv2.max(cv2.max(channels[0], channels[1]), channels[2])
+    return np.asarray(cv2.medianBlur(largest, 5), np.uint8)
+
+
 class Difference:
-    """Largest absolute difference of a channel from the empty scene, over a threshold, and a
-    median against specks: the strong simple baseline."""
+    """`difference` from the empty scene over a threshold: the strong simple baseline."""
 
     threshold = 30
 
@@ -54,10 +63,8 @@ class Difference:
         self.bg = bg
 
     def apply(self, frame: Picture) -> npt.NDArray[np.uint8]:
-        channels = cv2.split(cv2.absdiff(frame, self.bg))
-        largest = cv2.max(cv2.max(channels[0], channels[1]), channels[2])
-        found = cv2.threshold(largest, self.threshold, 255, cv2.THRESH_BINARY)[1]
-        return np.asarray(cv2.medianBlur(found, 5), np.uint8)
+        found = difference(self.bg, frame)
+        return np.asarray(cv2.threshold(found, self.threshold, 255, cv2.THRESH_BINARY)[1], np.uint8)
 
 
 SUBTRACTORS: dict[str, Callable[[], Subtractor]] = {

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import math
-import multiprocessing
 import pickle
-import random
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +18,9 @@ from benchmarks.cameras import CAMERA, CamerasJob
 from benchmarks.machine import machine
 from benchmarks.peers import RUNS, SUBTRACTORS, OnnxJob, SubtractorJob
 from benchmarks.pictures import sheet
-from benchmarks.stats import ENOUGH, summary
+from benchmarks.turns import Measured, Watch, process, take_turns
 from benchmarks.watcher import Watcher
-from benchmarks.worker import Job, serve
+from benchmarks.worker import Job
 from edge import manifest as manifests
 from edge.build import NETWORK, planned, write
 from edge.errors import EdgeError, UsageError
@@ -35,10 +31,6 @@ from edge.samples.sample import FOREGROUND, Picture, in_sequences, spread
 from edge.targets import TARGETS
 
 SCHEMA = "edge.report/2"
-ROUNDS = 10
-"""How often every build gets its turn."""
-Watch = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done, and of how much."""
 
 
 @dataclass(frozen=True)
@@ -81,66 +73,6 @@ class Settings:
     overhead: bool = False
     fps: float = 30.0
     cuda: str = "auto"
-
-
-class Measured:
-    """One job in its process."""
-
-    def __init__(self, link: Connection, job: Job, pid: int) -> None:
-        self.link, self.job, self.pid = link, job, pid
-        self.described: dict[str, Any] = self.receive()
-        self.scores: dict[str, dict[str, float]] = {}
-        self.gated: dict[str, Any] = {}
-        self.cameras: dict[str, Any] = {}
-        self.overhead: dict[str, float] = {}
-        self.cold: dict[str, float] = {}
-        self.paced: dict[str, Any] = {}
-        self.times: dict[str, list[float]] = {"preprocess": [], "latency": []}
-        self.rss_peak_mb = 0.0
-
-    def receive(self) -> Any:
-        try:
-            answer = self.link.recv()
-        except EOFError as error:
-            raise EdgeError(f"the process that measured {self.job} ended early") from error
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def ask(self, name: str, *arguments: object) -> Any:
-        self.link.send((name, arguments))
-        return self.receive()
-
-    def end(self) -> None:
-        self.link.send(None)
-        self.rss_peak_mb = round(self.receive(), 1)
-
-    def speed(self) -> dict[str, Any]:
-        """The keys of the report that every measured thing has."""
-        total = [
-            a + b for a, b in zip(self.times["preprocess"], self.times["latency"], strict=True)
-        ]
-        return {
-            **{f"{stage}_ms": summary(times) for stage, times in self.times.items()},
-            "end_to_end_ms": summary(total),
-            "throughput_fps": round(1e3 * len(total) / sum(total), 1),
-            "rss_peak_mb": self.rss_peak_mb,
-        }
-
-
-@contextmanager
-def process(job: Job) -> Iterator[Measured]:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=serve, args=(theirs, job), daemon=True)
-    process.start()
-    theirs.close()
-    try:
-        yield Measured(ours, job, process.pid or 0)
-    finally:
-        ours.close()
-        process.kill()
-        process.join()
 
 
 def reference_build(build: Path, folder: Path) -> Path:
@@ -204,7 +136,9 @@ def bench(builds: Sequence[Path], settings: Settings, watch: Watch) -> Outcome:
                 if fold:
                     measured.gated = measured.ask("gated", settings.gate, settings.max_age_ms)
         watcher = Watcher([measured.pid for measured in workers])
-        rounds = take_turns(workers, settings, watch)
+        rounds = take_turns(
+            workers, settings.warmup, settings.duration, settings.iterations, watch, settings.seed
+        )
         frames_paced = max(15, round(settings.fps * settings.duration))
         for step, ((_, fold), measured) in enumerate(ours.items()):
             watch("paced", step, len(ours))
@@ -356,31 +290,6 @@ def _picture(frames: Path, workers: Sequence[Measured]) -> Picture:
     found = {m.described["name"]: m.ask("answers", chosen) for m in workers}
     answers = [{name: each[i] for name, each in found.items()} for i in range(len(chosen))]
     return sheet([samples[i] for i in chosen], answers)
-
-
-def take_turns(workers: Sequence[Measured], settings: Settings, watch: Watch) -> int:
-    """Interleaved rounds, each build once per round in random order; returns how many."""
-    order = random.Random(settings.seed)
-    block: dict[int, int] = {}
-    for index, measured in enumerate(workers):
-        start = time.perf_counter()
-        warm = 0
-        while time.perf_counter() - start < settings.warmup or warm < 4:
-            warm += len(measured.ask("frames", 4)["latency"])
-        per_frame = (time.perf_counter() - start) / warm
-        frames = max(settings.duration / per_frame, settings.iterations)
-        if measured.job.brief:
-            frames = min(frames, ENOUGH["p90"])
-        block[index] = math.ceil(frames / ROUNDS)
-    for number in range(ROUNDS):
-        turn = list(range(len(workers)))
-        order.shuffle(turn)
-        for index in turn:
-            times = workers[index].ask("frames", block[index])
-            for name, values in times.items():
-                workers[index].times.setdefault(name, []).extend(values)
-        watch("speed", number + 1, ROUNDS)
-    return ROUNDS
 
 
 def _entry(

@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.run import Settings, process, take_turns
 from benchmarks.stats import summary
+from benchmarks.turns import process, take_turns
 
 KNOWN_MS = (0.5, 5.0)
 ALLOWED = 0.02
@@ -53,11 +53,10 @@ class KnownWorker:
 
 def self_test() -> list[dict[str, float]]:
     """For each of KNOWN_MS: true_ms, p50_ms as the benchmark reports it, and the relative error."""
-    settings = Settings(threads=1, warmup=0.05, duration=0.0, iterations=FRAMES)
     found = []
     with ExitStack() as stack:
         workers = [stack.enter_context(process(KnownJob(known))) for known in KNOWN_MS]
-        take_turns(workers, settings, lambda what, done, total: None)
+        take_turns(workers, 0.05, 0.0, FRAMES, lambda what, done, total: None)
         for known, worker in zip(KNOWN_MS, workers, strict=True):
             p50 = summary(worker.times["latency"])["p50"]
             assert isinstance(p50, float)

@@ -19,8 +19,8 @@ from typing import Any
 
 from benchmarks.builds import BuildJob
 from benchmarks.machine import machine
-from benchmarks.run import Measured, Settings, process, take_turns
 from benchmarks.stats import summary
+from benchmarks.turns import Measured, process, take_turns
 from benchmarks.worker import load_samples
 from edge.build import Plan, write
 from edge.errors import EdgeError
@@ -196,8 +196,7 @@ def _measured(
             for worker in workers:
                 worker.scores = worker.ask("accuracy", True)
             frames = LEAST * GROWTH**rung
-            settings = Settings(duration=0.0, iterations=frames, warmup=0.1)
-            take_turns(workers, settings, lambda what, done, total: None)
+            take_turns(workers, 0.1, 0.0, frames, lambda what, done, total: None)
             for candidate, worker in zip(group, workers, strict=True):
                 yield _point(candidate, rung, worker, known_depth)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks import accuracy
+from benchmarks.peers import difference
 from edge.samples.rendered import Rendered
 from edge.samples.sample import FOREGROUND, Sample
 
@@ -19,7 +20,7 @@ def test_a_median_and_a_threshold_may_change_places() -> None:
     channels = np.abs(bg.astype(int) - frame).max(2)
     for level in (10, 60, 150):
         first = cv2.medianBlur(((channels >= level) * 255).astype(np.uint8), 5)
-        assert np.array_equal(accuracy.difference(bg, frame) >= level, first > 0)
+        assert np.array_equal(difference(bg, frame) >= level, first > 0)
 
 
 def test_the_baseline_gets_its_best_threshold() -> None:
