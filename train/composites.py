@@ -108,8 +108,8 @@ class Composites:
             depth = warped(stored, matrix, size, cv2.INTER_LINEAR)
 
         scene = empty.astype(np.float32)
-        if rng.random() < 0.25:
-            darken(scene, loose_shadow(size, rng), rng.uniform(0.15, 0.6))
+        if rng.random() < 0.3:
+            darken(scene, loose_shadow(size, rng), rng.uniform(0.15, 0.65))
         things = self._things(rng, depth)
         mask = np.full((size, size), BACKGROUND, np.uint8)
         for near, colour, alpha in things:

@@ -7,6 +7,19 @@ import numpy as np
 from edge.samples import sensor
 from edge.samples.sample import Picture
 from edge.samples.sensor import Rng
+from edge.samples.shadows import darken, loose_shadow
+
+MOVED = 2.8
+"""A camera moves by at most so many pixels between `bg` and the frame, in each direction."""
+BALANCE = 0.12
+"""Spread of the logarithm of a colour's gain: an automatic white balance goes to about 0.16."""
+
+
+def shaded(image: Picture, rng: Rng) -> Picture:
+    """A square picture with the shadow of something outside it."""
+    scene = image.astype(np.float32)
+    darken(scene, loose_shadow(len(image), rng), rng.uniform(0.15, 0.65))
+    return (scene + 0.5).astype(np.uint8)
 
 
 def spoiled_pair(bg: Picture, fg_bg: Picture, rng: Rng) -> tuple[Picture, Picture]:
@@ -17,10 +30,9 @@ def spoiled_pair(bg: Picture, fg_bg: Picture, rng: Rng) -> tuple[Picture, Pictur
         rng.bit_generator.state = state
         fg_bg = sensor.light(fg_bg, rng, gain=(0.6, 1.3))
     if rng.random() < 0.45:
-        dx, dy = rng.uniform(-2.2, 2.2, 2)
-        bg = sensor.shift(bg, dx, dy)
+        bg = sensor.shift(bg, *rng.uniform(-MOVED, MOVED, 2))
     if rng.random() < 0.7:
-        fg_bg = sensor.light(fg_bg, rng, gain=(0.6, 1.5))
+        fg_bg = sensor.light(fg_bg, rng, gain=(0.6, 1.5), balance=BALANCE)
     if rng.random() < 0.3:
         fg_bg = sensor.local_light(fg_bg, rng)
     return _recorded(bg, rng), _recorded(fg_bg, rng)
@@ -29,9 +41,11 @@ def spoiled_pair(bg: Picture, fg_bg: Picture, rng: Rng) -> tuple[Picture, Pictur
 def lightly_spoiled_pair(bg: Picture, fg_bg: Picture, rng: Rng) -> tuple[Picture, Picture]:
     """More variety for a pair that a real camera took."""
     if rng.random() < 0.5:
-        fg_bg = sensor.light(fg_bg, rng, gain=(0.6, 1.5))
-    if rng.random() < 0.3:
-        bg = sensor.shift(bg, *rng.uniform(-2.0, 2.0, 2))
+        fg_bg = sensor.light(fg_bg, rng, gain=(0.6, 1.5), balance=BALANCE)
+    if rng.random() < 0.25:
+        fg_bg = shaded(fg_bg, rng)
+    if rng.random() < 0.4:
+        bg = sensor.shift(bg, *rng.uniform(-MOVED, MOVED, 2))
     if rng.random() < 0.3:
         fg_bg = sensor.noise(fg_bg, rng, rng.uniform(0.5, 6))
     return bg, fg_bg
