@@ -24,7 +24,7 @@ Disturbance = Callable[[Picture, Picture, Rng], Pair]
 def _table(picture: Picture, values: npt.NDArray[np.float64]) -> Picture:
     """values: [256] or [256, 3], a new grey level for each old one."""
     levels = np.clip(values, 0, 255).round().astype(np.uint8)
-    return np.asarray(cv2.LUT(picture, levels.reshape(1, 256, -1)), np.uint8)
+    return sensor.looked_up(picture, np.broadcast_to(levels.reshape(256, -1), (256, 3)))
 
 
 LEVELS = np.arange(256, dtype=np.float64)
@@ -64,7 +64,7 @@ def _jpeg(bg: Picture, frame: Picture, rng: Rng) -> Pair:
 def _old_background(bg: Picture, frame: Picture, rng: Rng) -> Pair:
     """The background is an hour old: 10 % darker, a little yellower, lit from another side."""
     older = _table(bg, LEVELS[:, None] * 0.9 * np.array([0.95, 1.0, 1.03]))
-    return sensor.local_light(older, rng, 0.12), frame
+    return sensor.lit(older, sensor.local_light(rng, 0.12)), frame
 
 
 def _shift(bg: Picture, frame: Picture, rng: Rng) -> Pair:

@@ -20,7 +20,7 @@ from edge.samples.sample import BACKGROUND, FOREGROUND, IGNORED, Sample
 from edge.samples.sensor import Rng
 from edge.samples.shadows import cast_shadow, darken, loose_shadow
 from edge.samples.teacher import Teacher
-from train.spoil import spoiled_pair
+from train.spoil import Pair, drawn
 
 Image = TypeVar("Image", npt.NDArray[np.uint8], Field)
 
@@ -97,7 +97,7 @@ class Composites:
             watched = tracked(self.backgrounds, len(self.backgrounds), "depth of backgrounds")
             self.depths = [teacher(bg).astype(np.float16) for bg in watched]
 
-    def draw(self, rng: Rng) -> Sample:
+    def draw(self, rng: Rng) -> tuple[Sample, Pair]:
         index = int(rng.integers(len(self.backgrounds)))
         picture, size = self.backgrounds[index], self.size
         matrix = window(rng, picture.shape, size)
@@ -125,8 +125,7 @@ class Composites:
             if depth is not None:
                 depth = np.where(alpha > 0.5, np.float32(near), depth)
         frame = np.clip(scene + 0.5, 0, 255).astype(np.uint8)
-        bg, fg_bg = spoiled_pair(empty, frame, rng)
-        return Sample(self.name, bg, fg_bg, mask, depth)
+        return Sample(self.name, empty, frame, mask, depth), drawn(rng)
 
     def _things(self, rng: Rng, depth: Field | None) -> list[tuple[float, Field, Field]]:
         """What stands in the scene, (inverse depth, colour, alpha), the farthest first."""

@@ -30,6 +30,7 @@ from train.networks import check_size, create, normalised
 from train.networks.unet import UNet
 from train.networks.variant import Variant
 from train.qat import Quantized
+from train.spoil_batch import spoiled
 from train.validation import validate
 
 LOGGED = 20
@@ -265,6 +266,7 @@ class Run:
             batch=size,
             rank=self.fabric.global_rank,
             world=self.fabric.world_size,
+            raw=self.fabric.device.type != "cpu",
         )
         ahead = 4 if workers else None
         return DataLoader(series, batch_size=None, num_workers=workers, prefetch_factor=ahead)
@@ -302,7 +304,7 @@ def train(
     saved = run.step
     try:
         for batch in run.loader(sources, workers):
-            batch = {name: value.to(fabric.device) for name, value in batch.items()}
+            batch = spoiled({name: value.to(fabric.device) for name, value in batch.items()})
             terms, logits, depth = run.learn(batch)
             parts = {name: run.over_all(term) for name, term in terms.items()}
             due = run.step % every == 0 or run.step == recipe.steps

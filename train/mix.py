@@ -34,16 +34,18 @@ from edge.samples.sample import (
 from edge.samples.sensor import Rng
 from edge.samples.teacher import Teacher
 from train.composites import Composites, warped, window
-from train.spoil import lightly_spoiled_pair
+from train.spoil import Pair, drawn_lightly, exposed, shaded
+from train.spoil_batch import stacked
 
 Batch = dict[str, Tensor]
-"""bg, fg_bg uint8 [N, H, W, 3]; mask, counts, depth, known float32 [N, 1, H, W]."""
+"""bg, fg_bg uint8 [N, H, W, 3]; mask, counts, depth, known float32 [N, 1, H, W]. Before
+train.spoil_batch.spoiled also how the pictures are to be taken."""
 
 
 class Source(Protocol):
-    """Anything that gives one more training picture for a generator."""
+    """Anything that gives one more training picture for a generator, and how it is to be taken."""
 
-    def draw(self, rng: Rng) -> Sample: ...
+    def draw(self, rng: Rng) -> tuple[Sample, Pair]: ...
 
 
 KEPT = 2000
@@ -80,7 +82,7 @@ class Crops:
                 print(f"skipped: {error}", file=sys.stderr)
         raise SampleError(f"{self._samples.name}: 100 samples in a row could not be read")
 
-    def draw(self, rng: Rng) -> Sample:
+    def draw(self, rng: Rng) -> tuple[Sample, Pair]:
         sample = self._draw_whole(rng)
         matrix = window(rng, sample.mask.shape, self.size)
         bg, fg_bg = (
@@ -91,7 +93,9 @@ class Crops:
         depth = sample.depth
         if depth is not None:
             depth = warped(depth, matrix, self.size, cv2.INTER_NEAREST)
-        return Sample(sample.name, *lightly_spoiled_pair(bg, fg_bg, rng), mask, depth)
+        if rng.random() < 0.25:
+            fg_bg = shaded(fg_bg, rng)
+        return Sample(sample.name, bg, fg_bg, mask, depth), drawn_lightly(rng)
 
 
 def _labelled(
@@ -130,6 +134,7 @@ class Mix(IterableDataset[Batch]):
     """Batches of the series, from picture `start` up to (not including) picture `end`.
 
     rank, world: this process takes every world-th picture of each batch.
+    raw: leave light, noise and compression to train.spoil_batch.spoiled, on the device that trains.
     """
 
     def __init__(
@@ -142,14 +147,15 @@ class Mix(IterableDataset[Batch]):
         batch: int,
         rank: int = 0,
         world: int = 1,
+        raw: bool = False,
     ) -> None:
         self.sources = [source for source, _ in sources]
         weights = np.array([weight for _, weight in sources])
         self.shares = weights / weights.sum()
         self.seed, self.start, self.end, self.batch = seed, start, end, batch
-        self.rank, self.world = rank, world
+        self.rank, self.world, self.raw = rank, world, raw
 
-    def draw(self, index: int) -> Sample:
+    def draw(self, index: int) -> tuple[Sample, Pair]:
         rng = np.random.default_rng([self.seed, index])
         return self.sources[int(rng.choice(len(self.sources), p=self.shares))].draw(rng)
 
@@ -164,7 +170,19 @@ class Mix(IterableDataset[Batch]):
         first = self.start + number * self.batch
         for begin in range(first, self.end, workers * self.batch):
             mine = range(begin + self.rank, begin + self.batch, self.world)
-            yield collate([self.draw(index) for index in mine])
+            pictures = [self.draw(index) for index in mine]
+            if self.raw:
+                yield collate([sample for sample, _ in pictures]) | stacked(
+                    [by for _, by in pictures]
+                )
+            else:
+                yield collate([taken(*picture) for picture in pictures])
+
+
+def taken(sample: Sample, by: Pair) -> Sample:
+    """The sample as its camera takes it."""
+    bg, fg_bg = (exposed(*one) for one in zip((sample.bg, sample.fg_bg), by, strict=True))
+    return replace(sample, bg=bg, fg_bg=fg_bg)
 
 
 def collate(samples: Sequence[Sample]) -> Batch:

@@ -53,7 +53,10 @@ class Rendered:
         rng = np.random.default_rng([VERSION, self._seed, number, 0])
         empty = scene.background()
         bg = _recorded(
-            sensor.light(empty.picture, rng, gain=(0.85, 1.15), balance=0.03, gamma=0.1, offset=2),
+            sensor.looked_up(
+                empty.picture,
+                sensor.light_table(rng, gain=(0.85, 1.15), balance=0.03, gamma=0.1, offset=2),
+            ),
             rng,
         )
         return scene, bg, float(np.percentile(empty.inverse_depth, 99.5)) * 1.25
@@ -68,9 +71,8 @@ class Rendered:
         frame = scene.frame(turn * SECONDS + rng.uniform(0, 0.5), camouflage, empty)
         picture = frame.picture
         if rng.random() < 0.5:
-            picture = sensor.light(
-                picture, rng, gain=(0.8, 1.25), balance=0.04, gamma=0.1, offset=3
-            )
+            table = sensor.light_table(rng, gain=(0.8, 1.25), balance=0.04, gamma=0.1, offset=3)
+            picture = sensor.looked_up(picture, table)
         picture = (
             sensor.shift(picture, *rng.uniform(-0.7, 0.7, 2)) if rng.random() < 0.4 else picture
         )

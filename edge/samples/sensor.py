@@ -17,19 +17,23 @@ from edge.samples.sample import Picture
 Rng = np.random.Generator
 
 
-def _lookup(image: Picture, table: npt.NDArray[np.float64]) -> Picture:
-    return np.asarray(cv2.LUT(image, np.clip(table, 0, 255).round().astype(np.uint8)), np.uint8)
+Table = npt.NDArray[np.uint8]
+"""A new grey level for each old one, uint8 [256, 3]."""
 
 
-def light(
-    image: Picture,
+def looked_up(image: Picture, table: Table) -> Picture:
+    """The picture with each channel's grey levels replaced."""
+    return np.asarray(cv2.LUT(image, table[:, None, :]), np.uint8)
+
+
+def light_table(
     rng: Rng,
     *,
     gain: tuple[float, float] = (0.75, 1.3),
     balance: float = 0.08,
     gamma: float = 0.2,
     offset: float = 8.0,
-) -> Picture:
+) -> Table:
     """Other exposure: one gain and gamma, a colour balance per channel, a black level.
 
     gain:    range of the common factor, drawn evenly in its logarithm.
@@ -43,16 +47,20 @@ def light(
     grey = np.arange(256, dtype=np.float64)[:, None] / 255
     factors = common * np.exp(rng.normal(0, balance, 3))
     table = 255 * (grey**exponent) * factors + level
-    return _lookup(image, table[:, None, :])
+    return np.asarray(np.clip(table, 0, 255).round(), np.uint8)
 
 
-def local_light(image: Picture, rng: Rng, strength: float = 0.25) -> Picture:
-    """A smooth change of brightness over the picture, as when a cloud or a lamp lights one side."""
-    coarse = rng.normal(0, strength, (3, 3)).astype(np.float32)
+def lit(image: Picture, coarse: npt.NDArray[np.float32]) -> Picture:
+    """A smooth change of brightness: `coarse` holds its logarithm on a grid over the picture."""
     height, width = image.shape[:2]
     field = np.exp(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC))
-    lit = np.asarray(image * field[..., None], np.float32)
-    return np.clip(lit, 0, 255).astype(np.uint8)
+    changed = np.asarray(image * field[..., None], np.float32)
+    return np.clip(changed, 0, 255).astype(np.uint8)
+
+
+def local_light(rng: Rng, strength: float = 0.25) -> npt.NDArray[np.float32]:
+    """A grid for `lit`, as when a cloud or a lamp lights one side."""
+    return rng.normal(0, strength, (3, 3)).astype(np.float32)
 
 
 GRAINS = 1 << 21

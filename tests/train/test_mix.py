@@ -10,7 +10,8 @@ from torch.utils.data import DataLoader
 from edge.samples.rendered import Rendered
 from edge.samples.sample import Sample, SampleError
 from edge.samples.sensor import Rng
-from train.mix import Crops, Mix, collate, open_source
+from train.mix import Crops, Mix, collate, open_source, taken
+from train.spoil import Exposure, Pair
 
 
 class Numbered:
@@ -19,9 +20,10 @@ class Numbered:
     def __init__(self, label: int) -> None:
         self.label = label
 
-    def draw(self, rng: Rng) -> Sample:
+    def draw(self, rng: Rng) -> tuple[Sample, Pair]:
         picture = np.full((8, 8, 3), self.label, np.uint8)
-        return Sample("x", picture, rng.integers(0, 256, (8, 8, 3), np.uint8), picture[..., 0] * 0)
+        frame = rng.integers(0, 256, (8, 8, 3), np.uint8)
+        return Sample("x", picture, frame, picture[..., 0] * 0), (Exposure(), Exposure())
 
 
 def series(start: int = 0, workers: int = 0, rank: int = 0, world: int = 1) -> list[torch.Tensor]:
@@ -71,7 +73,7 @@ def test_crops_keep_picture_mask_and_depth_together() -> None:
     rendered = Rendered(4, (96, 128), seed=1)
     crops = Crops(rendered, range(4), 64, None)
     for i in range(12):
-        sample = crops.draw(np.random.default_rng(i))
+        sample = taken(*crops.draw(np.random.default_rng(i)))
         assert sample.depth is not None
         assert sample.fg_bg.shape == (64, 64, 3)
         edges = np.abs(np.diff(sample.depth, axis=1)) > 0.05
@@ -105,5 +107,5 @@ def test_a_large_set_is_read_as_it_is_drawn_and_broken_samples_are_named(
 
     monkeypatch.setattr("train.mix.KEPT", 2)
     crops = Crops(Flaky(8, (64, 64)), range(8), 64, None)
-    assert all(crops.draw(np.random.default_rng(i)).fg_bg.shape == (64, 64, 3) for i in range(6))
+    assert all(crops.draw(np.random.default_rng(i))[0].mask.shape == (64, 64) for i in range(6))
     assert "skipped: cannot read" in capsys.readouterr().err

@@ -18,7 +18,7 @@ from edge.errors import EdgeError
 from edge.samples.rendered import Rendered
 from train.checkpoint import load, network_of, save
 from train.cost import macs
-from train.mix import Batch, Crops, collate
+from train.mix import Batch, Crops, collate, taken
 from train.networks import create, with_weights
 from train.prune import Goal, Group, arithmetic, groups, prune, thinned, without
 
@@ -26,7 +26,7 @@ from train.prune import Goal, Group, arithmetic, groups, prune, thinned, without
 @pytest.fixture(scope="module")
 def batch() -> Batch:
     crops = Crops(Rendered(2, (240, 320), 3), [0, 1], 176, None)
-    return collate([crops.draw(np.random.default_rng(i)) for i in range(2)])
+    return collate([taken(*crops.draw(np.random.default_rng(i))) for i in range(2)])
 
 
 @pytest.fixture
@@ -199,7 +199,7 @@ def test_other_networks_are_pruned_too(name: str) -> None:
     """Concatenated skips, and blocks that are called several times."""
     made = create(name).eval()
     crops = Crops(Rendered(1, (240, 320), 3), [0], 64, None)
-    found = groups(made, [collate([crops.draw(np.random.default_rng(0))])])
+    found = groups(made, [collate([taken(*crops.draw(np.random.default_rng(0)))])])
     result = thinned(made, found, arithmetic, 0.7 * arithmetic([made])[0], 16)
     assert arithmetic([result])[0] < 0.8 * arithmetic([made])[0]
     read = with_weights(name, result.state_dict()).eval()
