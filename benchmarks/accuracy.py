@@ -325,7 +325,7 @@ def page(networks: list[Network], samples: list[tuple[str, Sample]], out: Path) 
         shown = sorted(all_, key=lambda s: -int((s.mask == FOREGROUND).sum()))
         chosen = [shown[len(shown) * part // 6] for part in (0, 2, 4)]
         answers = [{n.name: n.answer(s.bg, s.fg_bg) for n in quick} for s in chosen]
-        cv2.imwrite(str(out / f"{scene}.jpg"), sheet(chosen, answers))
+        cv2.imwrite(str(out / f"{scene}.jpg"), sheet(chosen, answers, {}))
         body.append(f'<h2>{scene}</h2><img src="{scene}.jpg" alt="{scene}" loading="lazy">')
     style = "body{font:16px sans-serif;margin:2em}img{max-width:100%}"
     (out / "index.html").write_text(

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 import edge
 from benchmarks.pictures import Answer
+from benchmarks.power import meters
 from benchmarks.stats import summary
 from benchmarks.worker import load_samples, mask_scores
 from edge.accuracy import depth_scores, means
@@ -70,6 +71,9 @@ class BuildWorker:
         self.samples = load_samples(job.samples)
         self.scene = ""
         self.at = 0
+        self.meters = meters()
+        self.joules = dict.fromkeys(self.meters, 0.0)
+        self.counted, self.counted_s = 0, 0.0
 
     def describe(self) -> dict[str, Any]:
         return asdict(self.h.manifest)
@@ -201,7 +205,28 @@ class BuildWorker:
         """Mask and depth of some samples, for people to look at."""
         return [self.answer(*self.samples[index]) for index in indices]
 
+    def energy(self) -> dict[str, dict[str, float]]:
+        """What each meter of the machine counted while frames were at work back to back, the
+        machine's idle share included: millijoules a frame and watts."""
+        return {
+            name: {
+                "mj_a_frame": round(1e3 * joules / self.counted, 4),
+                "watts": round(joules / self.counted_s, 3),
+            }
+            for name, joules in self.joules.items()
+        }
+
     def frames(self, count: int) -> dict[str, list[float]]:
+        start = time.perf_counter()
+        before = {name: read() for name, read in self.meters.items()}
+        times = self._timed(count)
+        for name, read in self.meters.items():
+            self.joules[name] += read() - before[name]
+        self.counted += count
+        self.counted_s += time.perf_counter() - start
+        return times
+
+    def _timed(self, count: int) -> dict[str, list[float]]:
         """Changing the background between scenes is not a frame's work and not timed."""
         times: dict[str, list[float]] = {"preprocess": [], "latency": [], "postprocess": []}
         for _ in range(count):

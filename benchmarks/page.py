@@ -25,11 +25,13 @@ color:var(--ink);font:1rem/1.5 system-ui,sans-serif}h1{font-size:1.35rem;line-he
 h2{font-size:1.05rem;margin:2rem 0 .5rem}p,li{color:var(--soft)}.wide{overflow-x:auto}
 table{border-collapse:collapse;white-space:nowrap;font-variant-numeric:tabular-nums}
 th,td{padding:.25rem .8rem .25rem 0;text-align:left;border-bottom:1px solid var(--line)}
-svg{width:100%;min-width:34rem;height:auto}.wide img{min-width:50rem;width:100%;
+.bars{width:100%;min-width:30rem}.bar{width:60%}.bar span{display:block;height:.7rem;
+background:var(--ink);min-width:1px}
+svg{width:100%;min-width:34rem;height:auto}.wide img{min-width:75rem;width:100%;
 height:auto}pre{white-space:pre-wrap;overflow-wrap:anywhere;
 background:color-mix(in srgb,var(--ink) 6%,var(--page));padding:.7rem}
 @media print{:root{--ink:#000;--soft:#222;--page:#fff;--line:#888}h2{break-after:avoid}
-svg,img,table{break-inside:avoid}}
+svg,img,table{break-inside:avoid}.wide img,svg{min-width:0}}
 """
 DASHES = ("none", "7 4", "2 3", "9 3 2 3", "1 5", "12 4")
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 720, 310, 52, 40, 28
@@ -48,6 +50,8 @@ def page(
         section("Accuracy against speed", _trade(report)),
         section("What each build made of some frames", _image(picture)),
     ]
+    if "sensitivity" in report:
+        parts.append(section("What each layer costs in int8 alone", _bars(report["sensitivity"])))
     if "peers" in report:
         parts.append(section("Beside what else there is", html_table(peer_rows(report))))
     lines = "".join(f"<li>{escape(note)}</li>" for note in notes(report))
@@ -121,6 +125,30 @@ def _machine(report: dict[str, Any]) -> list[list[str]]:
         ["Python", where["python"]],
         ["libraries", libraries],
     ]
+
+
+BARS = 24
+"""Layers that are shown, the costliest."""
+
+
+def _bars(found: dict[str, Any]) -> str:
+    """A bar per layer: the largest of what it loses of any score."""
+    lost = {layer: max(scores.values()) for layer, scores in found["lost"].items()}
+    order = sorted(lost, key=lambda layer: -lost[layer])[:BARS]
+    most = max(*lost.values(), 1e-9)
+    body = "".join(
+        f'<tr><th scope="row">{escape(layer)}</th><td>{lost[layer]:+.5f}</td><td class="bar">'
+        f'<span style="width:{100 * max(0.0, lost[layer]) / most:.1f}%"></span></td></tr>'
+        for layer in order
+    )
+    about = found["claim"]
+    words = (
+        f"IoU or delta1 lost, whichever is more, on {about['count']} samples of"
+        f" {about['samples']} for {about['target']}; below zero is gained."
+    )
+    if len(lost) > BARS:
+        words += f" {len(lost) - BARS} layers that cost less are left out."
+    return f'<div class="wide"><table class="bars">{body}</table></div><p>{escape(words)}</p>'
 
 
 def _image(picture: Picture) -> str:

@@ -7,10 +7,12 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
+import cv2
 import onnx
 
 from benchmarks.builds import BuildJob
@@ -18,6 +20,7 @@ from benchmarks.cameras import CAMERA, CamerasJob
 from benchmarks.machine import machine
 from benchmarks.peers import RUNS, SUBTRACTORS, OnnxJob, SubtractorJob
 from benchmarks.pictures import sheet
+from benchmarks.threads import fewest, tried
 from benchmarks.turns import Measured, Watch, process, take_turns
 from benchmarks.watcher import Watcher
 from benchmarks.worker import Job
@@ -53,7 +56,8 @@ class Settings:
     cameras, camera_fps: also run each build with so many cameras at once.
     gate, max_age_ms: also score folded builds behind a gate (edge.gate).
     fps: rate of the frames in the paced mode.
-    overhead: also measure what the runtime's call adds to the backend's.
+    overhead: measure on more frames what the runtime's call adds to the backend's.
+    tune_threads: take the number of threads that the first build is quickest with.
     cuda: library that drives a GPU (edge.open).
     """
 
@@ -71,6 +75,7 @@ class Settings:
     gate: float | None = None
     max_age_ms: float = MAX_AGE_MS
     overhead: bool = False
+    tune_threads: bool = False
     fps: float = 30.0
     cuda: str = "auto"
 
@@ -112,6 +117,11 @@ def bench(builds: Sequence[Path], settings: Settings, watch: Watch) -> Outcome:
         pairs = _with_references(builds, folder)
         frames = folder / "samples.pickle"
         samples = _keep_samples(settings, frames, watch)
+        threads_ms: dict[int, float] = {}
+        if settings.tune_threads:
+            job = BuildJob(pairs[-1][0], True, 1, frames, folder, settings.cuda)
+            threads_ms = tried(job, settings.iterations, watch)
+            settings = replace(settings, threads=fewest(threads_ms))
         ours: dict[tuple[Path, bool], Measured] = {}
         references: dict[Path, Path] = dict(pairs)
         for path, reference in pairs:
@@ -145,11 +155,14 @@ def bench(builds: Sequence[Path], settings: Settings, watch: Watch) -> Outcome:
             if fold:
                 measured.paced = measured.ask("paced", settings.fps, frames_paced)
         watched = watcher.found()
-        if settings.overhead:
-            for (_, fold), measured in ours.items():
-                if fold:
-                    measured.overhead = measured.ask("overhead", OVERHEAD_FRAMES)
-        picture = _picture(frames, [m for (_, fold), m in ours.items() if fold])
+        for (_, fold), measured in ours.items():
+            measured.energy = measured.ask("energy")
+            if fold:
+                count = OVERHEAD_FRAMES if settings.overhead else COMPUTE_FRAMES
+                measured.overhead = measured.ask("overhead", count)
+        shown = {path: m for (path, fold), m in ours.items() if fold}
+        bases = {path: shown[references[path]] for path in shown}
+        picture = _picture(frames, list(shown.values()), list(bases.values()))
         for measured in workers:
             measured.end()
         if settings.cameras:
@@ -161,7 +174,13 @@ def bench(builds: Sequence[Path], settings: Settings, watch: Watch) -> Outcome:
             "schema": SCHEMA,
             "machine": machine() | {"threads": settings.threads},
             "samples": samples,
-            "method": {"seed": settings.seed, "rounds": rounds, "warmup_s": settings.warmup},
+            "method": {
+                "seed": settings.seed,
+                "rounds": rounds,
+                "warmup_s": settings.warmup,
+                "overhead": settings.overhead,
+                "threads_tried_ms": {str(n): round(ms, 4) for n, ms in threads_ms.items()},
+            },
             "watch": watched,
             "builds": [
                 _entry(key, ours[key], ours[references[key[0]], True], folder)
@@ -268,19 +287,37 @@ def _keep_samples(settings: Settings, file: Path, watch: Watch) -> dict[str, Any
         "name": source.name,
         "place": settings.samples,
         "count": len(kept),
+        "decode_ms": _decode_ms([sample.fg_bg for _, sample in kept[:DECODED]]),
         "sequences": len({name for name, _ in kept}),
         "skipped": source.skipped,
         "depth": "truth" if all(sample.depth is not None for _, sample in kept) else "fp32",
     }
 
 
-OVERHEAD_FRAMES = 2000
+DECODED = 32
+"""Frames whose decoding is timed."""
+
+
+def _decode_ms(pictures: Sequence[Picture]) -> float:
+    """The median milliseconds in which a frame's JPEG of quality 90 becomes a picture again, as
+    from a camera that sends MJPEG; on one thread."""
+    times = []
+    for picture in pictures:
+        data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
+        start = time.perf_counter()
+        cv2.imdecode(data, cv2.IMREAD_COLOR)
+        times.append(1e3 * (time.perf_counter() - start))
+    return round(median(times), 4)
+
+
+OVERHEAD_FRAMES, COMPUTE_FRAMES = 2000, 300
 
 SHOWN = 5
 """Rows of the picture."""
 
 
-def _picture(frames: Path, workers: Sequence[Measured]) -> Picture:
+def _picture(frames: Path, workers: Sequence[Measured], bases: Sequence[Measured]) -> Picture:
+    """What each worker makes of some frames, and how that differs from its base's."""
     with frames.open("rb") as stream:
         samples = [sample for _, sample in pickle.load(stream)]
     # Of evenly spread samples, those with something to see come first.
@@ -288,8 +325,11 @@ def _picture(frames: Path, workers: Sequence[Measured]) -> Picture:
     busy = sum((sample.mask == FOREGROUND).any() for sample in samples) or len(samples)
     chosen = [order[i * busy // SHOWN] for i in range(min(SHOWN, busy))]
     found = {m.described["name"]: m.ask("answers", chosen) for m in workers}
+    references = {
+        m.described["name"]: base.described["name"] for m, base in zip(workers, bases, strict=True)
+    }
     answers = [{name: each[i] for name, each in found.items()} for i in range(len(chosen))]
-    return sheet([samples[i] for i in chosen], answers)
+    return sheet([samples[i] for i in chosen], answers, references)
 
 
 def _entry(
@@ -320,8 +360,10 @@ def _entry(
         entry["paced"] = measured.paced
     if measured.gated:
         entry["gate"] = measured.gated
-    if measured.overhead:
+    if folded:
         entry["overhead"] = measured.overhead
+    if measured.energy:
+        entry["energy"] = measured.energy
     if measured.cameras:
         entry["cameras"] = measured.cameras
     return entry

@@ -139,14 +139,57 @@ def camera_notes(report: dict[str, Any]) -> list[str]:
     return lines
 
 
+def compute_notes(report: dict[str, Any]) -> list[str]:
+    """What trtexec and benchmark_app would say, and where the rest of a frame's time goes."""
+    lines = []
+    for entry in folded(report):
+        if entry["precision"] == "fp32" and len(folded(report)) > 1:
+            continue
+        alone = entry["overhead"]["backend_ms"]
+        parts = {
+            "decode": report["samples"]["decode_ms"],
+            "resize": entry["preprocess_ms"]["p50"],
+            "compute": alone,
+            "blobs": entry["postprocess_ms"]["p50"],
+        }
+        shown = ", ".join(f"{name} {_number(ms, 3)}" for name, ms in parts.items())
+        lines.append(
+            f"trtexec-comparable, {entry['name']}: {alone:.3f} ms of compute alone,"
+            f" {1e3 / alone:.0f} a second. Split of a frame, ms: {shown} (decode: a JPEG of quality"
+            " 90; resize and blobs on one thread)."
+        )
+    return lines
+
+
+def energy_notes(report: dict[str, Any]) -> list[str]:
+    """What the machine's own meters counted."""
+    return [
+        f"{entry['name']}: {name} counted {used['mj_a_frame']:.2f} mJ a frame,"
+        f" {used['watts']:.1f} W, all that it feeds included."
+        for entry in folded(report)
+        for name, used in entry.get("energy", {}).items()
+    ]
+
+
+def thread_notes(report: dict[str, Any]) -> list[str]:
+    """With how many threads it was tried."""
+    tried = report["method"]["threads_tried_ms"]
+    if not tried:
+        return []
+    shown = ", ".join(f"{count}: {ms:.3f} ms" for count, ms in tried.items())
+    return [f"Threads tried: {shown}; {report['machine']['threads']} taken."]
+
+
 def overhead_notes(report: dict[str, Any]) -> list[str]:
-    """What the runtime's own work costs."""
+    """What the runtime's own work costs, where that was asked for."""
+    if not report["method"]["overhead"]:
+        return []
     return [
         f"{entry['name']}: edge.infer takes {cost['infer_ms']:.4f} ms where the backend's own call"
         f" takes {cost['backend_ms']:.4f} ms, {1e3 * (cost['infer_ms'] - cost['backend_ms']):.0f}"
         f" us or {100 * cost['share']:.1f} % more (medians of {cost['n']} in turn)."
         for entry in folded(report)
-        if (cost := entry.get("overhead"))
+        for cost in (entry["overhead"],)
     ]
 
 
@@ -192,6 +235,9 @@ def notes(report: dict[str, Any]) -> list[str]:
         lines.append(f"{len(samples['skipped'])} samples could not be read and were left out.")
     return [
         *lines,
+        *thread_notes(report),
+        *compute_notes(report),
+        *energy_notes(report),
         *pace_notes(report),
         *gate_notes(report),
         *camera_notes(report),

@@ -36,24 +36,26 @@ LEAST, FEWEST = 70, 16
 @dataclass(frozen=True)
 class Candidate:
     """network: a bundled one or an ONNX file; imgsz: as on the command line; sha256: of the
-    network's file."""
+    network's file; form: of ConvTranspose in int8, empty for the target's own."""
 
     network: str
     imgsz: str
     precision: str
     target: str
     sha256: str
+    form: str = ""
 
     @property
     def name(self) -> str:
-        return f"{Path(self.network).stem} {self.precision} {self.imgsz} {self.target}"
+        words = [Path(self.network).stem, self.precision, self.imgsz, self.target, self.form]
+        return " ".join(word for word in words if word)
 
     @property
     def command(self) -> str:
         what = f"{self.network}" if self.network.endswith(".onnx") else f"--network {self.network}"
         return (
             f"edge build {what} --precision {self.precision} --target {self.target}"
-            f" --imgsz {self.imgsz}"
+            f" --imgsz {self.imgsz}" + (f" --form {self.form}" if self.form else "")
         )
 
 

@@ -23,7 +23,8 @@ Scores = dict[str, float]
 does not give has no score."""
 
 
-def _session(model: onnx.ModelProto, threads: int) -> Any:
+def session(model: onnx.ModelProto, threads: int) -> Any:
+    """The graph as it is written: the optimiser is off."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -38,7 +39,8 @@ def _session(model: onnx.ModelProto, threads: int) -> Any:
 class Judge:
     """Samples, (sequence, sample), with what the background graph makes of their scenes.
 
-    Where a sample has no depth, that of the float graph stands for the truth.
+    Where a sample has no depth, that of the float graph stands for the truth. feeds: what a frame
+    graph takes, by name, one dictionary a sample.
     """
 
     def __init__(
@@ -50,32 +52,32 @@ class Judge:
     ) -> None:
         if not samples:
             raise EdgeError("no samples to judge by")
-        self._threads = threads
-        self._samples = list(samples)
-        self._feeds: list[dict[str, Any]] = []
+        self.threads = threads
+        self.samples = list(samples)
+        self.feeds: list[dict[str, Any]] = []
         scenes: dict[str, dict[str, Any]] = {}
-        background = _session(split.background, threads) if split.background else None
-        for name, sample in self._samples:
+        background = session(split.background, threads) if split.background else None
+        for name, sample in self.samples:
             small = resized(sample, *size)
             if background is not None and name not in scenes:
                 found = background.run(list(split.scene), {"bg": small.bg[None]})
                 scenes[name] = dict(zip(split.scene, found, strict=True))
-            self._feeds.append(
+            self.feeds.append(
                 {"fg_bg": small.fg_bg[None], "bg": small.bg[None], **scenes.get(name, {})}
             )
-        self._depths: list[Any] = [sample.depth for _, sample in self._samples]
+        self._depths: list[Any] = [sample.depth for _, sample in self.samples]
         self.base = self.scores(split.frame)
 
     def scores(self, frame: onnx.ModelProto) -> Scores:
         """Of a frame graph with the float graph's inputs and outputs."""
-        session = _session(frame, self._threads)
-        takes = [value.name for value in session.get_inputs()]
-        gives = [value.name for value in session.get_outputs()]
+        run = session(frame, self.threads)
+        takes = [value.name for value in run.get_inputs()]
+        gives = [value.name for value in run.get_outputs()]
         counts: dict[str, MaskCounts] = {}
         depths = []
-        for index, (name, sample) in enumerate(self._samples):
-            feeds = self._feeds[index]
-            outputs = session.run(gives, {key: feeds[key] for key in takes})
+        for index, (name, sample) in enumerate(self.samples):
+            feeds = self.feeds[index]
+            outputs = run.run(gives, {key: feeds[key] for key in takes})
             found = {
                 key: np.asarray(value)[0, 0] for key, value in zip(gives, outputs, strict=True)
             }

@@ -27,7 +27,7 @@ from edge.graph.half import to_float16
 from edge.graph.resize import sides
 from edge.graph.sources import FRAME_INPUT, SCENE_INPUT
 from edge.manifest import BuildMismatch, Manifest, Tensor
-from edge.targets import TARGETS, Target, installed
+from edge.targets import FORMS, TARGETS, Target, installed
 
 RANGES = "ranges.json"
 NETWORK = "network.onnx"
@@ -68,6 +68,8 @@ class Plan:
         size = [] if self.imgsz == USUAL else [f"{width}x{height}"]
         sms = [f"sm{sm}" for sm in self.sm]
         kind = ["u8"] if self.as_bytes else []
+        if self.target != TARGETS[self.target.name]:
+            kind += [form for form, shuffle in FORMS.items() if shuffle == self.target.shuffle]
         return "-".join([self.network, self.precision, self.target.name, *sms, *size, *kind])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import platform
 import re
 import sys
@@ -79,6 +80,7 @@ def machine() -> list[Finding]:
     ]
     if jetpack := _jetpack():
         found.append(Finding(True, "Jetson", jetpack))
+    found += [Finding(True, about, text) for about, text in _nvidia() if text]
     if governors := _governors():
         slow = "powersave" in governors
         cure = "sudo cpupower frequency-set -g performance, while you measure" if slow else ""
@@ -96,6 +98,21 @@ def _jetpack() -> str:
     return (
         f"{board or 'board unknown'}, L4T {release[1]}.{release[2]} ({major.get(release[1], '?')})"
     )
+
+
+def _nvidia() -> list[tuple[str, str]]:
+    """The driver, the CUDA toolkit and a Jetson's power mode; empty where there is none."""
+    driver = re.search(r"Kernel Module.*?\s(\d+\.[\d.]+)", _read("proc/driver/nvidia/version"))
+    try:
+        toolkit = json.loads(_read("usr/local/cuda/version.json"))["cuda"]["version"]
+    except (ValueError, KeyError, TypeError):
+        toolkit = ""
+    mode = re.search(r"pmode:(\d+)", _read("var/lib/nvpmodel/status"))
+    return [
+        ("driver", f"NVIDIA {driver[1]}" if driver else ""),
+        ("CUDA", f"toolkit {toolkit}" if toolkit else ""),
+        ("power mode", f"nvpmodel {int(mode[1])}" if mode else ""),
+    ]
 
 
 def _governors() -> str:

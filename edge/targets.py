@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge.errors import UsageError
 
@@ -83,6 +83,17 @@ TARGETS = {
 }
 """Fastest first among those that run on a CPU. Channels of the CPU's were measured; tensor cores
 take 16 bytes of a channel at a time."""
+
+FORMS = {"convtranspose": False, "depth-to-space": True}
+"""Forms of a ConvTranspose 2x2 in int8 graphs, and the `shuffle` that they mean."""
+
+
+def in_form(target: Target, form: str) -> Target:
+    """The target with another form than it was measured to like; UsageError lists the forms."""
+    if form not in FORMS:
+        raise UsageError(f"--form {form}: known are {', '.join(FORMS)}")
+    return replace(target, shuffle=FORMS[form])
+
 
 AUTO = "auto"
 

@@ -10,7 +10,7 @@ import typer
 
 from edge.cli.build import default_build
 from edge.cli.options import CudaBackend, Json, Samples_, command_line, tell_skipped
-from edge.errors import ACCURACY_GATE, SPEED_GATE, UNTRUSTWORTHY
+from edge.errors import ACCURACY_GATE, SPEED_GATE, UNTRUSTWORTHY, UsageError
 from edge.progress import bar, note
 
 UNSEEN = "rendered:64:777"
@@ -29,6 +29,13 @@ def bench(
     threads: Annotated[
         Optional[int], typer.Option(min=1, help="Threads of the runtime.  [default: usable cores]")
     ] = None,
+    sensitivity: Annotated[
+        Optional[Path], typer.Option(help="Also show this result of edge sensitivity in the page.")
+    ] = None,
+    tune_threads: Annotated[
+        bool,
+        typer.Option("--tune-threads", help="Take the threads that the build is quickest with."),
+    ] = False,
     warmup: Annotated[float, typer.Option(min=0, help="Milliseconds of untimed work.")] = 200,
     duration: Annotated[float, typer.Option(min=0, help="Seconds of timed work per build.")] = 2,
     iterations: Annotated[int, typer.Option(min=11, help="Least timed frames per build.")] = 700,
@@ -87,11 +94,15 @@ def bench(
     if self_test:
         _self_test(as_json)
         return
+    if tune_threads and threads:
+        raise UsageError("--tune-threads finds the number; leave --threads out")
+    layers = _layers(sensitivity) if sensitivity else {}
     places = builds or [default_build()]
     settings = Settings(
         samples=samples,
         count=count,
         threads=threads or usable_cores(),
+        tune_threads=tune_threads,
         warmup=warmup / 1e3,
         duration=duration,
         iterations=iterations,
@@ -106,7 +117,15 @@ def bench(
         fps=fps,
         cuda=cuda_backend,
     )
-    stages = ["samples", "start", "accuracy", "speed", "paced", *(["cameras"] if cameras else [])]
+    stages = [
+        "samples",
+        *(["threads"] if tune_threads else []),
+        "start",
+        "accuracy",
+        "speed",
+        "paced",
+        *(["cameras"] if cameras else []),
+    ]
     with bar() as progress:
         tasks = {name: progress.add_task(name, total=None) for name in stages}
         outcome = measure(
@@ -115,14 +134,18 @@ def bench(
             lambda what, done, total: progress.update(tasks[what], completed=done, total=total),
         )
     report, picture = outcome.report, outcome.picture
+    if layers:
+        report["sensitivity"] = layers
     words: list[object] = ["edge", "bench", *places, "--samples", samples, "--count", count]
-    words += ["--threads", settings.threads, "--duration", duration, "--seed", seed]
+    words += ["--tune-threads"] if tune_threads else ["--threads", settings.threads]
+    words += ["--duration", duration, "--seed", seed]
     words += ["--fps", fps] if fps != 30 else []
     words += ["--peers"] if peers else []
     words += [word for file in settings.peer_files for word in ("--peer", file)]
     words += ["--cameras", cameras, "--camera-fps", camera_fps] if cameras else []
     words += ["--gate", gate, "--max-age-ms", max_age_ms] if gate is not None else []
     words += ["--overhead"] if overhead else []
+    words += ["--sensitivity", sensitivity] if sensitivity else []
     words += ["--cuda-backend", cuda_backend] if cuda_backend != "auto" else []
     tell_skipped(report["samples"]["skipped"])
     with replacing(out / "frames.jpg") as draft:
@@ -161,6 +184,15 @@ def bench(
             f"error: these figures are not to be trusted: {reason}; run it again on a quiet machine"
         )
         raise typer.Exit(UNTRUSTWORTHY)
+
+
+def _layers(path: Path) -> dict[str, object]:
+    """What `edge sensitivity` found: of what it asked, and what each layer loses."""
+    try:
+        found = json.loads(path.read_text())
+        return {"claim": dict(found["claim"]), "lost": dict(found["lost"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"--sensitivity {path} is not a result of `edge sensitivity`") from error
 
 
 def _self_test(as_json: bool) -> None:

@@ -52,6 +52,7 @@ def make(
     ranges: Optional[Path],
     as_bytes: bool = False,
     max_drop: Optional[float] = None,
+    form: Optional[str] = None,
 ) -> Plan:
     """Everything of a build but its folder: the network, split, and quantized for int8."""
     from edge import targets
@@ -61,6 +62,10 @@ def make(
     targets.check_precision(row, precision)
     if max_drop is not None and precision != "int8":
         raise UsageError(f"--max-drop is about int8; {precision} keeps everything in float")
+    if form is not None:
+        if precision != "int8":
+            raise UsageError(f"--form is about int8; {precision} keeps ConvTranspose")
+        row = targets.in_form(row, form)
     source, name = model_of(model, network, imgsz)
     words: list[object] = ["edge", "build", *([model] if model else ["--network", network])]
     words += ["--precision", precision, "--target", row.name]
@@ -71,6 +76,7 @@ def make(
         words += ["--calib-samples", calib_samples]
     words += ["--bytes"] if as_bytes else []
     words += ["--max-drop", max_drop] if max_drop is not None else []
+    words += ["--form", form] if form else []
     plan = planned(source, name, row, precision, command_line(words), _sms(sm, row), as_bytes)
     if precision != "int8":
         return plan
@@ -139,6 +145,13 @@ def build(
             min=0, help="Keep layers in float until int8 loses no more IoU or delta1 on --samples."
         ),
     ] = None,
+    form: Annotated[
+        Optional[str],
+        typer.Option(
+            help="Of ConvTranspose 2x2 in int8: convtranspose or depth-to-space.  [default: the"
+            " target's]"
+        ),
+    ] = None,
     as_bytes: Annotated[
         bool, typer.Option("--bytes", help="Give mask and depth as uint8, 255 for 1.0.")
     ] = False,
@@ -170,6 +183,7 @@ def build(
             ranges,
             as_bytes,
             max_drop,
+            form,
         )
         place = out or Path("build") / plan.name
         if out:

@@ -35,6 +35,13 @@ def tune(
     target: Annotated[
         str, typer.Option(help="Targets to try, by commas.  [default: all that run here]")
     ] = "",
+    forms: Annotated[
+        str,
+        typer.Option(
+            help="Forms of ConvTranspose to try in int8, by commas: convtranspose,depth-to-space."
+            "  [default: the target's own]"
+        ),
+    ] = "",
     samples: Samples_ = "rendered:96:777",
     count: Annotated[int, typer.Option(min=16, help="Samples of the last rung.")] = 96,
     out: Annotated[
@@ -46,7 +53,7 @@ def tune(
     from benchmarks.machine import machine
     from benchmarks.tune import Candidate, Ledger, Promise, reason, search
     from edge.files import replacing
-    from edge.targets import running
+    from edge.targets import in_form, running
 
     here = {row.name: row for row in running()}
     for size in imgsz.split(","):
@@ -57,12 +64,15 @@ def tune(
             f"--target {unknown[0]} does not run here; these do: {', '.join(here) or 'none'}"
         )
     candidates = [
-        Candidate(network, size, kind, row, sha256)
+        Candidate(network, size, kind, row, sha256, form)
         for (network, sha256), size, kind, row in itertools.product(
             _networks(networks), imgsz.split(","), precision.split(","), chosen
         )
         if kind in here[row].precisions
+        for form in (forms.split(",") if forms and kind == "int8" else [""])
     ]
+    for form in forms.split(",") if forms else []:
+        in_form(here[chosen[0]], form)
     if not candidates:
         raise UsageError(f"--precision {precision}: none of {', '.join(chosen)} can build it")
     where = machine()
@@ -93,6 +103,7 @@ def tune(
     words = ["edge", "tune", "--target-fps", target_fps, "--max-drop", max_drop]
     words += ["--networks", networks] if networks else []
     words += ["--target", target] if target else []
+    words += ["--forms", forms] if forms else []
     words += ["--imgsz", imgsz, "--precision", precision, "--samples", samples, "--count", count]
     rows = _rows(points, why)
     with replacing(out / "tune.html") as draft:
@@ -141,6 +152,7 @@ def _plan(candidate: Candidate) -> Plan:
         "minmax",
         64,
         None,
+        form=candidate.form or None,
     )
 
 

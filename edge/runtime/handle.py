@@ -106,6 +106,11 @@ def open(
         )
     if threads is not None and threads < 1:
         raise UsageError(f"threads is {threads}, expected at least 1")
+    if threads is not None and threads > usable_cores():
+        raise UsageError(
+            f"threads is {threads}, and this process may use {usable_cores()} cores: threads that"
+            " wait for a core make every frame slower; leave it out or give at most so many"
+        )
     backend = _backend(folder, manifest, threads or usable_cores(), fold, cuda)
     return Handle(manifest, backend)
 

@@ -23,9 +23,19 @@ addEventListener("load", () => { document.title =
 </script>"""
 
 
+SENSITIVITY = {
+    "claim": {"count": 8, "samples": "rendered:8", "target": "openvino"},
+    "lost": {
+        **{f"layer {n}": {"iou": n / 1000, "delta1": 0.0} for n in range(30)},
+        "gains": {"iou": -0.002, "delta1": -0.001},
+    },
+}
+
+
 @pytest.fixture(scope="module")
 def text(outcome: Outcome) -> str:
-    return page(outcome.report, outcome.samples, outcome.picture, "edge bench <build>")
+    report = outcome.report | {"sensitivity": SENSITIVITY}
+    return page(report, outcome.samples, outcome.picture, "edge bench <build>")
 
 
 class Balance(HTMLParser):
@@ -53,6 +63,16 @@ def test_the_page_is_whole_and_loads_nothing(text: str, outcome: Outcome) -> Non
     assert "edge bench &lt;build&gt;" in text
     for entry in folded(outcome.report):
         assert text.count(f">{entry['name']}</text>") == 2  # in both plots
+
+
+def test_layers_are_bars_the_costliest_first(text: str) -> None:
+    widths = [float(width) for width in re.findall(r'<span style="width:([\d.]+)%">', text)]
+    assert widths[0] == 100
+    assert widths == sorted(widths, reverse=True)
+    assert len(widths) == 24
+    assert text.index("layer 29") < text.index("layer 28")
+    assert "+0.02900" in text
+    assert "7 layers that cost less are left out" in text
 
 
 def test_labels_do_not_cover_each_other() -> None:

@@ -13,6 +13,10 @@ ORIN = {
     "proc/cpuinfo": "processor : 0\nFeatures : fp asimd asimddp\nModel : ARMv8 rev 1\n",
     "proc/device-tree/model": "NVIDIA Jetson Orin Nano Developer Kit\0",
     "etc/nv_tegra_release": "# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic\n",
+    "proc/driver/nvidia/version": "NVRM version: NVIDIA UNIX Open Kernel Module for aarch64"
+    "  540.4.0  Release Build\n",
+    "usr/local/cuda/version.json": '{"cuda": {"name": "CUDA SDK", "version": "12.6.11"}}',
+    "var/lib/nvpmodel/status": "pmode:0002 fmode:cool\n",
     "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "schedutil\n",
 }
 OLD = {
@@ -34,6 +38,8 @@ def test_a_jetson_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert found["Jetson"].found == (
         "NVIDIA Jetson Orin Nano Developer Kit, L4T 36.4.3 (JetPack 6)"
     )
+    told = [found[about].found for about in ("driver", "CUDA", "power mode")]
+    assert told == ["NVIDIA 540.4.0", "toolkit 12.6.11", "nvpmodel 2"]
     assert found["int8 on it"].ok
     assert "dot product" in found["int8 on it"].found
     assert found["power"].ok
@@ -41,7 +47,7 @@ def test_a_jetson_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_slow_machine_is_told_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = seen(OLD, tmp_path, monkeypatch)
-    assert "Jetson" not in found
+    assert not {"Jetson", "driver", "CUDA", "power mode"} & found.keys()
     assert not found["int8 on it"].ok
     assert not found["power"].ok
     assert "cpupower frequency-set" in found["power"].cure

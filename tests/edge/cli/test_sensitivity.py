@@ -51,3 +51,32 @@ def test_max_drop_keeps_layers_in_float_and_says_which(tmp_path: Path) -> None:
     assert built["int8_layers"] == built["layers"] - len(kept)
     assert f"{len(kept)} of 13 layers in float" in done.stderr
     assert "--max-drop 0" in manifest["command"]
+
+
+@pytest.mark.slow
+def test_where_int8_leaves_fp32(tmp_path: Path) -> None:
+    words = ["--precision", "int8", *QUICK, "--out", "made"]
+    assert edge("build", *words, cwd=tmp_path).returncode == 0
+    done = edge("compare", "--layers", "made", "--samples", "rendered:4:9", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("the error grows most here") == 1
+    assert (tmp_path / "layers.png").stat().st_size > 10_000
+    shaped = edge("build", *words[:-1], "other", "--form", "depth-to-space", cwd=tmp_path)
+    assert shaped.returncode == 0, shaped.stderr
+    found = edge(
+        "compare", "--layers", "other", "--samples", "rendered:4:9", "--json", cwd=tmp_path
+    )
+    ops = {row["op"] for row in json.loads(found.stdout)["layers"]}
+    assert "Conv" in ops
+    edge("build", "--precision", "fp32", *QUICK, "--out", "float", cwd=tmp_path)
+    for wrong, said in (
+        (["--layers", "float"], "fp32; --layers is about an int8 build"),
+        (["--layers", "made", "float"], "takes one build"),
+        (["made"], "expected two report.json, or --layers and a build"),
+    ):
+        refused = edge("compare", *wrong, cwd=tmp_path)
+        assert refused.returncode == 2
+        assert said in refused.stderr
+    refused = edge("build", *QUICK, "--form", "resize", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "known are convtranspose, depth-to-space" in refused.stderr
