@@ -1,11 +1,12 @@
 """`make accuracy`: how good the bundled networks are, and what a camera can do to them.
 
-    python -m benchmarks.accuracy DATA [--out reports/accuracy]
+    python -m benchmarks.accuracy DATA [--runs runs/zoo] [--out reports/accuracy]
 
 DATA is a folder with `sequences/` (labelled, docs/samples.md) and, if there, `rgbd/`. Prints the
 tables of docs/accuracy.md and writes `index.html`: for each sequence bg, frame, truth, mask and
-depth. Every network runs as its builds do, in int8 and FP32, through the runtime's calls. Nothing
-here chooses a weight or a threshold of a network; the absolute difference gets its best one.
+depth. With the runs of `make zoo` each sequence is answered by a network that never saw it. Every
+network runs as its builds do, in int8 and FP32, through the runtime's calls. Nothing here chooses a
+weight or a threshold of a network; the absolute difference gets its best one.
 """
 
 from __future__ import annotations
@@ -13,35 +14,28 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-import onnx
 
-import edge
-from benchmarks.builds import as_float
 from benchmarks.disturbances import DISTURBANCES, Disturbance
+from benchmarks.families import BUNDLED, PERMISSIVE, UNSEEN, Counts, Mask, Network, opened
 from benchmarks.machine import machine
 from benchmarks.peers import difference
 from benchmarks.pictures import Answer, sheet
-from calibrate.apply import calibrated
-from edge.accuracy import THRESHOLD, MaskCounts, count_mask, depth_scores, means
-from edge.build import planned, write
-from edge.bundled import bundled, names
+from edge.accuracy import MaskCounts, count_mask, depth_scores, means
 from edge.errors import EdgeError
-from edge.graph.resize import sides
 from edge.progress import bar, note, tracked
 from edge.samples.open import open_samples
 from edge.samples.rendered import Rendered
-from edge.samples.sample import FOREGROUND, Picture, Sample, in_sequences, resized, spread
+from edge.samples.sample import FOREGROUND, Picture, Sample, in_sequences, spread
 from edge.samples.sensor import noise
 from edge.samples.teacher import Teacher
 from edge.targets import choose
@@ -50,66 +44,13 @@ FRAMES = 160
 """Frames of the labelled sequences, evenly spread."""
 RENDERED = (96, 777)
 """Count and seed of the rendered scenes: not those of training, choosing or calibrating."""
-BUILDS = ("fp32", "int8")
 LEVELS = range(5, 105, 5)
 """Thresholds from which the absolute difference gets its best."""
 RESULTS = "accuracy.json"
+WHY, WHY_INDEX, WHY_LEVEL = (8, (240, 320), 777), 3, 30
+"""The rendered scene and the threshold of the picture that shows a fifth less light."""
 STILL = 2.0
 """Grey levels of noise between two pictures of a still scene."""
-
-Mask = npt.NDArray[np.bool_]
-Counts = dict[str, MaskCounts]
-
-
-@dataclass
-class Network:
-    """A build of a bundled network, its background run at every frame: scenes change often here."""
-
-    name: str
-    precision: str
-    h: edge.Handle
-    left_out: tuple[str, ...]
-    counts: dict[str, Counts] = field(default_factory=dict)
-    empty: dict[str, list[float]] = field(default_factory=dict)
-    changed: list[float] = field(default_factory=list)
-
-    @property
-    def title(self) -> str:
-        return f"`{self.name}` {self.precision.upper()}"
-
-    def answer(self, bg: Picture, frame: Picture) -> Answer:
-        """Mask and depth at the frame's own size, float32 [H, W]."""
-        edge.set_background(self.h, edge.fit(self.h, bg))
-        size = frame.shape[1::-1]
-        mask, depth = as_float(edge.infer(self.h, edge.fit(self.h, frame)))
-        assert mask is not None and depth is not None
-        large = (np.asarray(cv2.resize(one, size), np.float32) for one in (mask, depth))
-        return next(large), next(large)
-
-    def mask(self, bg: Picture, frame: Picture) -> Mask:
-        found = self.answer(bg, frame)[0]
-        assert found is not None
-        return found >= THRESHOLD
-
-
-def opened(folder: Path, stack: ExitStack) -> list[Network]:
-    """Every bundled network in BUILDS for the runtime of this machine."""
-    target = choose("auto")
-    networks = []
-    for name in names():
-        model = onnx.load(bundled(name))
-        about = {entry.key: entry.value for entry in model.metadata_props}
-        samples = [resized(s, *sides(model)) for s in map(Rendered(64).__getitem__, range(64))]
-        for precision in BUILDS:
-            plan = planned(model, name, target, precision, "benchmarks.accuracy")
-            place = folder / plan.name
-            ready = calibrated(plan, samples, 1) if precision == "int8" else plan
-            write(ready, place, time.monotonic())
-            h = stack.enter_context(edge.open(place, fold=False))
-            left_out = json.loads(about["training"])["leave_out"]
-            networks.append(Network(name, precision, h, tuple(left_out)))
-        note(f"built {name}")
-    return networks
 
 
 class Differences:
@@ -142,9 +83,8 @@ def _add(counts: Counts, scene: str, found: Mask, truth: Sample) -> None:
     counts[scene] = counts.get(scene, MaskCounts()) + count_mask(found, truth.mask)
 
 
-def mean_f(counts: Counts, scenes: Iterable[str] | None = None) -> float:
-    chosen = counts if scenes is None else scenes
-    return means([counts[scene].scores() for scene in chosen])["f_measure"]
+def mean_f(counts: Counts) -> float:
+    return means([count.scores() for count in counts.values()])["f_measure"]
 
 
 def _as_recorded(bg: Picture, frame: Picture, rng: object) -> tuple[Picture, Picture]:
@@ -154,8 +94,10 @@ def _as_recorded(bg: Picture, frame: Picture, rng: object) -> tuple[Picture, Pic
 def measure(
     networks: list[Network], samples: list[tuple[str, Sample]], step: Callable[[], None]
 ) -> Differences:
-    """Masks of all samples under every disturbance, of empty scenes and of still ones."""
+    """Masks of all samples; of those in int8 also under every disturbance, of empty scenes and of
+    still ones."""
     plain = Differences()
+    quick = [network for network in networks if network.precision == "int8"]
     conditions: dict[str, Disturbance] = {CLEAN: _as_recorded, **DISTURBANCES}
     for condition, disturb in conditions.items():
         scenes: set[str] = set()
@@ -163,19 +105,20 @@ def measure(
             rng = np.random.default_rng([index, len(condition)])
             pair = disturb(sample.bg, sample.fg_bg, rng)
             plain.add(condition, scene, pair, sample)
-            for network in networks:
+            asked = networks if condition == CLEAN else quick
+            for network in asked:
                 counts = network.counts.setdefault(condition, {})
-                _add(counts, scene, network.mask(*pair), sample)
+                _add(counts, scene, network.mask(scene, *pair), sample)
             if condition == CLEAN:
                 again = noise(sample.fg_bg, rng, STILL), noise(sample.fg_bg, rng, STILL)
-                for network in networks:
-                    first, second = (network.mask(sample.bg, frame) for frame in again)
+                for network in quick:
+                    first, second = (network.mask(scene, sample.bg, frame) for frame in again)
                     network.changed.append(float((first != second).mean()))
             elif scene not in scenes:
                 scenes.add(scene)
                 nothing = disturb(sample.bg, sample.bg, rng)
-                for network in networks:
-                    share = float(network.mask(*nothing).mean())
+                for network in quick:
+                    share = float(network.mask(scene, *nothing).mean())
                     network.empty.setdefault(condition, []).append(share)
             step()
     return plain
@@ -189,24 +132,19 @@ def table(heads: list[str], rows: Iterable[list[str]]) -> list[str]:
 def of_sequences(networks: list[Network], plain: Differences) -> list[str]:
     """F-measure of every sequence."""
     clean = plain.counts[CLEAN][plain.best()]
-    left_out = [scene for scene in clean if all(scene in n.left_out for n in networks)]
     heads = ["F-measure", f"absolute difference > {plain.best()}", "at its best for each"]
     rows = [
         [
-            scene + (" (left out)" if scene in left_out else ""),
+            scene,
             f"{clean[scene].scores()['f_measure']:.4f}",
             f"{plain.best_of(scene):.4f}",
             *(f"{n.counts[CLEAN][scene].scores()['f_measure']:.4f}" for n in networks),
         ]
         for scene in clean
     ]
-    for what, scenes in (("**mean of the left out**", left_out), ("mean of all", list(clean))):
-        if scenes:
-            best = np.mean([plain.best_of(scene) for scene in scenes])
-            rows.append(
-                [what, f"{mean_f(clean, scenes):.4f}", f"{best:.4f}"]
-                + [f"{mean_f(n.counts[CLEAN], scenes):.4f}" for n in networks]
-            )
+    best = np.mean([plain.best_of(scene) for scene in clean])
+    means_ = [f"{mean_f(n.counts[CLEAN]):.4f}" for n in networks]
+    rows.append(["**mean**", f"{mean_f(clean):.4f}", f"{best:.4f}", *means_])
     return table([*heads, *(n.title for n in networks)], rows)
 
 
@@ -251,7 +189,7 @@ def depths_of(
     if teacher is not None:
         finders["teacher"] = lambda sample: teacher(sample.fg_bg)
     for network in networks:
-        finders[network.title] = lambda s, n=network: n.answer(s.bg, s.fg_bg)[1]  # type: ignore[misc]
+        finders[network.title] = lambda s, n=network: n.answer("", s.bg, s.fg_bg)[1]  # type: ignore[misc]
     found: dict[str, dict[str, dict[str, float]]] = {source: {} for source in sources}
     for source, samples in sources.items():
         for title, find in finders.items():
@@ -298,20 +236,23 @@ def rgbd(folder: Path) -> list[Sample]:
 def document(
     networks: list[Network], plain: Differences, depths: dict[str, dict[str, dict[str, float]]]
 ) -> dict[str, Any]:
-    """What a card is written from: the scores of each network by name and precision."""
+    """What a card is written from: the scores of each network by kind, name and precision."""
     found: dict[str, Any] = {}
     for n in networks:
         clean = n.counts[CLEAN]
-        found.setdefault(n.name, {})[n.precision] = {
+        scores: dict[str, Any] = {
             "f_measure": {scene: c.scores()["f_measure"] for scene, c in clean.items()},
-            "lost": {c: mean_f(clean) - mean_f(n.counts[c]) for c in DISTURBANCES},
-            "empty": {c: float(np.mean(n.empty[c])) for c in DISTURBANCES},
-            "still": float(np.mean(n.changed)),
-            "depth": {source: by[n.title] for source, by in depths.items()},
-            "left_out": list(n.left_out),
+            "depth": {source: by[n.title] for source, by in depths.items() if n.kind != UNSEEN},
         }
+        if n.precision == "int8":
+            scores |= {
+                "lost": {c: mean_f(clean) - mean_f(n.counts[c]) for c in DISTURBANCES},
+                "empty": {c: float(np.mean(n.empty[c])) for c in DISTURBANCES},
+                "still": float(np.mean(n.changed)),
+            }
+        found.setdefault(n.kind, {}).setdefault(n.name, {})[n.precision] = scores
     best = {scene: plain.best_of(scene) for scene in plain.counts[CLEAN][plain.best()]}
-    return {"machine": machine(), "absolute_difference": best, "networks": found}
+    return {"machine": machine(), "absolute_difference": best, **found}
 
 
 def page(networks: list[Network], samples: list[tuple[str, Sample]], out: Path) -> None:
@@ -324,7 +265,7 @@ def page(networks: list[Network], samples: list[tuple[str, Sample]], out: Path) 
     for scene, all_ in scenes.items():
         shown = sorted(all_, key=lambda s: -int((s.mask == FOREGROUND).sum()))
         chosen = [shown[len(shown) * part // 6] for part in (0, 2, 4)]
-        answers = [{n.name: n.answer(s.bg, s.fg_bg) for n in quick} for s in chosen]
+        answers = [{n.name: n.answer(scene, s.bg, s.fg_bg) for n in quick} for s in chosen]
         cv2.imwrite(str(out / f"{scene}.jpg"), sheet(chosen, answers, {}))
         body.append(f'<h2>{scene}</h2><img src="{scene}.jpg" alt="{scene}" loading="lazy">')
     style = "body{font:16px sans-serif;margin:2em}img{max-width:100%}"
@@ -334,10 +275,26 @@ def page(networks: list[Network], samples: list[tuple[str, Sample]], out: Path) 
     )
 
 
+def why(networks: list[Network]) -> Picture:
+    """What a fifth less light does to an absolute difference, and to the networks: a rendered scene
+    as it was taken and 20 % darker."""
+    rows = []
+    sample = Rendered(*WHY)[WHY_INDEX]
+    for condition in (CLEAN, "20 % darker"):
+        disturb = DISTURBANCES.get(condition, _as_recorded)
+        bg, frame = disturb(sample.bg, sample.fg_bg, np.random.default_rng(0))
+        plain = (difference(bg, frame) >= WHY_LEVEL).astype(np.float32)
+        found: dict[str, Answer] = {f"difference > {WHY_LEVEL}": (plain, None)}
+        found |= {f"{n.name} int8": (n.answer("", bg, frame)[0], None) for n in networks}
+        rows.append((replace(sample, bg=bg, fg_bg=frame), found))
+    return sheet([shown for shown, _ in rows], [found for _, found in rows], {})
+
+
 def main(words: list[str]) -> int:
     parser = ArgumentParser("make accuracy", description=__doc__.splitlines()[0])  # type: ignore[union-attr]
     parser.add_argument("data", type=Path, help="folder with sequences/ and, if there, rgbd/")
     parser.add_argument("--teacher", type=Path, help="ONNX depth network to compare with")
+    parser.add_argument("--runs", type=Path, help="folder of `make zoo`: networks judged by folds")
     parser.add_argument("--out", type=Path, default=Path("reports/accuracy"))
     given = parser.parse_args(words)
     try:
@@ -351,7 +308,7 @@ def main(words: list[str]) -> int:
     given.out.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-accuracy-")))
-        networks = opened(folder, stack)
+        networks = list(opened(folder, given.runs, stack))
         with bar() as progress:
             total = len(samples) * (1 + len(DISTURBANCES))
             task = progress.add_task("masks", total=total)
@@ -360,18 +317,28 @@ def main(words: list[str]) -> int:
         scenes = {"rendered scenes": [Rendered(count, seed=seed)[i] for i in range(count)]}
         if (given.data / "rgbd").is_dir():
             scenes["RGB-D, nothing new"] = rgbd(given.data / "rgbd")
-        depths = depths_of(networks, scenes, teacher)
-        page(networks, samples, given.out)
+        depths = depths_of([n for n in networks if n.kind != UNSEEN], scenes, teacher)
+        ours = [n for n in networks if n.kind == BUNDLED]
+        unseen = [n for n in networks if n.kind == UNSEEN]
+        free = [n for n in networks if n.kind == PERMISSIVE]
+        judged = unseen or ours
+        page(judged, samples, given.out)
+        picture = why([n for n in ours if n.precision == "int8"])
+        cv2.imwrite(str(given.out / "darker.jpg"), picture)
     where = machine()
     libraries = ", ".join(f"{name} {version}" for name, version in where["libraries"].items())
     print(
         f"{len(samples)} frames of {len({name for name, _ in samples})} sequences"
         f" ({source.name}), {choose('auto').name}, {where['processor']}, {libraries}."
     )
+    unseen_tables = {
+        "Masks, each by a network that never saw it": of_sequences([*unseen, *free], plain)
+    }
     for title, lines in {
-        "Masks": of_sequences(networks, plain),
-        "Disturbed": of_disturbances(networks, plain),
-        "Nothing new": of_nothing(networks),
+        **(unseen_tables if unseen else {}),
+        "Masks of the bundled networks": of_sequences(ours, plain),
+        "Disturbed": of_disturbances([*judged, *free], plain),
+        "Nothing new": of_nothing([*judged, *free]),
         "Depth": of_depth(depths),
     }.items():
         print("\n".join(["", f"### {title}", "", *lines]))

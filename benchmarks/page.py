@@ -120,6 +120,12 @@ def _machine(report: dict[str, Any]) -> list[list[str]]:
         ["processor", where["processor"]],
         ["cores", f"{where['threads']} of {where['cores']}"],
         ["clock", clock],
+        [
+            "hottest sensor",
+            "unknown"
+            if watch["celsius"] is None
+            else "{:.0f} to {:.0f} C".format(*watch["celsius"]),
+        ],
         ["other processes took", "unknown" if others is None else f"{100 * others:.1f} %"],
         ["system", where["system"]],
         ["Python", where["python"]],

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 PROC, CPUS = Path("/proc"), Path("/sys/devices/system/cpu")
+THERMAL = Path("/sys/class/thermal")
 DISTURBED = 0.05
 """Share of the machine that others may take before a figure is called disturbed."""
 
@@ -57,12 +58,24 @@ def megahertz() -> list[float]:
     return [float(value) for value in re.findall(r"cpu MHz\s*:\s*([\d.]+)", text)]
 
 
+def celsius() -> float | None:
+    """The hottest of the machine's sensors now; None where none can be read."""
+    found = []
+    for file in THERMAL.glob("thermal_zone*/temp"):
+        try:
+            found.append(int(file.read_text()) / 1000)
+        except (OSError, ValueError):
+            continue  # a zone that is switched off
+    return max(found, default=None)
+
+
 class Watcher:
     """Compares the machine before and after; pids are the processes whose work is ours."""
 
     def __init__(self, pids: Sequence[int]) -> None:
         self._pids = [os.getpid(), *pids]
         self._clocks = megahertz()
+        self._celsius = celsius()
         self._before = self._look()
 
     def _look(self) -> _Look | None:
@@ -73,14 +86,18 @@ class Watcher:
 
     def found(self) -> dict[str, Any]:
         """others_share: of all cores' time, what other processes took; mhz: [least, most] at both
-        ends; throttled: how often cores were slowed for heat. None is not known, never zero."""
+        ends; celsius: the hottest sensor, [before, after]; throttled: how often cores were slowed
+        for heat. None is not known, never zero."""
         after, before = self._look(), self._before
         clocks = self._clocks + megahertz()
         report: dict[str, Any] = {
             "others_share": None,
             "mhz": [min(clocks), max(clocks)] if clocks else None,
+            "celsius": None,
             "throttled": None,
         }
+        if self._celsius is not None and (now := celsius()) is not None:
+            report["celsius"] = [self._celsius, now]
         if before is not None and after is not None and after.total > before.total:
             others = (after.busy - before.busy) - (after.ours - before.ours)
             report["others_share"] = round(max(0, others) / (after.total - before.total), 4)

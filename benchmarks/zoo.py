@@ -3,6 +3,13 @@
     python -m benchmarks.zoo DATA --teacher TEACHER.onnx
 
 DATA is a folder with `backgrounds/`, `foregrounds/` (RGBA cut-outs) and `sequences/` (labelled).
+Each network is trained in two stages:
+
+- `base` sees rendered scenes and composites of permissively licensed pictures alone. It is also the
+  network for those who must not touch anything else.
+- `final` goes on from there with everything; it is what is bundled. `fold1` and so on go on in the
+  same way without some of the sequences, to judge it by sequences that were never seen.
+
 Every step can be killed and goes on where it was; `journal.json` says how long each took, on what.
 """
 
@@ -14,6 +21,7 @@ import subprocess
 import sys
 import time
 from argparse import ArgumentParser
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,26 +29,81 @@ import onnx
 
 from benchmarks import accuracy
 from benchmarks.card import card
+from benchmarks.families import BASE
 from benchmarks.machine import machine
 from edge.bundled import FOLDER
+from edge.errors import EdgeError
 from edge.files import replacing
 from edge.progress import note
 
 NETWORKS = ("nano", "tiny", "small")
-LEFT_OUT = ("cdnet_highway", "sbi_IBMtest2", "sbi_Candela_m1.10")
-"""Never trained on; the last one chooses the best weights, the others only score."""
+FOLDS = (
+    ("cdnet_highway", "sbi_IBMtest2", "sbi_Candela_m1.10"),
+    ("sbi_CAVIAR2", "sbi_CaVignal", "sbi_Board"),
+    ("sbi_HighwayII", "sbi_PeopleAndFoliage"),
+)
+"""The sequences that each fold is trained without."""
+FREE = (
+    "backgrounds/garima",
+    "backgrounds/davidg",
+    *(
+        f"backgrounds/wallpapers/{number}_backgrounds.jpg"
+        for number in ("048", "051", "053", "056")
+    ),
+    "foregrounds/garima",
+    "foregrounds/davidg",
+)
+"""Pictures under Apache-2.0 (garima), MIT (davidg) and CC BY 4.0 (wallpapers of Aitzol Berasategi),
+as their collections say; where the pictures of the first two are from is not stated."""
 JOURNAL = "journal.json"
 
 
-def command(network: str, data: Path, teacher: Path, out: Path) -> list[str]:
-    """The `edge train` command of a bundled network."""
-    words = ["edge", "train", "--network", network]
-    words += ["--data", f"composites:{data}=3", "--data", f"{data / 'sequences'}=1"]
-    words += ["--data", "rendered:480=1", "--leave-out", ",".join(LEFT_OUT)]
-    words += ["--validate", str(data / "sequences" / LEFT_OUT[-1])]
-    words += ["--validate", "rendered:48:9000", "--depth-teacher", str(teacher)]
-    words += ["--precision", "bf16-mixed", "--epochs", "10"]
-    return [*words, "--pictures", "9600", "--every", "500", "--out", str(out), "--resume"]
+@dataclass(frozen=True)
+class Stage:
+    """One run of `edge train`. start: the stage whose weights it begins with; pictures: thousands;
+    rate: the highest learning rate."""
+
+    name: str
+    start: str
+    pictures: int
+    rate: float
+    left_out: tuple[str, ...] = ()
+
+
+BASE_STAGE = Stage("base", "", 48, 3e-3)
+STAGES = (
+    BASE_STAGE,
+    Stage("final", "base", 40, 2e-3),
+    *(Stage(f"fold{n}", "base", 24, 2e-3, folds) for n, folds in enumerate(FOLDS, 1)),
+)
+
+
+def command(network: str, stage: Stage, data: Path, teacher: Path, runs: Path) -> list[str]:
+    """The `edge train` command of a stage."""
+    words = ["edge", "train"]
+    if stage.start:
+        words += ["--start", str(runs / network / stage.start / "best.pt")]
+        words += ["--data", f"composites:{data}=3", "--data", f"{data / 'sequences'}=1"]
+        words += ["--data", "rendered:480=1"]
+    else:
+        words += ["--network", network, "--data", f"composites:{runs / 'free'}=4"]
+        words += ["--data", "rendered:480=1"]
+    words += ["--leave-out", ",".join(stage.left_out)] if stage.left_out else []
+    words += ["--depth-teacher", str(teacher), "--precision", "bf16-mixed"]
+    words += ["--rate", f"{stage.rate:g}", "--epochs", str(stage.pictures // 8)]
+    words += ["--pictures", "8000", "--every", "1000"]
+    return [*words, "--out", str(runs / network / stage.name), "--resume"]
+
+
+def free(data: Path, folder: Path) -> None:
+    """Links to the FREE pictures, as a folder that composites are made from."""
+    for name in FREE:
+        if not (data / name).exists():
+            raise EdgeError(f"{data / name} is missing; the base network is trained on it")
+        link = folder / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.is_symlink():
+            link.symlink_to((data / name).resolve())
 
 
 class Journal:
@@ -57,15 +120,17 @@ class Journal:
             draft.write_text(json.dumps(self.steps, indent=2) + "\n")
 
 
-def train(network: str, data: Path, teacher: Path, runs: Path, journal: Journal) -> None:
+def train(
+    network: str, stage: Stage, data: Path, teacher: Path, runs: Path, journal: Journal
+) -> None:
     """Train to the end; the seconds of runs that were killed count as well."""
-    done = journal.steps.setdefault(network, {"seconds": 0.0, "finished": False})
+    done = journal.steps.setdefault(f"{network}/{stage.name}", {"seconds": 0.0, "finished": False})
     if done["finished"]:
         return
-    words = command(network, data, teacher, runs / network)
+    words = command(network, stage, data, teacher, runs)
     shown = shlex.join(words).replace(str(teacher), "TEACHER.onnx").replace(str(data), "DATA")
-    done |= {"command": shown, "processor": machine()["processor"]}
-    done["cores"] = machine()["cores"]
+    done |= {"command": shown.replace(str(runs), "RUNS"), "processor": machine()["processor"]}
+    done |= {"cores": machine()["cores"], "pictures": 1000 * stage.pictures}
     started = time.monotonic()
     try:
         subprocess.run([sys.executable, "-m", *words], check=True)
@@ -75,17 +140,23 @@ def train(network: str, data: Path, teacher: Path, runs: Path, journal: Journal)
         journal.save()
 
 
-def bundle(network: str, runs: Path, data: Path) -> None:
-    """Export the best weights into the package, without the names of this machine's folders."""
-    file = FOLDER / f"{network}.onnx"
-    words = ["edge", "export", str(runs / network / "best.pt"), "--out", str(file)]
+def export(checkpoint: Path, file: Path, data: Path, runs: Path) -> None:
+    """Export the best weights, without the names of this machine's folders."""
+    words = ["edge", "export", str(checkpoint), "--out", str(file)]
     subprocess.run([sys.executable, "-m", *words], check=True)
     model = onnx.load(file)
     for entry in model.metadata_props:
         if entry.key == "training":
-            entry.value = entry.value.replace(str(data), "DATA")
+            entry.value = entry.value.replace(str(runs), "RUNS").replace(str(data), "DATA")
     with replacing(file) as draft:
         onnx.save(model, draft)
+
+
+def file_of(network: str, stage: Stage, runs: Path) -> Path:
+    """Where a stage's network goes: the last into the package, the others beside their runs."""
+    if stage.name == "final":
+        return FOLDER / f"{network}.onnx"
+    return runs / network / (BASE if stage is BASE_STAGE else f"{stage.name}.onnx")
 
 
 def main(words: list[str]) -> int:
@@ -95,19 +166,27 @@ def main(words: list[str]) -> int:
     parser.add_argument("--runs", type=Path, default=Path("runs/zoo"))
     given = parser.parse_args(words)
     journal = Journal(given.runs / JOURNAL)
+    try:
+        free(given.data, given.runs / "free")
+    except EdgeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     for network in NETWORKS:
-        note(f"{network}: training")
-        train(network, given.data, given.teacher, given.runs, journal)
-        bundle(network, given.runs, given.data)
+        for stage in STAGES:
+            note(f"{network}: {stage.name}")
+            train(network, stage, given.data, given.teacher, given.runs, journal)
+            checkpoint = given.runs / network / stage.name / "best.pt"
+            export(checkpoint, file_of(network, stage, given.runs), given.data, given.runs)
     out = given.runs / "accuracy"
-    if code := accuracy.main([str(given.data), "--teacher", str(given.teacher), "--out", str(out)]):
+    options = ["--teacher", str(given.teacher), "--runs", str(given.runs), "--out", str(out)]
+    if code := accuracy.main([str(given.data), *options]):
         return code
     results = json.loads((out / accuracy.RESULTS).read_text())
     for network in NETWORKS:
-        text = card(network, journal.steps[network], results)
-        (FOLDER / f"{network}.md").write_text(text)
-    for network, step in journal.steps.items():
-        note(f"{network}: {step['seconds'] / 60:.0f} min on {step['cores']} x {step['processor']}")
+        steps = {stage.name: journal.steps[f"{network}/{stage.name}"] for stage in STAGES}
+        (FOLDER / f"{network}.md").write_text(card(network, steps, results))
+    for name, step in journal.steps.items():
+        note(f"{name}: {step['seconds'] / 60:.0f} min on {step['cores']} x {step['processor']}")
     return 0
 
 

@@ -82,7 +82,7 @@ def test_a_start_and_a_cameras_pace_are_measured_too(report: dict[str, Any]) -> 
         assert pace["fps"] == 30
         assert pace["fps_paced"] <= 30.01
         assert pace["end_to_end_ms"]["n"] + pace["dropped_frames"] == 15
-    assert {"others_share", "mhz", "throttled", "disturbed"} == set(report["watch"])
+    assert {"others_share", "mhz", "celsius", "throttled", "disturbed"} == set(report["watch"])
 
 
 @pytest.mark.parametrize("fps", [1e5, 4.0])

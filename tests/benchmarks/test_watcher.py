@@ -18,6 +18,9 @@ def machine(folder: Path, busy: int, idle: int, ours: int, throttled: int | None
     fields = " ".join(["S", *["0"] * 10, str(ours), "0", *["0"] * 10])
     (folder / "proc" / "7" / "stat").write_text(f"7 (a (b) c) {fields}\n")
     (folder / "proc" / "cpuinfo").write_text("cpu MHz : 2000.5\ncpu MHz : 3000\n")
+    zone = folder / "thermal" / "thermal_zone0"
+    zone.mkdir(parents=True, exist_ok=True)
+    (zone / "temp").write_text(f"{40_000 + busy}\n")
     if throttled is not None:
         place = folder / "cpu" / "cpu0" / "thermal_throttle"
         place.mkdir(parents=True, exist_ok=True)
@@ -28,6 +31,7 @@ def machine(folder: Path, busy: int, idle: int, ours: int, throttled: int | None
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(watcher, "PROC", tmp_path / "proc")
     monkeypatch.setattr(watcher, "CPUS", tmp_path / "cpu")
+    monkeypatch.setattr(watcher, "THERMAL", tmp_path / "thermal")
     monkeypatch.setattr(watcher.os, "getpid", lambda: 1)
     return tmp_path
 
@@ -39,6 +43,7 @@ def test_what_others_took_is_told(fake: Path) -> None:
     found = watched.found()
     assert found["others_share"] == pytest.approx(0.15)  # 30 of 200 ticks
     assert found["mhz"] == [2000.5, 3000]
+    assert found["celsius"] == [41.0, 41.1]
     assert found["throttled"] == 0
     assert found["disturbed"] == "other processes took 15 % of the machine"
 
@@ -57,6 +62,8 @@ def test_what_cannot_be_read_is_unknown_and_never_zero(fake: Path) -> None:
     watched = Watcher([7])
     machine(fake, 1100, 1100, 600, None)
     assert watched.found()["throttled"] is None
+    (fake / "thermal" / "thermal_zone0" / "temp").unlink()
+    assert watched.found()["celsius"] is None
     (fake / "proc" / "stat").unlink()
     assert Watcher([7]).found()["others_share"] is None
     assert disturbance({"others_share": None, "throttled": None}) == ""

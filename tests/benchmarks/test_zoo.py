@@ -12,38 +12,66 @@ from benchmarks import zoo
 from benchmarks.card import card
 from edge.bundled import names
 from edge.cli.app import app
+from edge.errors import EdgeError
 
 SCORES = {
     "f_measure": {"hall": 0.97, "yard": 0.9},
-    "left_out": ["yard"],
     "lost": {"darker": 0.001, "moved": 0.03, "noise": 0.0, "shadow": 0.01},
     "still": 0.0004,
     "depth": {"rendered scenes": {"abs_rel": 0.1, "delta1": 0.9}},
 }
+BOTH = {"fp32": SCORES, "int8": SCORES}
 RESULTS = {
     "absolute_difference": {"hall": 0.95, "yard": 0.8},
-    "networks": {name: {"fp32": SCORES, "int8": SCORES} for name in names()},
+    **{kind: dict.fromkeys(names(), BOTH) for kind in ("unseen", "bundled", "permissive")},
 }
-STEP = {"seconds": 1800.0, "cores": 2, "processor": "CPU", "command": "edge train --network small"}
+STEP = {
+    "seconds": 1800.0, "cores": 2, "processor": "CPU", "pictures": 48000,
+    "command": "edge train --network small",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", names())
 def test_a_card_says_what_a_user_must_know(name: str) -> None:
-    text = card(name, STEP, RESULTS)
-    for part in ("## Trained on", "## Scores", "## Licence", "edge train", "30 minutes on 2 cores"):
+    text = card(name, {"base": STEP, "final": STEP}, RESULTS)
+    for part in ("## Trained on", "## Scores", "## Licence", "edge train", "48,000 pictures"):
         assert part in text
-    assert "| yard (left out) | 0.9000 | 0.9000 | 0.8000 |" in text
+    assert "| yard | 0.9000 | 0.9000 | 0.9000 | 0.8000 |" in text
+    assert "| **mean** | 0.9350 | 0.9350 | 0.9350 | 0.8750 |" in text
     assert "moved (0.0300), shadow (0.0100), darker (0.0010)" in text
 
 
 @pytest.mark.parametrize("name", zoo.NETWORKS)
-def test_the_zoo_trains_with_a_command_of_ours(name: str, tmp_path: Path) -> None:
-    words = zoo.command(name, tmp_path, tmp_path / "teacher.onnx", tmp_path / "run")
+@pytest.mark.parametrize("stage", zoo.STAGES, ids=lambda stage: stage.name)
+def test_the_zoo_trains_with_commands_of_ours(name: str, stage: zoo.Stage, tmp_path: Path) -> None:
+    words = zoo.command(name, stage, tmp_path, tmp_path / "teacher.onnx", tmp_path / "runs")
     train = typer.main.get_command(app).commands["train"]  # type: ignore[attr-defined]
-    context = train.make_context("train", words[2:])
-    assert context.params["network"] == name
-    assert context.params["resume"]
-    assert shlex.join(words).count("--data") == 3
+    found = train.make_context("train", words[2:]).params
+    assert (found["network"] is None) == bool(found["start"])
+    assert found["resume"]
+    assert found["epochs"] * found["pictures"] == 1000 * stage.pictures
+    # Only the first stage is free of pictures that nobody may sell.
+    restricted = [place for place in found["data"] if place.startswith(str(tmp_path / "seq"))]
+    assert bool(restricted) == (stage.name != "base")
+    assert ("--leave-out" in shlex.join(words)) == stage.name.startswith("fold")
+
+
+def test_folds_leave_each_sequence_out_once() -> None:
+    every = [scene for fold in zoo.FOLDS for scene in fold]
+    assert len(every) == len(set(every)) == 8
+
+
+def test_the_free_pictures_are_linked_and_missed(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for name in zoo.FREE:
+        (data / name).parent.mkdir(parents=True, exist_ok=True)
+        (data / name).write_text("a picture")
+    zoo.free(data, tmp_path / "free")
+    zoo.free(data, tmp_path / "free")  # a run that was killed goes on
+    assert (tmp_path / "free" / zoo.FREE[0]).read_text() == "a picture"
+    (data / zoo.FREE[2]).unlink()
+    with pytest.raises(EdgeError, match="is missing"):
+        zoo.free(data, tmp_path / "free")
 
 
 def test_a_killed_step_is_counted_and_a_finished_one_is_not_repeated(
@@ -59,13 +87,13 @@ def test_a_killed_step_is_counted_and_a_finished_one_is_not_repeated(
     monkeypatch.setattr(zoo, "machine", lambda: {"processor": "CPU", "cores": 2})
     monkeypatch.setattr(zoo.subprocess, "run", run)
     monkeypatch.setattr(zoo.time, "monotonic", itertools.count().__next__)
-    file = tmp_path / zoo.JOURNAL
+    file, stage = tmp_path / zoo.JOURNAL, zoo.STAGES[1]
     with pytest.raises(KeyboardInterrupt):
-        zoo.train("nano", tmp_path, tmp_path, tmp_path, zoo.Journal(file))
-    assert not json.loads(file.read_text())["nano"]["finished"]
+        zoo.train("nano", stage, tmp_path, tmp_path, tmp_path, zoo.Journal(file))
+    assert not json.loads(file.read_text())["nano/final"]["finished"]
     for _ in range(2):
-        zoo.train("nano", tmp_path, tmp_path, tmp_path, zoo.Journal(file))
+        zoo.train("nano", stage, tmp_path, tmp_path, tmp_path, zoo.Journal(file))
     assert len(calls) == 2
-    step = json.loads(file.read_text())["nano"]
+    step = json.loads(file.read_text())["nano/final"]
     assert step["finished"]
     assert step["seconds"] == 2  # one of the clock's for each attempt

@@ -1,0 +1,122 @@
+"""The networks that `make accuracy` measures: as bundled, and as `make zoo` trained them for that.
+
+A bundled network was trained on every labelled sequence, so it is judged by its *folds*: networks
+of the same recipe, each trained without some of the sequences. Each sequence is answered by one
+that never saw it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+import edge
+from benchmarks.builds import as_float
+from benchmarks.pictures import Answer
+from calibrate.apply import calibrated
+from edge.accuracy import THRESHOLD, MaskCounts
+from edge.build import planned, write
+from edge.bundled import bundled, names
+from edge.errors import EdgeError
+from edge.graph.resize import sides
+from edge.progress import note
+from edge.samples.rendered import Rendered
+from edge.samples.sample import Picture, resized
+from edge.targets import choose
+
+BUILDS = ("fp32", "int8")
+BUNDLED, UNSEEN, PERMISSIVE = "bundled", "unseen", "permissive"
+"""Kinds: as in the package; the folds; trained on rendered scenes and permissive pictures alone."""
+BASE = "base.onnx"
+Mask = npt.NDArray[np.bool_]
+Counts = dict[str, MaskCounts]
+
+
+@dataclass
+class Network:
+    """One network in one precision, its background run at every frame: scenes change often here.
+
+    handles: open builds by the sequence that they answer; "" is for all others.
+    counts:  by disturbance and sequence; empty: foreground where nothing is new, by disturbance;
+    changed: share of pixels that flicker.
+    """
+
+    name: str
+    kind: str
+    precision: str
+    handles: Mapping[str, edge.Handle]
+    counts: dict[str, Counts] = field(default_factory=dict)
+    empty: dict[str, list[float]] = field(default_factory=dict)
+    changed: list[float] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        kind = f" {PERMISSIVE}" if self.kind == PERMISSIVE else ""
+        return f"`{self.name}`{kind} {self.precision.upper()}"
+
+    def answer(self, scene: str, bg: Picture, frame: Picture) -> Answer:
+        """Mask and depth at the frame's own size, float32 [H, W]."""
+        h = self.handles.get(scene, self.handles.get(""))
+        if h is None:
+            raise EdgeError(f"no fold of {self.name} was trained without {scene}")
+        edge.set_background(h, edge.fit(h, bg))
+        size = frame.shape[1::-1]
+        mask, depth = as_float(edge.infer(h, edge.fit(h, frame)))
+        assert mask is not None and depth is not None
+        large = (np.asarray(cv2.resize(one, size), np.float32) for one in (mask, depth))
+        return next(large), next(large)
+
+    def mask(self, scene: str, bg: Picture, frame: Picture) -> Mask:
+        found = self.answer(scene, bg, frame)[0]
+        assert found is not None
+        return found >= THRESHOLD
+
+
+def opened(folder: Path, runs: Path | None, stack: ExitStack) -> Iterator[Network]:
+    """Every bundled network in BUILDS for the runtime of this machine and, from the runs of
+    `make zoo`, its folds and the permissive one in int8. folder: for the builds."""
+    for name in names():
+        for precision in BUILDS:
+            h = _open(bundled(name), name, precision, folder, stack)
+            yield Network(name, BUNDLED, precision, {"": h})
+        place = runs / name if runs else None
+        if place and (folds := sorted(place.glob("fold*.onnx"))):
+            for precision in BUILDS:
+                handles: dict[str, edge.Handle] = {}
+                for file in folds:
+                    h = _open(file, f"{name}-{file.stem}", precision, folder, stack)
+                    handles |= dict.fromkeys(left_out(file), h)
+                yield Network(name, UNSEEN, precision, handles)
+        if place and (place / BASE).is_file():
+            h = _open(place / BASE, f"{name}-{PERMISSIVE}", "int8", folder, stack)
+            yield Network(name, PERMISSIVE, "int8", {"": h})
+        note(f"built {name}")
+
+
+def left_out(file: Path) -> list[str]:
+    """The sequences that a network was not trained on, by its own account."""
+    about = {entry.key: entry.value for entry in onnx.load(file).metadata_props}
+    return list(json.loads(about["training"])["leave_out"])
+
+
+def _open(file: Path, name: str, precision: str, folder: Path, stack: ExitStack) -> edge.Handle:
+    model = onnx.load(file)
+    plan = planned(model, name, choose("auto"), precision, "benchmarks.accuracy")
+    if precision == "int8":
+        count = 64
+        samples = [
+            resized(s, *sides(model)) for s in map(Rendered(count).__getitem__, range(count))
+        ]
+        plan = calibrated(plan, samples, 1)
+    place = folder / plan.name
+    write(plan, place, time.monotonic())
+    return stack.enter_context(edge.open(place, fold=False))
