@@ -73,7 +73,7 @@ class Stage:
 BASE_STAGE = Stage("base", "", 48, 3e-3)
 STAGES = (
     BASE_STAGE,
-    Stage("final", "base", 40, 2e-3),
+    Stage("final", "base", 48, 2e-3),
     *(Stage(f"fold{n}", "base", 24, 2e-3, folds) for n, folds in enumerate(FOLDS, 1)),
 )
 
@@ -84,7 +84,7 @@ def command(network: str, stage: Stage, data: Path, teacher: Path, runs: Path) -
     if stage.start:
         words += ["--start", str(runs / network / stage.start / "best.pt")]
         words += ["--data", f"composites:{data}=3", "--data", f"{data / 'sequences'}=1"]
-        words += ["--data", "rendered:480=1"]
+        words += ["--data", "rendered:480=2"]
     else:
         words += ["--network", network, "--data", f"composites:{runs / 'free'}=4"]
         words += ["--data", "rendered:480=1"]

@@ -23,6 +23,7 @@ from calibrate.methods import Range
 from calibrate.qdq import Scheme, parameters
 from train.mix import Batch
 from train.networks import normalised
+from train.networks.unet import SceneDepth
 from train.networks.variant import Outputs
 
 SUMS = {operator.add, torch.add}
@@ -124,6 +125,13 @@ def folded(network: nn.Module) -> nn.Module:
     return network
 
 
+class _Tracer(fx.Tracer):
+    """The scene's depth stays whole: it is not quantized, and looks differently in training."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, SceneDepth) or super().is_leaf_module(m, module_qualified_name)
+
+
 class Quantized(nn.Module):
     """A network that computes the frame's share as an int8 build does; the scene's stays in float.
 
@@ -133,7 +141,8 @@ class Quantized(nn.Module):
     def __init__(self, plain: nn.Module, scheme: Scheme) -> None:
         super().__init__()
         self.scheme, self.only = scheme, plain.only
-        self.traced = fx.symbolic_trace(folded(copy.deepcopy(plain)))
+        whole = folded(copy.deepcopy(plain))
+        self.traced = fx.GraphModule(whole, _Tracer().trace(whole))
         self._insert()
 
     def forward(self, bg: Tensor, fg_bg: Tensor) -> Outputs:

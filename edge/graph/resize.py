@@ -57,6 +57,7 @@ def at_size(model: onnx.ModelProto, height: int, width: int) -> onnx.ModelProto:
         value.type.tensor_type.shape.dim[2].dim_value = height
         value.type.tensor_type.shape.dim[3].dim_value = width
     del copy.graph.value_info[:]
+    _resize_resizes(copy, sides(model), (height, width))
     _resize_reshapes(copy, model)
     try:
         return onnx.shape_inference.infer_shapes(copy, strict_mode=True)
@@ -65,6 +66,20 @@ def at_size(model: onnx.ModelProto, height: int, width: int) -> onnx.ModelProto:
             f"this network works at {sides(model)[1]}x{sides(model)[0]} only; export it from its"
             f" checkpoint with --imgsz {width}x{height} ({error})"
         ) from error
+
+
+def _resize_resizes(model: onnx.ModelProto, before: tuple[int, int], now: tuple[int, int]) -> None:
+    """Resize nodes that went to the size of the picture go to the one that it has now."""
+    constants = {w.name: w for w in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type != "Resize" or len(node.input) < 4 or node.input[3] not in constants:
+            continue
+        wanted = numpy_helper.to_array(constants[node.input[3]])
+        if tuple(wanted[-2:]) == before:
+            found = np.array([*wanted[:-2], *now], wanted.dtype)
+            name = f"{node.output[0]}.sizes"
+            model.graph.initializer.append(numpy_helper.from_array(found, name))
+            node.input[3] = name
 
 
 def _resize_reshapes(model: onnx.ModelProto, original: onnx.ModelProto) -> None:

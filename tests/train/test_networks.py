@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from edge.errors import UsageError
 from train.networks import NETWORKS, check_size, create, normalised
@@ -154,6 +155,25 @@ def test_what_is_equal_in_both_pictures_cannot_show_in_the_mask() -> None:
 class FlatScene(torch.nn.Module):
     def forward(self, bg: torch.Tensor) -> torch.Tensor:
         return torch.full_like(bg[:, :1], 0.5)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (224, 192)])
+def test_a_mirrored_scene_is_as_deep_mirrored(size: tuple[int, int]) -> None:
+    """The four looks of the scene's depth, and in training one."""
+    depth = create("nano").scene_depth.eval()
+    bg = torch.rand(2, 3, *size)
+    with torch.no_grad():
+        found = depth(bg)
+        assert torch.allclose(found, depth(bg.flip(3)).flip(3), atol=1e-6)
+        looks = [depth.look(bg), depth.look(bg.flip(3)).flip(3)]
+        if min(size) > 160:
+            small = F.interpolate(bg, (160, 160), mode="bilinear")
+            again = [depth.look(small), depth.look(small.flip(3)).flip(3)]
+            looks += [F.interpolate(look, size, mode="bilinear") for look in again]
+        assert torch.allclose(found, torch.stack(looks).mean(0), atol=1e-6)
+        assert not torch.allclose(looks[0], looks[1], atol=1e-4)
+        depth.train()
+        assert torch.equal(depth(bg), depth.look(bg))
 
 
 def test_the_depth_loss_does_not_move_the_mask() -> None:

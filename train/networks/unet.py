@@ -54,7 +54,12 @@ class SceneDepth(nn.Module):
     """Inverse depth of the empty scene, [N, 1, H, W] in 0..1. Runs once per scene.
 
     It works at 1/4 to 1/16 of the resolution: depth is smooth, and its edges come from the mask.
+    Outside training it looks at the scene four times, as it is and smaller, each mirrored as well,
+    and gives the mean: errors of one look are not those of another, and a scene has the time.
     """
+
+    smaller = (160, 160)
+    """Height and width of the second look; a picture that is no larger has none."""
 
     def __init__(self, widths: tuple[int, int, int]) -> None:
         super().__init__()
@@ -70,6 +75,24 @@ class SceneDepth(nn.Module):
         self.head = nn.Conv2d(a, 1, 3, 1, 1)
 
     def forward(self, bg: Tensor) -> Tensor:
+        if self.training:
+            return self.look(bg)
+        depth = self._both_ways(bg)
+        if min(bg.shape[2:]) <= self.smaller[0]:
+            return depth
+        small = F.interpolate(bg, self.smaller, mode="bilinear", align_corners=False)
+        again = self._both_ways(small)
+        again = F.interpolate(again, bg.shape[2:], mode="bilinear", align_corners=False)
+        return (depth + again) / 2
+
+    def _both_ways(self, bg: Tensor) -> Tensor:
+        """The mean of a look at the scene and one at its mirror image, in one batch."""
+        n = bg.shape[0]
+        seen = self.look(torch.cat([bg, bg.flip(3)]))
+        return (seen[:n] + seen[n:].flip(3)) / 2
+
+    def look(self, bg: Tensor) -> Tensor:
+        """One look, at any size."""
         quarter = self.quarter(bg)
         eighth = self.eighth(quarter)
         x = self.sixteenth(eighth)
