@@ -28,10 +28,12 @@ bench-peers: .venv/run
 performance: .venv/run
 	mkdir -p reports && $(BIN)/python -m benchmarks.performance | tee reports/performance.md
 
-# The tables of docs/accuracy.md and a page of pictures, from labelled sequences in $(DATA).
+# The tables of docs/accuracy.md and a page of pictures, from labelled sequences in $(DATA); with the
+# folder of `make zoo` in $(RUNS) each sequence is answered by a network that never saw it.
 DATA ?= ../shared/data
 accuracy: .venv/run
-	$(BIN)/python -m benchmarks.accuracy $(DATA) $(if $(TEACHER),--teacher $(TEACHER))
+	$(BIN)/python -m benchmarks.accuracy $(DATA) $(if $(TEACHER),--teacher $(TEACHER)) \
+	    $(if $(RUNS),--runs $(RUNS))
 
 # The bundled networks from the data in $(DATA), with $(TEACHER) to label depth; goes on after a kill.
 zoo: .venv/test

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from benchmarks.families import BUNDLED, PERMISSIVE, UNSEEN
+from benchmarks.families import BUNDLED, LARGEST, PERMISSIVE, UNSEEN
 from edge.bundled import bundled
 from edge.graph.costs import macs, parameters
 from edge.graph.fold import split
@@ -33,7 +33,7 @@ other work, no GPU; times as they passed. {remark}
 wallpapers) with RGBA cut-outs (people of Penn-Fudan, COCO128 and other collections).
 `DATA/sequences` are eight of fixed cameras (CDnet 2014, SBI 2015). The number is a source's weight.
 Depth of photographs was labelled by TCMonoDepth (small, 192x320, MIT); depth of rendered scenes is
-true; a thing in a composite is as deep as the floor where it touches it.
+true; a thing in a composite is as deep as the floor where it touches it. {shared}
 ```sh
 {commands}
 ```
@@ -74,6 +74,7 @@ def card(network: str, steps: Mapping[str, dict[str, Any]], results: Results) ->
         cores=last["cores"],
         processor=last["processor"],
         remark=last.get("remark", ""),
+        shared="" if network == LARGEST else f"The depth of the scene is that of `{LARGEST}`.",
         stages="\n".join(f"- {stage}" for stage in _stages(steps)),
         commands="\n".join(_wrapped(steps[name]["command"]) for name in ("base", "final")),
         scores="\n".join(_scores(network, results)),

@@ -37,6 +37,8 @@ BUILDS = ("fp32", "int8")
 BUNDLED, UNSEEN, PERMISSIVE = "bundled", "unseen", "permissive"
 """Kinds: as in the package; the folds; trained on rendered scenes and permissive pictures alone."""
 BASE = "base.onnx"
+LARGEST = "small"
+"""The network whose depth of the scene the others take over."""
 Mask = npt.NDArray[np.bool_]
 Counts = dict[str, MaskCounts]
 

@@ -10,6 +10,8 @@ Each network is trained in two stages:
 - `final` goes on from there with everything; it is what is bundled. `fold1` and so on go on in the
   same way without some of the sequences, to judge it by sequences that were never seen.
 
+The largest comes first: the others take over its depth of the scene, stage by stage.
+
 Every step can be killed and goes on where it was; `journal.json` says how long each took, on what.
 """
 
@@ -29,14 +31,14 @@ import onnx
 
 from benchmarks import accuracy
 from benchmarks.card import card
-from benchmarks.families import BASE
+from benchmarks.families import BASE, LARGEST
 from benchmarks.machine import machine
 from edge.bundled import FOLDER
 from edge.errors import EdgeError
 from edge.files import replacing
 from edge.progress import note
 
-NETWORKS = ("nano", "tiny", "small")
+NETWORKS = (LARGEST, "tiny", "nano")
 FOLDS = (
     ("cdnet_highway", "sbi_IBMtest2", "sbi_Candela_m1.10"),
     ("sbi_CAVIAR2", "sbi_CaVignal", "sbi_Board"),
@@ -60,22 +62,27 @@ JOURNAL = "journal.json"
 
 @dataclass(frozen=True)
 class Stage:
-    """One run of `edge train`. start: the stage whose weights it begins with; pictures: thousands;
-    rate: the highest learning rate."""
+    """One run of `edge train`. start: the stage whose weights it begins with; pictures: thousands,
+    of the largest network and of the others, which have no scene's depth to learn; rate: the
+    highest learning rate."""
 
     name: str
     start: str
-    pictures: int
+    pictures: tuple[int, int]
     rate: float
     left_out: tuple[str, ...] = ()
 
+    def pictures_of(self, network: str) -> int:
+        return 1000 * self.pictures[network != LARGEST]
 
-BASE_STAGE = Stage("base", "", 48, 3e-3)
+
+BASE_STAGE = Stage("base", "", (48, 24), 3e-3)
 STAGES = (
     BASE_STAGE,
-    Stage("final", "base", 48, 2e-3),
-    *(Stage(f"fold{n}", "base", 24, 2e-3, folds) for n, folds in enumerate(FOLDS, 1)),
+    Stage("final", "base", (48, 40), 2e-3),
+    *(Stage(f"fold{n}", "base", (24, 16), 2e-3, folds) for n, folds in enumerate(FOLDS, 1)),
 )
+EPOCH = 8000
 
 
 def command(network: str, stage: Stage, data: Path, teacher: Path, runs: Path) -> list[str]:
@@ -89,9 +96,11 @@ def command(network: str, stage: Stage, data: Path, teacher: Path, runs: Path) -
         words += ["--network", network, "--data", f"composites:{runs / 'free'}=4"]
         words += ["--data", "rendered:480=1"]
     words += ["--leave-out", ",".join(stage.left_out)] if stage.left_out else []
+    if network != LARGEST:
+        words += ["--scene", str(runs / LARGEST / stage.name / "best.pt")]
     words += ["--depth-teacher", str(teacher), "--precision", "bf16-mixed"]
-    words += ["--rate", f"{stage.rate:g}", "--epochs", str(stage.pictures // 8)]
-    words += ["--pictures", "8000", "--every", "1000"]
+    words += ["--rate", f"{stage.rate:g}", "--epochs", str(stage.pictures_of(network) // EPOCH)]
+    words += ["--pictures", str(EPOCH), "--every", "1000"]
     return [*words, "--out", str(runs / network / stage.name), "--resume"]
 
 
@@ -130,7 +139,7 @@ def train(
     words = command(network, stage, data, teacher, runs)
     shown = shlex.join(words).replace(str(teacher), "TEACHER.onnx").replace(str(data), "DATA")
     done |= {"command": shown.replace(str(runs), "RUNS"), "processor": machine()["processor"]}
-    done |= {"cores": machine()["cores"], "pictures": 1000 * stage.pictures}
+    done |= {"cores": machine()["cores"], "pictures": stage.pictures_of(network)}
     started = time.monotonic()
     try:
         subprocess.run([sys.executable, "-m", *words], check=True)

@@ -44,8 +44,8 @@ class Recipe:
     data: `--data` arguments; pictures: how many make an epoch; batch: over all processes.
     inputs, outputs: see train.networks.variant; mask_loss, depth_loss: names of train.losses.
     start: checkpoint whose weights the run begins with; distill: checkpoint of a network that is
-    imitated as well; qat: target whose int8 arithmetic the network learns with; each empty for
-    none.
+    imitated as well; scene: checkpoint of a network of ours whose depth of the scene is taken and
+    kept; qat: target whose int8 arithmetic the network learns with; each empty for none.
     average: how fast the averaged weights follow (their half-life is about 0.7 / (1 - average)
     steps).
     """
@@ -65,6 +65,7 @@ class Recipe:
     depth_loss: str = "ssi+ms_ssim"
     start: str = ""
     distill: str = ""
+    scene: str = ""
     qat: str = ""
     average: float = 0.998
     clip: float = 1.0
@@ -153,6 +154,20 @@ def quantized(
     return found
 
 
+def take_scene(network: nn.Module, checkpoint: Path) -> None:
+    """The scene's depth network of a checkpoint, for a network of ours that knows the scene."""
+    other, _ = network_of(checkpoint)
+    knowing = [one for one in (network, other) if isinstance(one, UNet) and one.knows_scene]
+    if len(knowing) < 2:
+        raise UsageError(
+            "--scene is for our own networks that see bg and give depth, on both sides"
+        )
+    try:
+        knowing[0].take_scene(knowing[1])
+    except RuntimeError as error:
+        raise UsageError(f"--scene {checkpoint} is of other widths than the network") from error
+
+
 class Run:
     """A network in training, and everything that makes its next step."""
 
@@ -169,6 +184,8 @@ class Run:
             network, _ = network_of(Path(recipe.start))
         else:
             network = create(recipe.network, self.variant)
+        if recipe.scene:
+            take_scene(network, Path(recipe.scene))
         self.teacher: nn.Module | None = None
         if recipe.distill:
             self.teacher = network_of(Path(recipe.distill))[0].to(fabric.device)

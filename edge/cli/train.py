@@ -72,6 +72,10 @@ def train(
     distill: Annotated[
         Optional[Path], typer.Option(help="Checkpoint of a network to imitate as well.")
     ] = None,
+    scene: Annotated[
+        Optional[Path],
+        typer.Option(help="Checkpoint whose depth of the scene is taken over and kept."),
+    ] = None,
     qat: Annotated[
         Optional[str],
         typer.Option(help="Learn with the int8 arithmetic of this target; needs --start."),
@@ -101,6 +105,9 @@ def train(
         qat = choose(qat).name
         if start is None:
             raise UsageError("--qat tunes a trained network: give its checkpoint with --start")
+
+        if scene is not None:
+            raise UsageError("--qat leaves the scene's depth as it is anyway; leave --scene out")
 
     from lightning_fabric import Fabric
 
@@ -136,6 +143,7 @@ def train(
         depth_loss=losses[1],
         start=str(start or ""),
         distill=str(distill or ""),
+        scene=str(scene or ""),
         qat=qat or "",
     )
     sources, judged = read_data(recipe, validate, depth_teacher)

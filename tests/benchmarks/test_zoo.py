@@ -49,7 +49,10 @@ def test_the_zoo_trains_with_commands_of_ours(name: str, stage: zoo.Stage, tmp_p
     found = train.make_context("train", words[2:]).params
     assert (found["network"] is None) == bool(found["start"])
     assert found["resume"]
-    assert found["epochs"] * found["pictures"] == 1000 * stage.pictures
+    assert found["epochs"] * found["pictures"] == stage.pictures_of(name)
+    # The depth of the scene never saw a sequence that its network did not.
+    shares = f"small/{stage.name}/best.pt"
+    assert found["scene"] is None if name == "small" else str(found["scene"]).endswith(shares)
     # Only the first stage is free of pictures that nobody may sell.
     restricted = [place for place in found["data"] if place.startswith(str(tmp_path / "seq"))]
     assert bool(restricted) == (stage.name != "base")

@@ -190,6 +190,25 @@ def test_a_run_can_begin_with_weights_and_imitate_a_network(whole: Path, tmp_pat
 
 
 @pytest.mark.slow
+def test_a_run_can_take_over_the_depth_of_the_scene(whole: Path, tmp_path: Path) -> None:
+    best, out = whole / "best.pt", tmp_path / "shared"
+    process = edge_train(out, f"--scene={best}")
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    theirs, ours = weights(whole, "best.pt"), weights(out)
+    scene = [name for name in theirs if name.startswith("scene_depth.")]
+    assert scene
+    assert all(torch.equal(theirs[name], ours[name]) for name in scene)
+    assert not torch.equal(theirs["mask.weight"], ours["mask.weight"])
+    words = [sys.executable, "-m", "edge", "train", "--network=transposed", f"--scene={best}"]
+    refused = subprocess.run(
+        [*words, "--imgsz=64", f"--out={tmp_path / 'no'}"], capture_output=True, text=True
+    )
+    assert refused.returncode == 2
+    assert "our own networks that see bg and give depth" in refused.stderr
+
+
+@pytest.mark.slow
 def test_int8_training_resumes_exactly_and_saves_a_plain_network(
     whole: Path, tmp_path: Path
 ) -> None:

@@ -176,6 +176,24 @@ def test_a_mirrored_scene_is_as_deep_mirrored(size: tuple[int, int]) -> None:
         assert torch.equal(depth(bg), depth.look(bg))
 
 
+def test_a_scene_that_is_given_stays_as_it_is() -> None:
+    other, network = create("small").eval(), create("nano").train()
+    network.take_scene(other)
+    before = copy.deepcopy(network.scene_depth.state_dict())
+    trained = [p for p in network.parameters() if p.requires_grad]
+    optimizer = torch.optim.SGD(trained, 0.1)
+    pair = torch.rand(2, 2, 3, 64, 64)
+    for _ in range(2):
+        _, depth = network.train()(*pair)
+        depth.sum().backward()
+        optimizer.step()
+    after = network.scene_depth.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert network.depth.weight.grad.abs().sum() > 0
+    with torch.no_grad():
+        assert torch.equal(network.eval().scene_depth(pair[0]), other.scene_depth(pair[0]))
+
+
 def test_the_depth_loss_does_not_move_the_mask() -> None:
     network = create("nano")
     _, depth = network(*torch.rand(2, 1, 3, 64, 64))

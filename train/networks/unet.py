@@ -177,6 +177,24 @@ class UNet(nn.Module):
             self.heads += ("depth",)
         if self.knows_scene:
             self.heads += ("scene_depth.head",)
+        self.scene_is_given = False
+
+    def take_scene(self, other: UNet) -> None:
+        """Find the scene's depth as `other` does, and leave that as it is in training.
+
+        RuntimeError where the two are not of the same widths.
+        """
+        self.scene_depth.load_state_dict(other.scene_depth.state_dict())
+        self.scene_depth.requires_grad_(False)
+        self.scene_is_given = True
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> UNet:
+        super().train(mode)
+        if self.scene_is_given:
+            for part in self.scene_depth.children():
+                part.eval()  # its BatchNorm stays as it is, too
+        return self
 
     def forward(self, bg: Tensor, fg_bg: Tensor) -> Outputs:
         """Both pictures float [N, 3, H, W], BGR in 0..1.
