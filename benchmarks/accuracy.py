@@ -321,7 +321,8 @@ def main(words: list[str]) -> int:
         ours = [n for n in networks if n.kind == BUNDLED]
         unseen = [n for n in networks if n.kind == UNSEEN]
         free = [n for n in networks if n.kind == PERMISSIVE]
-        judged = unseen or ours
+        folded = {n.name for n in unseen}
+        judged = [*unseen, *(n for n in ours if n.name not in folded)]
         page(judged, samples, given.out)
         picture = why([n for n in ours if n.precision == "int8"])
         cv2.imwrite(str(given.out / "darker.jpg"), picture)

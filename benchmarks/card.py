@@ -100,12 +100,16 @@ def _wrapped(command: str) -> str:
 
 
 def _scores(network: str, results: Results) -> list[str]:
-    judged, found = results[UNSEEN][network], results[BUNDLED][network]
+    found = results[BUNDLED][network]
+    judged = results.get(UNSEEN, {}).get(network)
+    who = "a network of the same recipe that never saw it"
+    if judged is None:
+        judged, who = found, "this file, which has seen all of them (it has no folds)"
     free = results[PERMISSIVE][network]["int8"]["f_measure"]
     scenes = list(judged["fp32"]["f_measure"])
     lines = [
         "`make accuracy`; probability 0.5, at the sequences' own size. Each sequence was answered"
-        " by a network of the same recipe that never saw it; `base` saw none.",
+        f" by {who}; `base` saw none.",
         "",
         "| F-measure | FP32 | INT8 | `base` INT8 | best absolute difference |",
         "| --- | --- | --- | --- | --- |",

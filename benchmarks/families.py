@@ -62,7 +62,7 @@ class Network:
 
     @property
     def title(self) -> str:
-        kind = f" {PERMISSIVE}" if self.kind == PERMISSIVE else ""
+        kind = "" if self.kind == BUNDLED else f" {self.kind}"
         return f"`{self.name}`{kind} {self.precision.upper()}"
 
     def answer(self, scene: str, bg: Picture, frame: Picture) -> Answer:

@@ -79,8 +79,8 @@ class Stage:
 BASE_STAGE = Stage("base", "", (48, 24), 3e-3)
 STAGES = (
     BASE_STAGE,
-    Stage("final", "base", (48, 32), 2e-3),
-    *(Stage(f"fold{n}", "base", (24, 8), 2e-3, folds) for n, folds in enumerate(FOLDS, 1)),
+    Stage("final", "base", (64, 64), 2e-3),
+    *(Stage(f"fold{n}", "base", (24, 16), 2e-3, folds) for n, folds in enumerate(FOLDS, 1)),
 )
 EPOCH = 4000
 

@@ -11,20 +11,27 @@ from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.performance import at_batch, take_turns
 from edge.graph.costs import moved
+from edge.graph.fold import split
 from edge.samples.sample import Sample
 
 
 def test_a_batch_is_what_its_pairs_are_one_by_one(
     network: onnx.ModelProto, samples: list[Sample]
 ) -> None:
-    several = onnxruntime.InferenceSession(at_batch(network, 3).SerializeToString())
-    single = onnxruntime.InferenceSession(network.SerializeToString())
-    chosen = samples[:3]
-    feeds = {"bg": np.stack([s.bg for s in chosen]), "fg_bg": np.stack([s.fg_bg for s in chosen])}
-    found = several.run(None, feeds)
-    for i in range(3):
-        true = single.run(None, {name: value[i : i + 1] for name, value in feeds.items()})
-        for a, b in zip(found, true, strict=True):
+    """Of the frame's graph: that is what several cameras share."""
+    parts = split(network)
+    assert parts.background is not None
+    background, single, several = (
+        onnxruntime.InferenceSession(model.SerializeToString())
+        for model in (parts.background, parts.frame, at_batch(parts.frame, 3))
+    )
+    each = []
+    for sample in samples[:3]:
+        scene = background.run(list(parts.scene), {"bg": sample.bg[None]})
+        each.append(dict(zip(parts.scene, scene, strict=True)) | {"fg_bg": sample.fg_bg[None]})
+    found = several.run(None, {name: np.concatenate([f[name] for f in each]) for name in each[0]})
+    for i, feeds in enumerate(each):
+        for a, b in zip(found, single.run(None, feeds), strict=True):
             assert np.abs(a[i] - b[0]).max() < 1e-5
 
 

@@ -10,7 +10,8 @@ import typer.main
 
 from benchmarks import zoo
 from benchmarks.card import card
-from edge.bundled import names
+from benchmarks.families import left_out
+from edge.bundled import bundled, names
 from edge.cli.app import app
 from edge.errors import EdgeError
 
@@ -41,6 +42,11 @@ def test_a_card_says_what_a_user_must_know(name: str) -> None:
     assert "moved (0.0300), shadow (0.0100), darker (0.0010)" in text
 
 
+def test_every_bundled_network_was_trained_on_everything() -> None:
+    assert [left_out(bundled(name)) for name in names()] == [[] for _ in names()]
+    assert sum(bundled(name).stat().st_size for name in names()) < 12e6
+
+
 @pytest.mark.parametrize("name", zoo.NETWORKS)
 @pytest.mark.parametrize("stage", zoo.STAGES, ids=lambda stage: stage.name)
 def test_the_zoo_trains_with_commands_of_ours(name: str, stage: zoo.Stage, tmp_path: Path) -> None:
@@ -57,6 +63,12 @@ def test_the_zoo_trains_with_commands_of_ours(name: str, stage: zoo.Stage, tmp_p
     restricted = [place for place in found["data"] if place.startswith(str(tmp_path / "seq"))]
     assert bool(restricted) == (stage.name != "base")
     assert ("--leave-out" in shlex.join(words)) == stage.name.startswith("fold")
+
+
+def test_a_card_without_folds_says_so() -> None:
+    results = {kind: found for kind, found in RESULTS.items() if kind != "unseen"}
+    assert "has seen all of them" in card("nano", {"base": STEP, "final": STEP}, results)
+    assert "never saw it" in card("nano", {"base": STEP, "final": STEP}, RESULTS)
 
 
 def test_folds_leave_each_sequence_out_once() -> None:
