@@ -47,7 +47,7 @@ RENDERED = (96, 777)
 LEVELS = range(5, 105, 5)
 """Thresholds from which the absolute difference gets its best."""
 RESULTS = "accuracy.json"
-WHY, WHY_INDEX, WHY_LEVEL = (8, (240, 320), 777), 3, 30
+WHY, WHY_INDEX, WHY_LEVEL = (8, (240, 320), 777), 2, 30
 """The rendered scene and the threshold of the picture that shows a fifth less light."""
 STILL = 2.0
 """Grey levels of noise between two pictures of a still scene."""
