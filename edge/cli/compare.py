@@ -96,8 +96,8 @@ def _layers(build: Path, samples: str, count: int, out: Path, as_json: bool) -> 
     target = TARGETS[about.target]
     plan = planned(onnx.load(build / NETWORK), about.network, target, "fp32", "edge compare")
     judge = judge_of(plan, samples, count)
-    reference, sums = float_frame(plan), Differences(float_frame(plan))
-    answers = []
+    reference = float_frame(plan)
+    sums, answers = Differences(reference), []
     pairs = compare(reference, onnx.load(build / FRAME), judge)
     for true, found in tracked(pairs, len(judge.samples), "frame by frame"):
         sums.add(true, found)
