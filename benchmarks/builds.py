@@ -20,7 +20,7 @@ from benchmarks.worker import load_samples, mask_scores
 from edge.accuracy import depth_scores, means
 from edge.blobs import blobs
 from edge.gate import Gate
-from edge.runtime.backend import SLOTS
+from edge.runtime.backend import SLOTS, Staged
 from edge.runtime.handle import Handle, Outputs
 from edge.samples.sample import Sample
 
@@ -200,6 +200,14 @@ class BuildWorker:
             backends.append(1e3 * (end - middle))
         infer, run = median(ours), median(backends)
         return {"infer_ms": infer, "backend_ms": run, "n": count, "share": infer / run - 1}
+
+    def stages(self, count: int) -> dict[str, list[float]]:
+        """Milliseconds of copying to a device, computing, and copying back, by the device's clock;
+        nothing where frames stay with the CPU."""
+        self.show(*self.samples[0])
+        if not isinstance(self.h.backend, Staged):
+            return {}
+        return self.h.backend.stages(count)
 
     def answers(self, indices: list[int]) -> list[Answer]:
         """Mask and depth of some samples, for people to look at."""

@@ -20,6 +20,7 @@ from benchmarks.cameras import CAMERA, CamerasJob
 from benchmarks.machine import machine
 from benchmarks.peers import RUNS, SUBTRACTORS, OnnxJob, SubtractorJob
 from benchmarks.pictures import sheet
+from benchmarks.stats import summary
 from benchmarks.threads import fewest, tried
 from benchmarks.turns import Measured, Watch, process, take_turns
 from benchmarks.watcher import Watcher
@@ -160,6 +161,7 @@ def bench(builds: Sequence[Path], settings: Settings, watch: Watch) -> Outcome:
             if fold:
                 count = OVERHEAD_FRAMES if settings.overhead else COMPUTE_FRAMES
                 measured.overhead = measured.ask("overhead", count)
+                measured.stages = measured.ask("stages", COMPUTE_FRAMES)
         shown = {path: m for (path, fold), m in ours.items() if fold}
         bases = {path: shown[references[path]] for path in shown}
         picture = _picture(frames, list(shown.values()), list(bases.values()))
@@ -362,6 +364,7 @@ def _entry(
         entry["gate"] = measured.gated
     if folded:
         entry["overhead"] = measured.overhead
+        entry |= {f"{stage}_ms": summary(taken) for stage, taken in measured.stages.items()}
     if measured.energy:
         entry["energy"] = measured.energy
     if measured.cameras:

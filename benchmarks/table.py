@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 Entry = dict[str, Any]
+DEVICE = ("h2d", "gpu_compute", "d2h")
+"""Stages of a frame on a GPU, by its own clock (edge.runtime.backend.Staged)."""
 
 
 def folded(report: dict[str, Any]) -> list[Entry]:
@@ -153,10 +155,13 @@ def compute_notes(report: dict[str, Any]) -> list[str]:
             "blobs": entry["postprocess_ms"]["p50"],
         }
         shown = ", ".join(f"{name} {_number(ms, 3)}" for name, ms in parts.items())
+        there = {key: entry[f"{key}_ms"]["p50"] for key in DEVICE if f"{key}_ms" in entry}
+        stages = ", ".join(f"{key} {_number(ms, 3)}" for key, ms in there.items())
+        device = f"; of compute, by the GPU's clock: {stages}" if there else ""
         lines.append(
             f"trtexec-comparable, {entry['name']}: {alone:.3f} ms of compute alone,"
             f" {1e3 / alone:.0f} a second. Split of a frame, ms: {shown} (decode: a JPEG of quality"
-            " 90; resize and blobs on one thread)."
+            f" 90; resize and blobs on one thread{device})."
         )
     return lines
 

@@ -31,6 +31,7 @@ class Measured:
         self.gated: dict[str, Any] = {}
         self.cameras: dict[str, Any] = {}
         self.overhead: dict[str, float] = {}
+        self.stages: dict[str, list[float]] = {}
         self.energy: dict[str, dict[str, float]] = {}
         self.cold: dict[str, float] = {}
         self.paced: dict[str, Any] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -36,3 +36,13 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Give everything back. The buffers' memory is not touched afterwards."""
+
+
+@runtime_checkable
+class Staged(Protocol):
+    """A backend whose frame goes to a device and back, and that can say how long each takes."""
+
+    def stages(self, count: int) -> dict[str, list[float]]:
+        """Compute frames[0] so many times; milliseconds of each stage by the device's own clock:
+        `h2d` and `d2h`, the copies in and out, where the device has memory of its own, and
+        `gpu_compute`."""

@@ -66,6 +66,12 @@ class Cuda(Protocol):
 
     def free_event(self, event: Any) -> None: ...
 
+    def mark(self) -> Any:
+        """An event that remembers when it was reached; freed as any other."""
+
+    def elapsed(self, first: Any, second: Any) -> float:
+        """Milliseconds between two marks that were reached, by the GPU's clock."""
+
     def copy_in(self, address: int, memory: Pinned, stream: Any) -> None:
         """All of the pinned memory to the GPU."""
 

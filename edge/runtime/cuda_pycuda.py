@@ -90,6 +90,12 @@ class Driver:
     def free_event(self, event: Any) -> None:
         """pycuda frees it with its last reference."""
 
+    def mark(self) -> Any:
+        return cuda.Event()
+
+    def elapsed(self, first: Any, second: Any) -> float:
+        return float(first.time_till(second))
+
     def copy_in(self, address: int, memory: _Pinned, stream: Any) -> None:
         cuda.memcpy_htod_async(address, memory.array, stream)
 

@@ -95,6 +95,12 @@ class Driver:
     def free_event(self, event: Any) -> None:
         _done(runtime.cudaEventDestroy(event))
 
+    def mark(self) -> Any:
+        return _done(runtime.cudaEventCreateWithFlags(runtime.cudaEventDefault))
+
+    def elapsed(self, first: Any, second: Any) -> float:
+        return float(_done(runtime.cudaEventElapsedTime(first, second)))
+
     def copy_in(self, address: int, memory: _Pinned, stream: Any) -> None:
         kind = runtime.cudaMemcpyKind.cudaMemcpyHostToDevice
         _done(runtime.cudaMemcpyAsync(address, memory.host, memory.array.nbytes, kind, stream))

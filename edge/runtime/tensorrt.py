@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Callable
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -197,14 +199,19 @@ class TensorRt:
 
     def _warm_up(self, slot: _Slot) -> None:
         """Once by hand, for what is done at first use only, and once to be captured."""
-        cuda = self._cuda
         self._enqueue(slot)
-        cuda.synchronize(slot.stream)
-        if cuda.graphs and self._config is None:
-            cuda.begin(slot.stream)
-            self._enqueue(slot)
-            slot.graph = cuda.end(slot.stream)
+        self._cuda.synchronize(slot.stream)
+        slot.graph = self._captured(slot, self._enqueue)
         slot.warm = True
+
+    def _captured(self, slot: _Slot, work: Callable[[_Slot], None]) -> Any:
+        """The work as a graph; None where TensorRT-RTX captures by itself, or nobody can."""
+        cuda = self._cuda
+        if not cuda.graphs or self._config is not None:
+            return None
+        cuda.begin(slot.stream)
+        work(slot)
+        return cuda.end(slot.stream)
 
     def _keep_caches(self) -> None:
         """What was compiled for this GPU; a build on a read-only disk compiles at each start."""
@@ -229,13 +236,49 @@ class TensorRt:
     def _enqueue(self, slot: _Slot) -> None:
         """All of a frame's work, in order."""
         self._copy_in(slot, "fg_bg")
+        self._compute(slot)
+        self._copy_out(slot)
+
+    def _compute(self, slot: _Slot) -> None:
         if self._unfolded:
             self._execute(slot.background, slot)
         self._execute(slot.frame, slot)
+
+    def _copy_out(self, slot: _Slot) -> None:
         if not self._cuda.integrated:
             for tensor in self._manifest.outputs:
                 memory, address = slot.pinned[tensor.name], slot.device[tensor.name]
                 self._cuda.copy_out(memory, address, slot.stream)
+
+    def stages(self, count: int) -> dict[str, list[float]]:
+        """See edge.runtime.backend.Staged. The computing is launched as a frame's is: captured."""
+        cuda, slot = self._cuda, self._slots[0]
+        with cuda.active():
+            graph = self._captured(slot, self._compute)
+            pieces: dict[str, Callable[[], None]] = {
+                "h2d": lambda: self._copy_in(slot, "fg_bg"),
+                "gpu_compute": lambda: (
+                    self._compute(slot) if graph is None else cuda.launch(graph, slot.stream)
+                ),
+                "d2h": lambda: self._copy_out(slot),
+            }
+            if cuda.integrated:
+                pieces = {"gpu_compute": pieces["gpu_compute"]}
+            marks = [cuda.mark() for _ in range(len(pieces) + 1)]
+            taken: dict[str, list[float]] = {stage: [] for stage in pieces}
+            for _ in range(count):
+                cuda.record(marks[0], slot.stream)
+                for piece, mark in zip(pieces.values(), marks[1:], strict=True):
+                    piece()
+                    cuda.record(mark, slot.stream)
+                cuda.synchronize(slot.stream)
+                for times, pair in zip(taken.values(), pairwise(marks), strict=True):
+                    times.append(cuda.elapsed(*pair))
+            for mark in marks:
+                cuda.free_event(mark)
+            if graph is not None:
+                cuda.free_graph(graph)
+        return taken
 
     def run(self, slot: int) -> None:
         self.start(slot)

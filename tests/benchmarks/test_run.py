@@ -19,7 +19,8 @@ from onnx import numpy_helper
 import edge
 from benchmarks.builds import BuildJob
 from benchmarks.run import Outcome, bench, drop, worst_drop
-from benchmarks.table import headline, markdown, plain
+from benchmarks.stats import summary
+from benchmarks.table import compute_notes, headline, markdown, plain
 from edge import manifest as manifests
 from edge.build import Plan, write
 from edge.errors import EdgeError
@@ -165,6 +166,37 @@ def test_drop_is_positive_where_something_was_lost() -> None:
     found = drop(worse, reference)
     assert found["mask"]["iou"] == pytest.approx(0.1)
     assert found["depth"] == {"abs_rel": pytest.approx(0.2), "delta1": pytest.approx(-0.1)}
+
+
+class Elsewhere:
+    """A backend on a device: as the one it wraps, and it tells of stages."""
+
+    def __init__(self, backend: Any) -> None:
+        self.backend = backend
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.backend, name)
+
+    def stages(self, count: int) -> dict[str, list[float]]:
+        return {"h2d": [0.25] * count, "gpu_compute": [1.5] * count, "d2h": [0.125] * count}
+
+
+def test_copies_to_a_device_and_back_are_parts_of_a_frame(
+    builds, tmp_path: Path, report: dict[str, Any]
+) -> None:
+    samples = tmp_path / "samples"
+    samples.write_bytes(pickle.dumps([("a", Rendered(1)[0])]))
+    worker = BuildJob(builds("openvino", "int8"), True, 1, samples, tmp_path).open()
+    assert worker.stages(11) == {}
+    worker.h._backend = Elsewhere(worker.h.backend)
+    found = worker.stages(11)
+    entries = [
+        entry | {f"{stage}_ms": summary(taken) for stage, taken in found.items()}
+        for entry in report["builds"]
+    ]
+    (line, *_) = compute_notes(report | {"builds": entries})
+    assert "of compute, by the GPU's clock: h2d 0.250, gpu_compute 1.500, d2h 0.125" in line
+    assert "GPU" not in compute_notes(report)[0]
 
 
 def test_the_table(report: dict[str, Any]) -> None:

@@ -31,6 +31,7 @@ class Event:
     def __init__(self) -> None:
         self.stream: Stream | None = None
         self.until = 0
+        self.at: int | None = None
 
 
 class Pinned:
@@ -90,6 +91,17 @@ class FakeCuda:
     def free_event(self, event: Event) -> None:
         event.stream = None
 
+    def mark(self) -> Event:
+        """Its clock ticks once for each piece of work that is done."""
+        made = Event()
+        made.at = -1
+        return made
+
+    def elapsed(self, first: Event, second: Event) -> float:
+        assert first.at is not None and second.at is not None
+        assert first.at >= 0 and second.at >= 0, "asked for before it was reached"
+        return float(second.at - first.at)
+
     def add(self, stream: Stream, name: str, work: Callable[[], None]) -> None:
         queue = stream.pending if stream.captured is None else stream.captured
         queue.append((name, work))
@@ -106,6 +118,11 @@ class FakeCuda:
 
     def record(self, event: Event, stream: Stream) -> None:
         event.stream, event.until = stream, len(stream.pending)
+        if event.at is not None:
+            self.add(stream, "mark", lambda: setattr(event, "at", self._ticks()))
+
+    def _ticks(self) -> int:
+        return sum(name != "mark" for name in self.done)
 
     def wait(self, event: Event) -> None:
         if event.stream is not None:

@@ -17,7 +17,7 @@ from edge.errors import EdgeError
 from edge.manifest import BuildMismatch, sha256
 from edge.runtime import cuda as drivers
 from edge.runtime import tensorrt
-from edge.runtime.backend import SLOTS
+from edge.runtime.backend import SLOTS, Staged
 from edge.samples.sample import Sample
 
 from .fake_gpu import FakeCuda, FakeTrt
@@ -131,6 +131,28 @@ def test_after_warming_up_nothing_is_allocated_moved_or_captured(
         assert cuda.made == made
         assert len(bench.trt._contexts) == contexts
         assert where == [p.ctypes.data for planes in h.backend.outputs for p in planes.values()]
+
+
+@pytest.mark.parametrize("name", GPUS)
+def test_the_stages_of_a_frame_are_timed_where_they_are_done(
+    name: str, gpu: Callable[[str], Bench], samples: list[Sample]
+) -> None:
+    """The fake's clock ticks once for each copy and each run: two outputs, two ticks."""
+    bench = gpu(name)
+    with edge.open(bench.folder, fold=False) as h:
+        edge.set_background(h, samples[0].bg)
+        mask, _ = edge.infer(h, samples[1].fg_bg)
+        assert isinstance(h.backend, Staged)
+        before = np.array(mask)
+        kept = list(bench.cuda.live_graphs)
+        taken = h.backend.stages(3)
+        expected = {"h2d": [1.0] * 3, "gpu_compute": [2.0] * 3, "d2h": [2.0] * 3}
+        if bench.cuda.integrated:
+            expected = {"gpu_compute": [2.0] * 3}
+        assert taken == expected
+        assert list(taken) == list(expected)
+        assert bench.cuda.live_graphs == kept
+        assert np.array_equal(mask, before)
 
 
 @pytest.mark.parametrize("name", GPUS)
