@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
+import subprocess
+import sys
 import tempfile
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edge.cli.options import Json, Samples_, command_line, parse_imgsz
+from edge.cli.train import Data, LeaveOut
 from edge.errors import ACCURACY_GATE, SPEED_GATE, UsageError
 from edge.progress import bar, note
 
@@ -28,8 +33,24 @@ def tune(
         float, typer.Option("--max-drop", min=0, help="Most IoU below the best that was found.")
     ] = 0.01,
     networks: Annotated[
-        str, typer.Option(help="Bundled networks or ONNX files, by commas.  [default: all]")
+        str,
+        typer.Option(
+            help="Bundled networks, ONNX files or checkpoints (best.pt), by commas."
+            "  [default: all that are bundled]"
+        ),
     ] = "",
+    prune: Annotated[
+        str,
+        typer.Option(
+            help="Also prune each checkpoint to these shares of its multiplications, by commas, as"
+            " in 0.7,0.5; each is trained on (edge prune)."
+        ),
+    ] = "",
+    pictures: Annotated[
+        int, typer.Option(min=1, help="Pictures of training after each round of --prune.")
+    ] = 16000,
+    data: Data = None,
+    leave_out: LeaveOut = "",
     imgsz: Annotated[str, typer.Option(help="Sizes to try, by commas.")] = "160,224,320",
     precision: Annotated[str, typer.Option(help="Precisions to try, by commas.")] = "int8,fp32",
     target: Annotated[
@@ -45,7 +66,10 @@ def tune(
     samples: Samples_ = "rendered:96:777",
     count: Annotated[int, typer.Option(min=16, help="Samples of the last rung.")] = 96,
     out: Annotated[
-        Path, typer.Option(help="Folder of ledger.jsonl and tune.html; a killed search goes on.")
+        Path,
+        typer.Option(
+            help="Folder of ledger.jsonl, tune.html and what was pruned; a killed search goes on."
+        ),
     ] = Path("tune"),
     as_json: Json = False,
 ) -> None:
@@ -53,6 +77,7 @@ def tune(
     from benchmarks.machine import machine
     from benchmarks.tune import Candidate, Ledger, Promise, reason, search
     from edge.files import replacing
+    from edge.samples.open import open_samples
     from edge.targets import in_form, running
 
     here = {row.name: row for row in running()}
@@ -63,18 +88,23 @@ def tune(
         raise UsageError(
             f"--target {unknown[0]} does not run here; these do: {', '.join(here) or 'none'}"
         )
-    candidates = [
-        Candidate(network, size, kind, row, sha256, form)
-        for (network, sha256), size, kind, row in itertools.product(
-            _networks(networks), imgsz.split(","), precision.split(","), chosen
-        )
+    for form in forms.split(",") if forms else []:
+        in_form(here[chosen[0]], form)
+    recipes = [
+        (size, kind, row, form)
+        for size, kind, row in itertools.product(imgsz.split(","), precision.split(","), chosen)
         if kind in here[row].precisions
         for form in (forms.split(",") if forms and kind == "int8" else [""])
     ]
-    for form in forms.split(",") if forms else []:
-        in_form(here[chosen[0]], form)
-    if not candidates:
+    if not recipes:
         raise UsageError(f"--precision {precision}: none of {', '.join(chosen)} can build it")
+    open_samples(samples)
+    pruning = _pruning(prune, pictures, data or [], leave_out)
+    candidates = [
+        Candidate(network, size, kind, row, sha256, form)
+        for network, sha256 in _networks(networks, pruning, out)
+        for size, kind, row, form in recipes
+    ]
     where = machine()
     claim = {
         "samples": samples,
@@ -102,6 +132,7 @@ def tune(
     why = {point.candidate: reason(point, last, promise) for point in points}
     words = ["edge", "tune", "--target-fps", target_fps, "--max-drop", max_drop]
     words += ["--networks", networks] if networks else []
+    words += pruning.options()
     words += ["--target", target] if target else []
     words += ["--forms", forms] if forms else []
     words += ["--imgsz", imgsz, "--precision", precision, "--samples", samples, "--count", count]
@@ -123,18 +154,86 @@ def tune(
         raise typer.Exit(SPEED_GATE if "fps" in failed else ACCURACY_GATE)
 
 
-def _networks(text: str) -> list[tuple[str, str]]:
-    """The networks asked for, and the sha256 of their files."""
+@dataclass(frozen=True)
+class _Pruning:
+    """shares: of the multiplications, as they were typed; training: options of `edge prune`."""
+
+    shares: list[str]
+    training: list[str]
+
+    def options(self) -> list[str]:
+        return ["--prune", ",".join(self.shares), *self.training] if self.shares else []
+
+
+def _pruning(prune: str, pictures: int, data: list[str], leave_out: str) -> _Pruning:
+    shares = prune.split(",") if prune else []
+    for share in shares:
+        try:
+            fits = 0 < float(share) < 1
+        except ValueError:
+            fits = False
+        if not fits:
+            raise UsageError(f"--prune {share}: expected shares between 0 and 1, as in 0.7,0.5")
+    if not shares and (data or leave_out):
+        raise UsageError("--data and --leave-out say what --prune trains on; give --prune as well")
+    training = ["--pictures", str(pictures)]
+    training += [word for source in data for word in ("--data", source)]
+    training += ["--leave-out", leave_out] if leave_out else []
+    return _Pruning(shares, training)
+
+
+def _networks(text: str, pruning: _Pruning, out: Path) -> list[tuple[str, str]]:
+    """The networks asked for, and the sha256 of their files; checkpoints are exported first."""
     from edge.bundled import bundled, names
     from edge.manifest import sha256
 
-    found = []
-    for name in text.split(",") if text else names():
-        file = Path(name) if name.endswith(".onnx") else bundled(name)
+    asked = text.split(",") if text else names()
+    files = {n: Path(n) if n.endswith((".onnx", ".pt")) else bundled(n) for n in asked}
+    for name, file in files.items():
         if not file.is_file():
             raise UsageError(f"--networks {name}: no such file")
-        found.append((name, sha256(file)))
+    if pruning.shares and not any(file.suffix == ".pt" for file in files.values()):
+        raise UsageError(
+            "--prune trains what it makes smaller, so it needs a checkpoint:"
+            " --networks runs/NAME/best.pt"
+        )
+    found = []
+    for name, file in files.items():
+        if file.suffix == ".pt":
+            found += [(str(made), sha256(made)) for made in _exported(file, pruning, out)]
+        else:
+            found.append((name, sha256(file)))
     return found
+
+
+def _exported(checkpoint: Path, pruning: _Pruning, out: Path) -> Iterator[Path]:
+    """The checkpoint as ONNX, and its pruned forms, each in OUT/networks; what is there is kept.
+
+    Training is left to processes of its own: a runtime beside torch would share its threads.
+    """
+    from edge.manifest import sha256
+
+    name = f"{checkpoint.resolve().parent.name}-{sha256(checkpoint)[:8]}"
+    trained = hashlib.sha256(" ".join(pruning.training).encode()).hexdigest()[:8]
+    for share in ["", *pruning.shares]:
+        place = f"{name}-{share}-{trained}" if share else name
+        file = out / "networks" / f"{place}.onnx"
+        if not file.is_file():
+            best = str(checkpoint.resolve())
+            if share:
+                words = ["--target-macs", share, *pruning.training]
+                best = _edge("prune", best, *words, "--out", str(out / "pruned" / place))
+            _edge("export", best, "--out", str(file))
+        yield file
+
+
+def _edge(*words: str) -> str:
+    """Run a command and give what it printed; it says on stderr itself what went wrong."""
+    command = [sys.executable, "-m", "edge", *words]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise typer.Exit(done.returncode)
+    return done.stdout.splitlines()[-1]
 
 
 def _plan(candidate: Candidate) -> Plan:

@@ -3,10 +3,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
 
 from benchmarks import tune
@@ -93,12 +95,62 @@ def test_half_of_the_candidates_go_on_and_a_killed_search_too(
     assert len(points) == 8
 
 
-@pytest.mark.slow
-def test_the_command(tmp_path: Path) -> None:
-    def edge(*words: object) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def edge(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs `edge tune` in an empty folder."""
+
+    def run(*words: object) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "edge", "tune", *map(str, words)]
         return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
 
+    return run
+
+
+@pytest.mark.slow
+def test_a_checkpoint_is_tried_as_it_is_and_pruned(
+    edge: Callable[..., Any], tmp_path: Path
+) -> None:
+    from train.checkpoint import save
+    from train.networks import create
+
+    weights = create("nano").state_dict()
+    state = {"network": "nano", "variant": {}, "weights": weights, "recipe": {}, "scores": {}}
+    (tmp_path / "mine").mkdir()
+    save(state, tmp_path / "mine" / "best.pt")
+    few = ["--imgsz", "64", "--precision", "int8", "--target", "openvino", "--count", 16]
+    few += ["--samples", "rendered:16:5", "--target-fps", 1, "--max-drop", 1, "--json"]
+    prune = ["--prune", "0.7", "--pictures", 16, "--data", "rendered:4"]
+    done = edge("--networks", "mine/best.pt", *prune, *few)
+    assert done.returncode == 0, done.stderr
+    files = [Path(p["candidate"]["network"]) for p in json.loads(done.stdout)["points"]]
+    whole, pruned = sorted((tmp_path / file for file in files), key=lambda file: len(file.name))
+    assert whole.name.startswith("mine-") and pruned.name.startswith(f"{whole.stem}-0.7-")
+    sizes = [sum(np.prod(t.dims) for t in onnx.load(f).graph.initializer) for f in (whole, pruned)]
+    assert sizes[1] < sizes[0]
+    again = edge("--networks", "mine/best.pt", *prune, *few)
+    assert again.stdout == done.stdout and "step 1" not in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--prune", "0.5,1.5"], "--prune 1.5: expected shares between 0 and 1"),
+        (["--prune", "half"], "--prune half: expected shares"),
+        (["--networks", "nano", "--prune", "0.5"], "--networks runs/NAME/best.pt"),
+        (["--data", "rendered"], "give --prune as well"),
+        (["--networks", "nano,other.pt", "--prune", "0.5"], "--networks other.pt: no such file"),
+    ],
+)
+def test_what_cannot_be_pruned_is_refused_before_anything_is_trained(
+    words: list[str], reason: str, edge: Callable[..., Any]
+) -> None:
+    done = edge(*words)
+    assert done.returncode == 2
+    assert reason in done.stderr
+
+
+@pytest.mark.slow
+def test_the_command(edge: Callable[..., Any], tmp_path: Path) -> None:
     few = ["--networks", "nano", "--imgsz", "64,96", "--precision", "int8", "--target", "openvino"]
     few += ["--samples", "rendered:16:5", "--count", 16]
     done = edge(*few, "--target-fps", 1, "--max-drop", 1, "--json")
