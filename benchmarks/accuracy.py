@@ -91,13 +91,20 @@ def _as_recorded(bg: Picture, frame: Picture, rng: object) -> tuple[Picture, Pic
     return bg, frame
 
 
+def disturbed(networks: list[Network]) -> list[Network]:
+    """Those in int8, for more than clean pictures; a bundled one with folds is judged by these."""
+    folded = {n.name for n in networks if n.kind == UNSEEN}
+    quick = [n for n in networks if n.precision == "int8"]
+    return [n for n in quick if n.kind != BUNDLED or n.name not in folded]
+
+
 def measure(
     networks: list[Network], samples: list[tuple[str, Sample]], step: Callable[[], None]
 ) -> Differences:
-    """Masks of all samples; of those in int8 also under every disturbance, of empty scenes and of
-    still ones."""
+    """Masks of all samples; of some also under every disturbance, of empty scenes and of still
+    ones."""
     plain = Differences()
-    quick = [network for network in networks if network.precision == "int8"]
+    quick = disturbed(networks)
     conditions: dict[str, Disturbance] = {CLEAN: _as_recorded, **DISTURBANCES}
     for condition, disturb in conditions.items():
         scenes: set[str] = set()
@@ -151,7 +158,7 @@ def of_sequences(networks: list[Network], plain: Differences) -> list[str]:
 def of_disturbances(networks: list[Network], plain: Differences) -> list[str]:
     """Mean F-measure of all sequences lost to each disturbance."""
     level = plain.best()
-    quick = [n for n in networks if n.precision == "int8"]
+    quick = disturbed(networks)
 
     def lost(counts: dict[str, Counts], condition: str) -> str:
         return f"{mean_f(counts[CLEAN]) - mean_f(counts[condition]):.4f}"
@@ -171,7 +178,7 @@ def of_disturbances(networks: list[Network], plain: Differences) -> list[str]:
 
 def of_nothing(networks: list[Network]) -> list[str]:
     """Foreground found where nothing is new, and pixels that flicker."""
-    quick = [n for n in networks if n.precision == "int8"]
+    quick = disturbed(networks)
     rows = [
         [condition, *(f"{100 * np.mean(n.empty[condition]):.4f} %" for n in quick)]
         for condition in DISTURBANCES
@@ -244,7 +251,7 @@ def document(
             "f_measure": {scene: c.scores()["f_measure"] for scene, c in clean.items()},
             "depth": {source: by[n.title] for source, by in depths.items() if n.kind != UNSEEN},
         }
-        if n.precision == "int8":
+        if n.changed:
             scores |= {
                 "lost": {c: mean_f(clean) - mean_f(n.counts[c]) for c in DISTURBANCES},
                 "empty": {c: float(np.mean(n.empty[c])) for c in DISTURBANCES},
@@ -257,7 +264,7 @@ def document(
 
 def page(networks: list[Network], samples: list[tuple[str, Sample]], out: Path) -> None:
     """A picture per sequence with three frames, and a page that shows them all."""
-    quick = [n for n in networks if n.precision == "int8"]
+    quick = [n for n in disturbed(networks) if n.kind != PERMISSIVE]
     scenes: dict[str, list[Sample]] = {}
     for scene, sample in samples:
         scenes.setdefault(scene, []).append(sample)
@@ -321,9 +328,7 @@ def main(words: list[str]) -> int:
         ours = [n for n in networks if n.kind == BUNDLED]
         unseen = [n for n in networks if n.kind == UNSEEN]
         free = [n for n in networks if n.kind == PERMISSIVE]
-        folded = {n.name for n in unseen}
-        judged = [*unseen, *(n for n in ours if n.name not in folded)]
-        page(judged, samples, given.out)
+        page(networks, samples, given.out)
         picture = why([n for n in ours if n.precision == "int8"])
         cv2.imwrite(str(given.out / "darker.jpg"), picture)
     where = machine()
@@ -338,8 +343,8 @@ def main(words: list[str]) -> int:
     for title, lines in {
         **(unseen_tables if unseen else {}),
         "Masks of the bundled networks": of_sequences(ours, plain),
-        "Disturbed": of_disturbances([*judged, *free], plain),
-        "Nothing new": of_nothing([*judged, *free]),
+        "Disturbed": of_disturbances(networks, plain),
+        "Nothing new": of_nothing(networks),
         "Depth": of_depth(depths),
     }.items():
         print("\n".join(["", f"### {title}", "", *lines]))
