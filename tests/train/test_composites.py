@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.samples.sample import FOREGROUND, IGNORED
+from edge.samples.sample import BACKGROUND, FOREGROUND, IGNORED
 from train.composites import Composites, touching, window
 from train.mix import taken
 
@@ -43,6 +43,30 @@ def test_masks_hold_objects_edges_and_empty_scenes(folder: Path) -> None:
     ignored = np.array([(s.mask == IGNORED).mean() for s in samples])
     assert 0 < ignored.mean() < 0.05
     assert all(s.fg_bg.shape == (96, 96, 3) and s.fg_bg.dtype == np.uint8 for s in samples)
+
+
+@pytest.mark.parametrize(("alpha", "label"), [(153, FOREGROUND), (102, IGNORED), (20, BACKGROUND)])
+def test_what_is_more_than_half_covered_is_new(
+    alpha: int, label: int, folder: Path, tmp_path: Path
+) -> None:
+    """The left half of a cut-out is opaque, the right half glass: of what is new, or nobody's."""
+    (tmp_path / "backgrounds").symlink_to(folder / "backgrounds")
+    (tmp_path / "foregrounds").mkdir()
+    thing = np.full((40, 40, 4), 255, np.uint8)
+    thing[:, 20:, 3] = alpha
+    cv2.imwrite(str(tmp_path / "foregrounds" / "a.png"), thing)
+    source = Composites(tmp_path, 96, None)
+    counts = np.zeros(256)
+    for i in range(30):
+        mask = source.draw(np.random.default_rng([2, i]))[0].mask
+        counts += np.bincount(mask.ravel(), minlength=256)
+    new, ignored = counts[FOREGROUND], counts[IGNORED]
+    if label == FOREGROUND:
+        assert ignored < 0.15 * new
+    elif label == IGNORED:
+        assert 0.5 * new < ignored < 1.5 * new
+    else:
+        assert ignored < 0.15 * new
 
 
 def test_a_thing_is_as_deep_as_the_floor_it_touches() -> None:

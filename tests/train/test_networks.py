@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from edge.errors import UsageError
+from train.cost import macs
 from train.networks import NETWORKS, check_size, create, normalised
 from train.networks.resunet import Block
 from train.networks.variant import Variant
@@ -142,14 +143,32 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 
 
 def test_what_is_equal_in_both_pictures_cannot_show_in_the_mask() -> None:
-    """abs(f - b) of one shared encoder: of two equal pictures only the scene's depth is left."""
+    """abs(f - b) of one shared encoder: of two equal pictures only the scene itself is left."""
     network = create("nano").eval()
     network.scene_depth = FlatScene()
+    blank(network.texture)
     a, b = torch.rand(2, 1, 3, 64, 64)
     with torch.no_grad():
         nothing, also_nothing, something = (network(*p)[0] for p in ((a, a), (b, b), (a, b)))
     assert torch.equal(nothing, also_nothing)
     assert not torch.allclose(nothing, something)
+
+
+def blank(texture: torch.nn.Module) -> None:
+    """Make every scene look the same to the decoder."""
+    for layer in (texture.quarter, texture.eighth[-1]):
+        torch.nn.init.zeros_(layer.weight)
+
+
+def test_what_the_scene_looks_like_reaches_the_mask_and_costs_a_frame_nothing() -> None:
+    network = create("nano").eval()
+    pair = torch.rand(2, 1, 3, 64, 64)
+    with torch.no_grad():
+        before = network(*pair)[0]
+        blank(network.texture)
+        assert not torch.allclose(network(*pair)[0], before)
+    with_bg, without = (create("nano", Variant(inputs, "mask")) for inputs in ("both", "fg_bg"))
+    assert macs(with_bg, 64) == macs(without, 64)
 
 
 class FlatScene(torch.nn.Module):

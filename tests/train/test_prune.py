@@ -60,6 +60,8 @@ def test_channels_that_do_nothing_can_go_without_a_trace(network: nn.Module) -> 
         norm.bias.data[dead] = 0
         norm.running_mean[dead] = 0
         assert norm.num_features == (conv.out_channels)
+    network.texture.quarter.weight.data[dead] = 0
+    network.texture.quarter.bias.data[dead] = 0
     pruned = without(network, "encoder.levels.1.0", dead)
     pair = torch.rand(2, 1, 3, 64, 96)
     with torch.no_grad():

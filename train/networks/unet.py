@@ -4,6 +4,8 @@ Everything that depends on the background alone is a constant of the scene, so a
 once per scene and compiles the result into the frame's graph:
 - the encoder's features of `bg` (the same weights see both pictures, so `abs(f - b)` is a
   difference of like with like);
+- what the scene looks like at each place: beside an edge a difference may be a camera that shook,
+  on a plain wall it is something new;
 - the depth of the scene, from a network of its own that is larger than the frame's.
 What is left per frame is one small encoder and one decoder, which finds the mask and how deep the
 *new* things are; the depth map is assembled from that and the scene's depth.
@@ -117,6 +119,20 @@ class Geometry(nn.Module):
         return self.sixteenth(F.avg_pool2d(small, 2)), self.eighth(small)
 
 
+class Texture(nn.Module):
+    """What the scene looks like, as features at 1/4 and 1/8, from the encoder's at 1/2."""
+
+    def __init__(self, half: int, quarter: int, eighth: int) -> None:
+        super().__init__()
+        self.seen = nn.Sequential(conv(half, 32, 2), conv(32, 32))
+        self.quarter = nn.Conv2d(32, quarter, 1)
+        self.eighth = nn.Sequential(conv(32, 32, 2), nn.Conv2d(32, eighth, 1))
+
+    def forward(self, half: Tensor) -> tuple[Tensor, Tensor]:
+        seen = self.seen(half)
+        return self.quarter(seen), self.eighth(seen)
+
+
 def assembled(cells: Tensor) -> Tensor:
     """[N, 16, h, w] to [N, 1, 4 h, 4 w]: channel 4 i + j is row i, column j of its cell.
 
@@ -157,6 +173,8 @@ class UNet(nn.Module):
         self.variant = variant
         self.knows_scene = variant.sees_bg and variant.gives_depth
         self.encoder = Encoder(widths)
+        if variant.sees_bg:
+            self.texture = Texture(half, quarter, eighth)
         if self.knows_scene:
             self.scene_depth = SceneDepth(scene_widths)
             self.geometry = Geometry(eighth, sixteenth)
@@ -204,12 +222,16 @@ class UNet(nn.Module):
         """
         features = self.encoder(fg_bg)
         if self.variant.sees_bg:
-            features = [torch.abs(f - b) for f, b in zip(features, self.encoder(bg), strict=True)]
+            empty = self.encoder(bg)
+            features = [torch.abs(f - b) for f, b in zip(features, empty, strict=True)]
         half, quarter, eighth, sixteenth = features
-        if self.knows_scene:
-            scene = self.scene_depth(bg)
-            deep_context, context = self.geometry(scene)
-            sixteenth, eighth = sixteenth + deep_context, eighth + context
+        if self.variant.sees_bg:
+            fine, context = self.texture(empty[0])
+            if self.knows_scene:
+                scene = self.scene_depth(bg)
+                deep, floor = self.geometry(scene)
+                sixteenth, context = sixteenth + deep, context + floor
+            quarter, eighth = quarter + fine, eighth + context
         x = self.bottom(sixteenth)
         x = self.refine_eighth(F.relu(self.up_eighth(x) + eighth))
         x = self.refine_quarter(F.relu(self.up_quarter(x) + quarter + self.detail(half)))
