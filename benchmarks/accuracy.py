@@ -26,7 +26,16 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.disturbances import DISTURBANCES, Disturbance
-from benchmarks.families import BUNDLED, PERMISSIVE, UNSEEN, Counts, Mask, Network, opened
+from benchmarks.families import (
+    BUNDLED,
+    PERMISSIVE,
+    PRUNED,
+    UNSEEN,
+    Counts,
+    Mask,
+    Network,
+    opened,
+)
 from benchmarks.machine import machine
 from benchmarks.peers import difference
 from benchmarks.pictures import Answer, sheet
@@ -94,7 +103,7 @@ def _as_recorded(bg: Picture, frame: Picture, rng: object) -> tuple[Picture, Pic
 def disturbed(networks: list[Network]) -> list[Network]:
     """Those in int8, for more than clean pictures; a bundled one with folds is judged by these."""
     folded = {n.name for n in networks if n.kind == UNSEEN}
-    quick = [n for n in networks if n.precision == "int8"]
+    quick = [n for n in networks if n.precision == "int8" and n.kind != PRUNED]
     return [n for n in quick if n.kind != BUNDLED or n.name not in folded]
 
 
@@ -249,7 +258,7 @@ def document(
         clean = n.counts[CLEAN]
         scores: dict[str, Any] = {
             "f_measure": {scene: c.scores()["f_measure"] for scene, c in clean.items()},
-            "depth": {source: by[n.title] for source, by in depths.items() if n.kind != UNSEEN},
+            "depth": {source: by[n.title] for source, by in depths.items() if n.title in by},
         }
         if n.changed:
             scores |= {
@@ -324,10 +333,12 @@ def main(words: list[str]) -> int:
         scenes = {"rendered scenes": [Rendered(count, seed=seed)[i] for i in range(count)]}
         if (given.data / "rgbd").is_dir():
             scenes["RGB-D, nothing new"] = rgbd(given.data / "rgbd")
-        depths = depths_of([n for n in networks if n.kind != UNSEEN], scenes, teacher)
+        whole = [n for n in networks if n.kind not in (UNSEEN, PRUNED)]
+        depths = depths_of(whole, scenes, teacher)
         ours = [n for n in networks if n.kind == BUNDLED]
         unseen = [n for n in networks if n.kind == UNSEEN]
         free = [n for n in networks if n.kind == PERMISSIVE]
+        pruned = [n for n in networks if n.kind == PRUNED]
         page(networks, samples, given.out)
         picture = why([n for n in ours if n.precision == "int8"])
         cv2.imwrite(str(given.out / "darker.jpg"), picture)
@@ -338,7 +349,7 @@ def main(words: list[str]) -> int:
         f" ({source.name}), {choose('auto').name}, {where['processor']}, {libraries}."
     )
     unseen_tables = {
-        "Masks, each by a network that never saw it": of_sequences([*unseen, *free], plain)
+        "Masks, each by a network that never saw it": of_sequences([*unseen, *pruned, *free], plain)
     }
     for title, lines in {
         **(unseen_tables if unseen else {}),

@@ -34,8 +34,9 @@ from edge.samples.sample import Picture, resized
 from edge.targets import choose
 
 BUILDS = ("fp32", "int8")
-BUNDLED, UNSEEN, PERMISSIVE = "bundled", "unseen", "permissive"
-"""Kinds: as in the package; the folds; trained on rendered scenes and permissive pictures alone."""
+BUNDLED, UNSEEN, PERMISSIVE, PRUNED = "bundled", "unseen", "permissive", "pruned"
+"""Kinds: as in the package; the folds; trained on rendered scenes and permissive pictures alone;
+the folds with fewer channels."""
 BASE = "base.onnx"
 LARGEST = "small"
 """The network whose depth of the scene the others take over."""
@@ -85,7 +86,18 @@ class Network:
 
 def opened(folder: Path, runs: Path | None, stack: ExitStack) -> Iterator[Network]:
     """Every bundled network in BUILDS for the runtime of this machine and, from the runs of
-    `make zoo`, its folds and the permissive one in int8. folder: for the builds."""
+    `make zoo`, its folds and, in int8, its pruned folds and the permissive one.
+
+    folder: for the builds.
+    """
+
+    def of_folds(files: list[Path], name: str, kind: str, precision: str) -> Network:
+        handles: dict[str, edge.Handle] = {}
+        for file in files:
+            h = _open(file, f"{name}-{file.stem}", precision, folder, stack)
+            handles |= dict.fromkeys(left_out(file), h)
+        return Network(name, kind, precision, handles)
+
     for name in names():
         for precision in BUILDS:
             h = _open(bundled(name), name, precision, folder, stack)
@@ -93,11 +105,9 @@ def opened(folder: Path, runs: Path | None, stack: ExitStack) -> Iterator[Networ
         place = runs / name if runs else None
         if place and (folds := sorted(place.glob("fold*.onnx"))):
             for precision in BUILDS:
-                handles: dict[str, edge.Handle] = {}
-                for file in folds:
-                    h = _open(file, f"{name}-{file.stem}", precision, folder, stack)
-                    handles |= dict.fromkeys(left_out(file), h)
-                yield Network(name, UNSEEN, precision, handles)
+                yield of_folds(folds, name, UNSEEN, precision)
+        if place and (folds := sorted(place.glob(f"{PRUNED}*.onnx"))):
+            yield of_folds(folds, name, PRUNED, "int8")
         if place and (place / BASE).is_file():
             h = _open(place / BASE, f"{name}-{PERMISSIVE}", "int8", folder, stack)
             yield Network(name, PERMISSIVE, "int8", {"": h})

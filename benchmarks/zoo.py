@@ -1,4 +1,4 @@
-"""`make zoo`: from data to the bundled networks: train, export, measure, write the cards.
+"""`make zoo`: from data to the bundled networks: train, prune, export, measure, write the cards.
 
     python -m benchmarks.zoo DATA --teacher TEACHER.onnx
 
@@ -10,7 +10,9 @@ Each network is trained in two stages:
 - `final` goes on from there with everything; it is what is bundled. `fold1` and so on go on in the
   same way without some of the sequences, to judge it by sequences that were never seen.
 
-The largest comes first: the others take over its depth of the scene, stage by stage.
+The largest comes first: the others take over its depth of the scene, stage by stage. Its folds are
+also pruned to half of their multiplications and trained on: what that costs on sequences that were
+never seen. What is bundled is not pruned; `nano` and `tiny` were shaped to be small.
 
 Every step can be killed and goes on where it was; `journal.json` says how long each took, on what.
 """
@@ -31,7 +33,7 @@ import onnx
 
 from benchmarks import accuracy
 from benchmarks.card import card
-from benchmarks.families import BASE, LARGEST
+from benchmarks.families import BASE, LARGEST, PRUNED
 from benchmarks.machine import machine
 from edge.bundled import FOLDER
 from edge.errors import EdgeError
@@ -79,19 +81,19 @@ class Stage:
 BASE_STAGE = Stage("base", "", (48, 24), 3e-3)
 STAGES = (
     BASE_STAGE,
-    Stage("final", "base", (64, 64), 2e-3),
-    *(Stage(f"fold{n}", "base", (24, 16), 2e-3, folds) for n, folds in enumerate(FOLDS, 1)),
+    Stage("final", "base", (96, 64), 2e-3),
+    *(Stage(f"fold{n}", "base", (56, 24), 2e-3, folds) for n, folds in enumerate(FOLDS, 1)),
 )
 EPOCH = 4000
+SHARE, PRUNED_PICTURES = 0.5, 20_000
+"""Of the multiplications of the largest network, what is kept, and the training after that."""
 
 
 def command(network: str, stage: Stage, data: Path, teacher: Path, runs: Path) -> list[str]:
     """The `edge train` command of a stage."""
     words = ["edge", "train"]
     if stage.start:
-        words += ["--start", str(runs / network / stage.start / "best.pt")]
-        words += ["--data", f"composites:{data}=3", "--data", f"{data / 'sequences'}=1"]
-        words += ["--data", "rendered:480=2"]
+        words += ["--start", str(runs / network / stage.start / "best.pt"), *everything(data)]
     else:
         words += ["--network", network, "--data", f"composites:{runs / 'free'}=4"]
         words += ["--data", "rendered:480=1"]
@@ -102,6 +104,21 @@ def command(network: str, stage: Stage, data: Path, teacher: Path, runs: Path) -
     words += ["--rate", f"{stage.rate:g}", "--epochs", str(stage.pictures_of(network) // EPOCH)]
     words += ["--pictures", str(EPOCH), "--every", "1000"]
     return [*words, "--out", str(runs / network / stage.name), "--resume"]
+
+
+def everything(data: Path) -> list[str]:
+    """The sources of the second stage, as options."""
+    words = ["--data", f"composites:{data}=3", "--data", f"{data / 'sequences'}=1"]
+    return [*words, "--data", "rendered:480=2"]
+
+
+def pruning(fold: Stage, data: Path, teacher: Path, runs: Path) -> list[str]:
+    """The `edge prune` command of a fold of the largest network."""
+    words = ["edge", "prune", str(runs / LARGEST / fold.name / "best.pt")]
+    words += ["--target-macs", str(SHARE), "--steps", "1", "--pictures", str(PRUNED_PICTURES)]
+    words += [*everything(data), "--leave-out", ",".join(fold.left_out)]
+    words += ["--depth-teacher", str(teacher), "--precision", "bf16-mixed", "--every", "1000"]
+    return [*words, "--out", str(runs / LARGEST / f"{fold.name}-{PRUNED}")]
 
 
 def free(data: Path, folder: Path) -> None:
@@ -116,10 +133,13 @@ def free(data: Path, folder: Path) -> None:
 
 
 class Journal:
-    """What was done, in a file that outlives a kill."""
+    """What was done, in a file that outlives a kill.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    places: folders of this machine and what stands for them in what is published.
+    """
+
+    def __init__(self, path: Path, places: dict[str, str]) -> None:
+        self.path, self.places = path, places
         self.steps: dict[str, dict[str, Any]] = (
             json.loads(path.read_text()) if path.is_file() else {}
         )
@@ -129,17 +149,16 @@ class Journal:
             draft.write_text(json.dumps(self.steps, indent=2) + "\n")
 
 
-def train(
-    network: str, stage: Stage, data: Path, teacher: Path, runs: Path, journal: Journal
-) -> None:
-    """Train to the end; the seconds of runs that were killed count as well."""
-    done = journal.steps.setdefault(f"{network}/{stage.name}", {"seconds": 0.0, "finished": False})
+def step(name: str, words: list[str], pictures: int, journal: Journal) -> None:
+    """Run a command of ours to the end; the seconds of runs that were killed count as well."""
+    done = journal.steps.setdefault(name, {"seconds": 0.0, "finished": False})
     if done["finished"]:
         return
-    words = command(network, stage, data, teacher, runs)
-    shown = shlex.join(words).replace(str(teacher), "TEACHER.onnx").replace(str(data), "DATA")
-    done |= {"command": shown.replace(str(runs), "RUNS"), "processor": machine()["processor"]}
-    done |= {"cores": machine()["cores"], "pictures": stage.pictures_of(network)}
+    shown = shlex.join(words)
+    for place, word in journal.places.items():
+        shown = shown.replace(place, word)
+    done |= {"command": shown, "processor": machine()["processor"]}
+    done |= {"cores": machine()["cores"], "pictures": pictures}
     started = time.monotonic()
     try:
         subprocess.run([sys.executable, "-m", *words], check=True)
@@ -149,14 +168,15 @@ def train(
         journal.save()
 
 
-def export(checkpoint: Path, file: Path, data: Path, runs: Path) -> None:
+def export(checkpoint: Path, file: Path, places: dict[str, str]) -> None:
     """Export the best weights, without the names of this machine's folders."""
     words = ["edge", "export", str(checkpoint), "--out", str(file)]
     subprocess.run([sys.executable, "-m", *words], check=True)
     model = onnx.load(file)
     for entry in model.metadata_props:
         if entry.key == "training":
-            entry.value = entry.value.replace(str(runs), "RUNS").replace(str(data), "DATA")
+            for place, word in places.items():
+                entry.value = entry.value.replace(place, word)
     with replacing(file) as draft:
         onnx.save(model, draft)
 
@@ -174,7 +194,8 @@ def main(words: list[str]) -> int:
     parser.add_argument("--teacher", type=Path, required=True, help="ONNX network for depth")
     parser.add_argument("--runs", type=Path, default=Path("runs/zoo"))
     given = parser.parse_args(words)
-    journal = Journal(given.runs / JOURNAL)
+    places = {str(given.teacher): "TEACHER.onnx", str(given.runs): "RUNS", str(given.data): "DATA"}
+    journal = Journal(given.runs / JOURNAL, places)
     try:
         free(given.data, given.runs / "free")
     except EdgeError as error:
@@ -183,9 +204,16 @@ def main(words: list[str]) -> int:
     for network in NETWORKS:
         for stage in STAGES:
             note(f"{network}: {stage.name}")
-            train(network, stage, given.data, given.teacher, given.runs, journal)
+            asked = command(network, stage, given.data, given.teacher, given.runs)
+            step(f"{network}/{stage.name}", asked, stage.pictures_of(network), journal)
             checkpoint = given.runs / network / stage.name / "best.pt"
-            export(checkpoint, file_of(network, stage, given.runs), given.data, given.runs)
+            export(checkpoint, file_of(network, stage, given.runs), places)
+    for fold in (stage for stage in STAGES if stage.left_out):
+        note(f"{LARGEST}: {fold.name}, {PRUNED}")
+        asked = pruning(fold, given.data, given.teacher, given.runs)
+        step(f"{LARGEST}/{fold.name}-{PRUNED}", asked, PRUNED_PICTURES, journal)
+        smaller = given.runs / LARGEST / f"{fold.name}-{PRUNED}" / "step-1" / "best.pt"
+        export(smaller, given.runs / LARGEST / f"{PRUNED}-{fold.name}.onnx", places)
     out = given.runs / "accuracy"
     options = ["--teacher", str(given.teacher), "--runs", str(given.runs), "--out", str(out)]
     if code := accuracy.main([str(given.data), *options]):
@@ -194,8 +222,8 @@ def main(words: list[str]) -> int:
     for network in NETWORKS:
         steps = {stage.name: journal.steps[f"{network}/{stage.name}"] for stage in STAGES}
         (FOLDER / f"{network}.md").write_text(card(network, steps, results))
-    for name, step in journal.steps.items():
-        note(f"{name}: {step['seconds'] / 60:.0f} min on {step['cores']} x {step['processor']}")
+    for name, done in journal.steps.items():
+        note(f"{name}: {done['seconds'] / 60:.0f} min on {done['cores']} x {done['processor']}")
     return 0
 
 

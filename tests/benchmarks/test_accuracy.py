@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks import accuracy
+from benchmarks import accuracy, families
 from benchmarks.peers import difference
 from edge.samples.rendered import Rendered
 from edge.samples.sample import FOREGROUND, Sample
@@ -33,6 +33,16 @@ def test_the_baseline_gets_its_best_threshold() -> None:
     plain.add(accuracy.CLEAN, "wall", (GREY, frame), Sample("wall/0", GREY, frame, mask))
     assert 20 < plain.best() <= 40
     assert plain.best_of("wall") == pytest.approx(1, abs=0.03)  # the median rounds corners
+
+
+def test_networks_that_never_saw_the_sequences_are_disturbed_where_there_are_some() -> None:
+    def kinds(*made: tuple[str, str, str]) -> list[str]:
+        networks = [families.Network(name, kind, precision, {}) for name, kind, precision in made]
+        return [f"{n.name} {n.kind}" for n in accuracy.disturbed(networks)]
+
+    every = [("small", kind, "int8") for kind in ("bundled", "unseen", "pruned", "permissive")]
+    alone = [("nano", "bundled", "fp32"), ("nano", "bundled", "int8")]
+    assert kinds(*every, *alone) == ["small unseen", "small permissive", "nano bundled"]
 
 
 @pytest.mark.slow

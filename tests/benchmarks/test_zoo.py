@@ -65,6 +65,16 @@ def test_the_zoo_trains_with_commands_of_ours(name: str, stage: zoo.Stage, tmp_p
     assert ("--leave-out" in shlex.join(words)) == stage.name.startswith("fold")
 
 
+def test_its_folds_are_pruned_with_a_command_of_ours(tmp_path: Path) -> None:
+    fold = zoo.STAGES[-1]
+    words = zoo.pruning(fold, tmp_path, tmp_path / "teacher.onnx", tmp_path / "runs")
+    prune = typer.main.get_command(app).commands["prune"]  # type: ignore[attr-defined]
+    found = prune.make_context("prune", words[2:]).params
+    assert found["target_macs"] == zoo.SHARE and found["pictures"] == zoo.PRUNED_PICTURES
+    assert str(found["checkpoint"]).endswith("runs/small/fold3/best.pt")
+    assert found["leave_out"] == ",".join(zoo.FOLDS[-1])
+
+
 def test_a_card_without_folds_says_so() -> None:
     results = {kind: found for kind, found in RESULTS.items() if kind != "unseen"}
     assert "has seen all of them" in card("nano", {"base": STEP, "final": STEP}, results)
@@ -102,13 +112,15 @@ def test_a_killed_step_is_counted_and_a_finished_one_is_not_repeated(
     monkeypatch.setattr(zoo, "machine", lambda: {"processor": "CPU", "cores": 2})
     monkeypatch.setattr(zoo.subprocess, "run", run)
     monkeypatch.setattr(zoo.time, "monotonic", itertools.count().__next__)
-    file, stage = tmp_path / zoo.JOURNAL, zoo.STAGES[1]
+    file = tmp_path / zoo.JOURNAL
+    words = ["edge", "train", "--data", str(tmp_path / "photos")]
     with pytest.raises(KeyboardInterrupt):
-        zoo.train("nano", stage, tmp_path, tmp_path, tmp_path, zoo.Journal(file))
+        zoo.step("nano/final", words, 64, zoo.Journal(file, {}))
     assert not json.loads(file.read_text())["nano/final"]["finished"]
     for _ in range(2):
-        zoo.train("nano", stage, tmp_path, tmp_path, tmp_path, zoo.Journal(file))
+        zoo.step("nano/final", words, 64, zoo.Journal(file, {str(tmp_path): "DATA"}))
     assert len(calls) == 2
     step = json.loads(file.read_text())["nano/final"]
     assert step["finished"]
+    assert step["command"] == "edge train --data DATA/photos"
     assert step["seconds"] == 2  # one of the clock's for each attempt
