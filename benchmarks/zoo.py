@@ -10,9 +10,10 @@ Each network is trained in two stages:
 - `final` goes on from there with everything; it is what is bundled. `fold1` and so on go on in the
   same way without some of the sequences, to judge it by sequences that were never seen.
 
-The largest comes first: the others take over its depth of the scene, stage by stage. Its folds are
-also pruned to half of their multiplications and trained on: what that costs on sequences that were
-never seen. What is bundled is not pruned; `nano` and `tiny` were shaped to be small.
+The largest comes first: the others take over its depth of the scene, stage by stage, and imitate
+its second stage. Its folds are also pruned to half of their multiplications and trained on: what
+that costs on sequences that were never seen. What is bundled is not pruned; `nano` and `tiny` were
+shaped to be small.
 
 Every step can be killed and goes on where it was; `journal.json` says how long each took, on what.
 """
@@ -82,7 +83,7 @@ BASE_STAGE = Stage("base", "", (48, 24), 3e-3)
 STAGES = (
     BASE_STAGE,
     Stage("final", "base", (96, 64), 2e-3),
-    *(Stage(f"fold{n}", "base", (56, 24), 2e-3, folds) for n, folds in enumerate(FOLDS, 1)),
+    *(Stage(f"fold{n}", "base", (56, 36), 2e-3, folds) for n, folds in enumerate(FOLDS, 1)),
 )
 EPOCH = 4000
 SHARE, PRUNED_PICTURES = 0.5, 20_000
@@ -99,7 +100,9 @@ def command(network: str, stage: Stage, data: Path, teacher: Path, runs: Path) -
         words += ["--data", "rendered:480=1"]
     words += ["--leave-out", ",".join(stage.left_out)] if stage.left_out else []
     if network != LARGEST:
-        words += ["--scene", str(runs / LARGEST / stage.name / "best.pt")]
+        largest = str(runs / LARGEST / stage.name / "best.pt")
+        words += ["--scene", largest]
+        words += ["--distill", largest] if stage.start else []
     words += ["--depth-teacher", str(teacher), "--precision", "bf16-mixed"]
     words += ["--rate", f"{stage.rate:g}", "--epochs", str(stage.pictures_of(network) // EPOCH)]
     words += ["--pictures", str(EPOCH), "--every", "1000"]

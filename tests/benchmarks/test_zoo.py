@@ -59,6 +59,8 @@ def test_the_zoo_trains_with_commands_of_ours(name: str, stage: zoo.Stage, tmp_p
     # The depth of the scene never saw a sequence that its network did not.
     shares = f"small/{stage.name}/best.pt"
     assert found["scene"] is None if name == "small" else str(found["scene"]).endswith(shares)
+    imitates = name != "small" and stage.name != "base"
+    assert found["distill"] == (found["scene"] if imitates else None)
     # Only the first stage is free of pictures that nobody may sell.
     restricted = [place for place in found["data"] if place.startswith(str(tmp_path / "seq"))]
     assert bool(restricted) == (stage.name != "base")
