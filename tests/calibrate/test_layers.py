@@ -59,7 +59,7 @@ def test_the_layer_that_was_spoiled_is_named(case) -> None:  # type: ignore[no-u
     harmed = ranges | {spoiled.input[0]: (low / 30, high / 30)}
     good = layers_of(reference, quantize(reference, ranges, scheme), judge)
     bad = layers_of(reference, quantize(reference, harmed, scheme), judge)
-    # s8 rounds where the tensor is read, u8 where it is made: there all that read it show the error.
+    # s8 rounds where a tensor is read, u8 where it is made: there all that read it show the error.
     reading = readers(reference, spoiled.input[0])
     assert spoiled.name in reading
     assert worst(bad).name in ({spoiled.name} if scheme is SCHEMES["s8"] else reading)
