@@ -9,12 +9,18 @@ from typing import Any
 import numpy as np
 import onnx
 
-from benchmarks.families import BUNDLED, LARGEST, PERMISSIVE, UNSEEN
+from benchmarks.families import BUNDLED, PERMISSIVE, UNSEEN
 from edge.bundled import bundled
 from edge.graph.costs import macs, parameters
 from edge.graph.fold import split
 
 Results = dict[str, Any]
+STAGES = {
+    "scene": "the depth of a scene from its picture",
+    "base": "rendered scenes and permissively licensed pictures alone",
+    "plain": "from there, with all sources",
+    "final": "from there, imitating the `plain` of all three networks, as they are and mirrored",
+}
 
 TEMPLATE = """# {network}
 
@@ -23,8 +29,8 @@ of which {frame:,} work at every frame: {mmac:.0f} MMAC at 224x224 (other multip
 `--imgsz`). Inputs and outputs as in the [runtime](../../docs/runtime.md).
 
 ## Trained on
-Pictures of {side}x{side} made on the fly, in two stages, on {cores} cores ({processor}) shared with
-other work, no GPU; times as they passed. {remark}
+Pictures of {side}x{side} made on the fly, in three stages, on {cores} cores ({processor}) shared
+with other work, no GPU; times as they passed. {remark}
 
 {stages}
 
@@ -33,7 +39,8 @@ other work, no GPU; times as they passed. {remark}
 wallpapers) with RGBA cut-outs (people of Penn-Fudan, COCO128 and other collections).
 `DATA/sequences` are eight of fixed cameras (CDnet 2014, SBI 2015). The number is a source's weight.
 Depth of photographs was labelled by TCMonoDepth (small, 192x320, MIT); depth of rendered scenes is
-true; a thing in a composite is as deep as the floor where it touches it. {shared}
+true; a thing in a composite is as deep as the floor where it touches it. The depth of the scene is
+a network of its own, the same in all three files; it saw no sequence.
 ```sh
 {commands}
 ```
@@ -42,7 +49,7 @@ true; a thing in a composite is as deep as the floor where it touches it. {share
 {scores}
 
 ## Licence
-The code that made it is Apache-2.0. The pictures of the second stage are not all free: SBI's
+The code that made it is Apache-2.0. The pictures of the later stages are not all free: SBI's
 sequences are CC BY-NC 4.0 for their authors' part, COCO's and Penn-Fudan's photographs keep their
 owners' rights, and several collections state no licence. Whether that binds the weights is not
 settled. The network of the first stage saw only rendered scenes and collections under Apache-2.0,
@@ -55,7 +62,7 @@ commercial use take that one, or train your own on pictures that you may use.
 def card(network: str, steps: Mapping[str, dict[str, Any]], results: Results) -> str:
     """The card as Markdown.
 
-    steps: of the zoo's journal, by stage: seconds, processor, cores, command, and `remark` where
+    steps: of the zoo's journal, by STAGES: seconds, processor, cores, command, and `remark` where
     something else is to be known. results: `accuracy.json` of benchmarks.accuracy.
     """
     file = bundled(network)
@@ -74,22 +81,17 @@ def card(network: str, steps: Mapping[str, dict[str, Any]], results: Results) ->
         cores=last["cores"],
         processor=last["processor"],
         remark=last.get("remark", ""),
-        shared="" if network == LARGEST else f"The depth of the scene is that of `{LARGEST}`.",
         stages="\n".join(f"- {stage}" for stage in _stages(steps)),
-        commands="\n".join(_wrapped(steps[name]["command"]) for name in ("base", "final")),
+        commands="\n".join(_wrapped(steps[name]["command"]) for name in STAGES),
         scores="\n".join(_scores(network, results)),
     )
 
 
 def _stages(steps: Mapping[str, dict[str, Any]]) -> list[str]:
     """What each stage of the network itself saw, and how long it took."""
-    words = {
-        "base": "rendered scenes and permissively licensed pictures alone",
-        "final": "from there, with all sources",
-    }
     return [
         f"`{name}`: {step['pictures']:,} pictures, {step['seconds'] / 60:.0f} minutes: {what}"
-        for name, what in words.items()
+        for name, what in STAGES.items()
         for step in (steps[name],)
     ]
 

@@ -38,8 +38,6 @@ BUNDLED, UNSEEN, PERMISSIVE, PRUNED = "bundled", "unseen", "permissive", "pruned
 """Kinds: as in the package; the folds; trained on rendered scenes and permissive pictures alone;
 the folds with fewer channels."""
 BASE = "base.onnx"
-LARGEST = "small"
-"""The network whose depth of the scene the others take over."""
 Mask = npt.NDArray[np.bool_]
 Counts = dict[str, MaskCounts]
 

@@ -3,16 +3,18 @@
     python -m benchmarks.zoo DATA --teacher TEACHER.onnx
 
 DATA is a folder with `backgrounds/`, `foregrounds/` (RGBA cut-outs) and `sequences/` (labelled).
-Each network is trained in two stages:
+The depth of the scene comes first, as a network of its own that all others take over: `base` on
+rendered scenes and permissively licensed pictures alone, `all` with the other photographs as well.
+Each network is then trained in three stages, all of them in one before the next:
 
 - `base` sees rendered scenes and composites of permissively licensed pictures alone. It is also the
   network for those who must not touch anything else.
-- `final` goes on from there with everything; it is what is bundled. `fold1` and so on go on in the
-  same way without some of the sequences, to judge it by sequences that were never seen.
+- `plain` goes on from there with everything; `plain1` and so on without some of the sequences.
+- `final` goes on from `plain` and imitates the `plain` of all networks; it is what is bundled.
+  `fold1` does so from `plain1`, to judge it by sequences that nobody in its past has seen.
 
-The largest comes first: the others take over its depth of the scene, stage by stage, and imitate
-its second stage. Its folds are also pruned to half of their multiplications and trained on: what
-that costs on sequences that were never seen. What is bundled is not pruned; `nano` and `tiny` were
+The folds of the largest are also pruned to half of their multiplications and trained on: what that
+costs on sequences that were never seen. What is bundled is not pruned; `nano` and `tiny` were
 shaped to be small.
 
 Every step can be killed and goes on where it was; `journal.json` says how long each took, on what.
@@ -34,13 +36,14 @@ import onnx
 
 from benchmarks import accuracy
 from benchmarks.card import card
-from benchmarks.families import BASE, LARGEST, PRUNED
+from benchmarks.families import BASE, PRUNED
 from benchmarks.machine import machine
 from edge.bundled import FOLDER
 from edge.errors import EdgeError
 from edge.files import replacing
 from edge.progress import note
 
+LARGEST = "small"
 NETWORKS = (LARGEST, "tiny", "nano")
 FOLDS = (
     ("cdnet_highway", "sbi_IBMtest2", "sbi_Candela_m1.10"),
@@ -65,15 +68,16 @@ JOURNAL = "journal.json"
 
 @dataclass(frozen=True)
 class Stage:
-    """One run of `edge train`. start: the stage whose weights it begins with; pictures: thousands,
-    of the largest network and of the others, which have no scene's depth to learn; rate: the
-    highest learning rate."""
+    """One run of `edge train` of each network. start: the stage whose weights it begins with;
+    pictures: thousands, of the largest network and of the others; rate: the highest learning rate;
+    imitates: whether the networks of `start` are imitated, all by each."""
 
     name: str
     start: str
     pictures: tuple[int, int]
     rate: float
     left_out: tuple[str, ...] = ()
+    imitates: bool = False
 
     def pictures_of(self, network: str) -> int:
         return 1000 * self.pictures[network != LARGEST]
@@ -82,12 +86,28 @@ class Stage:
 BASE_STAGE = Stage("base", "", (48, 24), 3e-3)
 STAGES = (
     BASE_STAGE,
-    Stage("final", "base", (96, 64), 2e-3),
-    *(Stage(f"fold{n}", "base", (56, 36), 2e-3, folds) for n, folds in enumerate(FOLDS, 1)),
+    Stage("plain", "base", (96, 64), 2e-3),
+    *(Stage(f"plain{n}", "base", (56, 36), 2e-3, fold) for n, fold in enumerate(FOLDS, 1)),
+    Stage("final", "plain", (32, 20), 1.5e-3, imitates=True),
+    *(
+        Stage(f"fold{n}", f"plain{n}", (32, 20), 1.5e-3, fold, imitates=True)
+        for n, fold in enumerate(FOLDS, 1)
+    ),
 )
 EPOCH = 4000
+SCENE, SCENES, SCENE_PICTURES = "scene", ("base", "all"), 48_000
+"""The network of the scene's depth, its two runs, and the pictures of each."""
 SHARE, PRUNED_PICTURES = 0.5, 20_000
 """Of the multiplications of the largest network, what is kept, and the training after that."""
+
+
+def scene_command(name: str, data: Path, teacher: Path, runs: Path) -> list[str]:
+    """The `edge train` command of the scene's depth. It sees no sequence, so every fold may have
+    it."""
+    photographs = runs / "free" if name == "base" else data
+    words = ["edge", "train", "--network", SCENE]
+    words += ["--data", f"composites:{photographs}=3", "--data", "rendered:480=1"]
+    return [*words, *_run(teacher, 3e-3, SCENE_PICTURES, runs / SCENE / name)]
 
 
 def command(network: str, stage: Stage, data: Path, teacher: Path, runs: Path) -> list[str]:
@@ -99,18 +119,22 @@ def command(network: str, stage: Stage, data: Path, teacher: Path, runs: Path) -
         words += ["--network", network, "--data", f"composites:{runs / 'free'}=4"]
         words += ["--data", "rendered:480=1"]
     words += ["--leave-out", ",".join(stage.left_out)] if stage.left_out else []
-    if network != LARGEST:
-        largest = str(runs / LARGEST / stage.name / "best.pt")
-        words += ["--scene", largest]
-        words += ["--distill", largest] if stage.start else []
-    words += ["--depth-teacher", str(teacher), "--precision", "bf16-mixed"]
-    words += ["--rate", f"{stage.rate:g}", "--epochs", str(stage.pictures_of(network) // EPOCH)]
-    words += ["--pictures", str(EPOCH), "--every", "1000"]
-    return [*words, "--out", str(runs / network / stage.name), "--resume"]
+    words += ["--scene", str(runs / SCENE / SCENES[bool(stage.start)] / "best.pt")]
+    for other in NETWORKS if stage.imitates else ():
+        words += ["--distill", str(runs / other / stage.start / "best.pt")]
+    pictures = stage.pictures_of(network)
+    return [*words, *_run(teacher, stage.rate, pictures, runs / network / stage.name)]
+
+
+def _run(teacher: Path, rate: float, pictures: int, out: Path) -> list[str]:
+    """The options that every training has."""
+    words = ["--depth-teacher", str(teacher), "--precision", "bf16-mixed", "--rate", f"{rate:g}"]
+    words += ["--epochs", str(pictures // EPOCH), "--pictures", str(EPOCH), "--every", "1000"]
+    return [*words, "--out", str(out), "--resume"]
 
 
 def everything(data: Path) -> list[str]:
-    """The sources of the second stage, as options."""
+    """The sources of all stages but the first, as options."""
     words = ["--data", f"composites:{data}=3", "--data", f"{data / 'sequences'}=1"]
     return [*words, "--data", "rendered:480=2"]
 
@@ -185,7 +209,8 @@ def export(checkpoint: Path, file: Path, places: dict[str, str]) -> None:
 
 
 def file_of(network: str, stage: Stage, runs: Path) -> Path:
-    """Where a stage's network goes: the last into the package, the others beside their runs."""
+    """Where a stage's network goes: the final one into the package, the others beside their runs,
+    where `make accuracy` finds what it measures."""
     if stage.name == "final":
         return FOLDER / f"{network}.onnx"
     return runs / network / (BASE if stage is BASE_STAGE else f"{stage.name}.onnx")
@@ -204,14 +229,18 @@ def main(words: list[str]) -> int:
     except EdgeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    for network in NETWORKS:
-        for stage in STAGES:
+    for name in SCENES:
+        note(f"{SCENE}: {name}")
+        asked = scene_command(name, given.data, given.teacher, given.runs)
+        step(f"{SCENE}/{name}", asked, SCENE_PICTURES, journal)
+    for stage in STAGES:
+        for network in NETWORKS:
             note(f"{network}: {stage.name}")
             asked = command(network, stage, given.data, given.teacher, given.runs)
             step(f"{network}/{stage.name}", asked, stage.pictures_of(network), journal)
             checkpoint = given.runs / network / stage.name / "best.pt"
             export(checkpoint, file_of(network, stage, given.runs), places)
-    for fold in (stage for stage in STAGES if stage.left_out):
+    for fold in (stage for stage in STAGES if stage.left_out and stage.imitates):
         note(f"{LARGEST}: {fold.name}, {PRUNED}")
         asked = pruning(fold, given.data, given.teacher, given.runs)
         step(f"{LARGEST}/{fold.name}-{PRUNED}", asked, PRUNED_PICTURES, journal)
@@ -224,6 +253,7 @@ def main(words: list[str]) -> int:
     results = json.loads((out / accuracy.RESULTS).read_text())
     for network in NETWORKS:
         steps = {stage.name: journal.steps[f"{network}/{stage.name}"] for stage in STAGES}
+        steps[SCENE] = journal.steps[f"{SCENE}/{SCENES[-1]}"]
         (FOLDER / f"{network}.md").write_text(card(network, steps, results))
     for name, done in journal.steps.items():
         note(f"{name}: {done['seconds'] / 60:.0f} min on {done['cores']} x {done['processor']}")

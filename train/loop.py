@@ -27,8 +27,9 @@ from train.batchnorm import shared
 from train.checkpoint import load, network_of, save
 from train.mix import Batch, Mix, Source
 from train.networks import check_size, create, normalised
+from train.networks.scene import Scene
 from train.networks.unet import UNet
-from train.networks.variant import Variant
+from train.networks.variant import Outputs, Variant
 from train.qat import Quantized
 from train.spoil_batch import spoiled
 from train.validation import validate
@@ -43,7 +44,7 @@ class Recipe:
 
     data: `--data` arguments; pictures: how many make an epoch; batch: over all processes.
     inputs, outputs: see train.networks.variant; mask_loss, depth_loss: names of train.losses.
-    start: checkpoint whose weights the run begins with; distill: checkpoint of a network that is
+    start: checkpoint whose weights the run begins with; distill: checkpoints of networks that are
     imitated as well; scene: checkpoint of a network of ours whose depth of the scene is taken and
     kept; qat: target whose int8 arithmetic the network learns with; each empty for none.
     average: how fast the averaged weights follow (their half-life is about 0.7 / (1 - average)
@@ -64,7 +65,7 @@ class Recipe:
     mask_loss: str = "bce+dice"
     depth_loss: str = "ssi+ms_ssim"
     start: str = ""
-    distill: str = ""
+    distill: tuple[str, ...] = ()
     scene: str = ""
     qat: str = ""
     average: float = 0.998
@@ -115,6 +116,21 @@ def imitation(found: Sequence[Tensor | None], taught: Sequence[Tensor | None]) -
     return parts
 
 
+def lesson(teachers: Sequence[nn.Module], step: int, bg: Tensor, fg_bg: Tensor) -> Outputs:
+    """What the teacher whose turn it is says of a batch, every other time of its mirror image.
+
+    Learning from each in turn is learning from the mean of all: the gradient of what `imitation`
+    says of a mask is linear in the probabilities that are taught.
+    """
+    turn, mirrored = divmod(step, 2)
+    teacher = teachers[turn % len(teachers)]
+    if not mirrored:
+        return teacher(bg, fg_bg)  # type: ignore[no-any-return]
+    said = teacher(bg.flip(3), fg_bg.flip(3))
+    logits, depth = (None if out is None else out.flip(3) for out in said)
+    return logits, depth
+
+
 def learning_rate(recipe: Recipe, step: int) -> float:
     """Linear warm-up over 3 % of the steps, then a cosine down to 1 % of the rate."""
     warm = max(1, round(0.03 * recipe.steps))
@@ -157,15 +173,19 @@ def quantized(
 def take_scene(network: nn.Module, checkpoint: Path) -> None:
     """The scene's depth network of a checkpoint, for a network of ours that knows the scene."""
     other, _ = network_of(checkpoint)
-    knowing = [one for one in (network, other) if isinstance(one, UNet) and one.knows_scene]
-    if len(knowing) < 2:
+    if not _knows_scene(network) or not (isinstance(other, Scene) or _knows_scene(other)):
         raise UsageError(
-            "--scene is for our own networks that see bg and give depth, on both sides"
+            "--scene is for our own networks that see bg and give depth; it takes the depth of the"
+            " scene of another, or of `edge train --network scene`"
         )
     try:
-        knowing[0].take_scene(knowing[1])
+        network.take_scene(other)  # type: ignore[operator]
     except RuntimeError as error:
         raise UsageError(f"--scene {checkpoint} is of other widths than the network") from error
+
+
+def _knows_scene(network: nn.Module) -> bool:
+    return isinstance(network, UNet) and network.knows_scene
 
 
 class Run:
@@ -186,9 +206,7 @@ class Run:
             network = create(recipe.network, self.variant)
         if recipe.scene:
             take_scene(network, Path(recipe.scene))
-        self.teacher: nn.Module | None = None
-        if recipe.distill:
-            self.teacher = network_of(Path(recipe.distill))[0].to(fabric.device)
+        self.teachers = [network_of(Path(one))[0].to(fabric.device) for one in recipe.distill]
         check_size(network, recipe.network, recipe.imgsz, recipe.imgsz)
         self.plain = shared(network.train()) if fabric.world_size > 1 else network.train()
         if recipe.qat:
@@ -255,9 +273,9 @@ class Run:
         pair = normalised(batch["bg"]), normalised(batch["fg_bg"])
         logits, depth = (None if out is None else out.float() for out in self.model(*pair))
         parts = loss_parts(logits, depth, batch, self.recipe.mask_loss, self.recipe.depth_loss)
-        if self.teacher is not None:
+        if self.teachers:
             with torch.no_grad(), self.fabric.autocast():
-                taught = self.teacher(*pair)
+                taught = lesson(self.teachers, self.step, *pair)
             parts |= imitation((logits, depth), taught)
         self.optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(torch.stack(list(parts.values())).sum())

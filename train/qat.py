@@ -23,7 +23,7 @@ from calibrate.methods import Range
 from calibrate.qdq import Scheme, parameters
 from train.mix import Batch
 from train.networks import normalised
-from train.networks.unet import SceneDepth
+from train.networks.scene import SceneDepth
 from train.networks.variant import Outputs
 
 SUMS = {operator.add, torch.add}

@@ -105,7 +105,7 @@ def prune(
         imgsz=imgsz,
         rate=rate,
         seed=seed,
-        distill=str(checkpoint),
+        distill=(str(checkpoint),),
     )
     sources, judged = read_data(recipe, validate, depth_teacher)
 

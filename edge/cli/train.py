@@ -70,7 +70,8 @@ def train(
         Optional[Path], typer.Option(help="Checkpoint to begin with instead of fresh weights.")
     ] = None,
     distill: Annotated[
-        Optional[Path], typer.Option(help="Checkpoint of a network to imitate as well.")
+        Optional[list[Path]],
+        typer.Option(help="Checkpoint of a network to imitate as well; repeated: of each in turn."),
     ] = None,
     scene: Annotated[
         Optional[Path],
@@ -142,7 +143,7 @@ def train(
         mask_loss=losses[0],
         depth_loss=losses[1],
         start=str(start or ""),
-        distill=str(distill or ""),
+        distill=tuple(str(one) for one in distill or []),
         scene=str(scene or ""),
         qat=qat or "",
     )
@@ -173,17 +174,14 @@ def _network(
 ) -> tuple[str, Variant]:
     """The network and variant that are trained: those asked for, which must be the checkpoint's."""
     from train.checkpoint import load
-    from train.networks import NETWORKS
+    from train.networks import variant_of
     from train.networks.variant import Variant
 
-    if name is not None and name not in NETWORKS:
-        raise UsageError(f"unknown network {name!r}; known: {', '.join(NETWORKS)}")
-    try:
-        asked = Variant(inputs or "both", outputs or "both")
-    except ValueError as error:
-        raise UsageError(f"--{error}") from error
     if start is None:
-        return name or "small", asked
+        try:
+            return name or "small", variant_of(name or "small", inputs, outputs)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
     state = load(start)
     found, variant = str(state["network"]), Variant(**state.get("variant", {}))
     if name not in (None, found):
@@ -191,7 +189,7 @@ def _network(
     if inputs not in (None, variant.inputs) or outputs not in (None, variant.outputs):
         raise UsageError(
             f"{start} sees {variant.inputs} and gives {variant.outputs},"
-            f" asked for are {asked.inputs} and {asked.outputs}"
+            f" asked for are {inputs or 'both'} and {outputs or 'both'}"
         )
     return found, variant
 

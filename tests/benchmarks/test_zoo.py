@@ -9,7 +9,7 @@ import pytest
 import typer.main
 
 from benchmarks import zoo
-from benchmarks.card import card
+from benchmarks.card import STAGES, card
 from benchmarks.families import left_out
 from edge.bundled import bundled, names
 from edge.cli.app import app
@@ -32,9 +32,12 @@ STEP = {
 }  # fmt: skip
 
 
+STEPS = dict.fromkeys(STAGES, STEP)
+
+
 @pytest.mark.parametrize("name", names())
 def test_a_card_says_what_a_user_must_know(name: str) -> None:
-    text = card(name, {"base": STEP, "final": STEP}, RESULTS)
+    text = card(name, STEPS, RESULTS)
     for part in ("## Trained on", "## Scores", "## Licence", "edge train", "48,000 pictures"):
         assert part in text
     assert "| yard | 0.9000 | 0.9000 | 0.9000 | 0.8000 |" in text
@@ -56,15 +59,29 @@ def test_the_zoo_trains_with_commands_of_ours(name: str, stage: zoo.Stage, tmp_p
     assert (found["network"] is None) == bool(found["start"])
     assert found["resume"]
     assert found["epochs"] * found["pictures"] == stage.pictures_of(name)
-    # The depth of the scene never saw a sequence that its network did not.
-    shares = f"small/{stage.name}/best.pt"
-    assert found["scene"] is None if name == "small" else str(found["scene"]).endswith(shares)
-    imitates = name != "small" and stage.name != "base"
-    assert found["distill"] == (found["scene"] if imitates else None)
+    assert str(found["scene"]).endswith(
+        "scene/all/best.pt" if stage.start else "scene/base/best.pt"
+    )
+    # Whoever is imitated was trained without the same sequences.
+    imitated = [f"{other}/{stage.start}/best.pt" for other in zoo.NETWORKS if stage.imitates]
+    assert [str(one.relative_to(tmp_path / "runs")) for one in found["distill"] or []] == imitated
+    began = [one for one in zoo.STAGES if one.name == stage.start]
+    assert all(one.left_out == stage.left_out for one in began if stage.imitates)
     # Only the first stage is free of pictures that nobody may sell.
     restricted = [place for place in found["data"] if place.startswith(str(tmp_path / "seq"))]
     assert bool(restricted) == (stage.name != "base")
-    assert ("--leave-out" in shlex.join(words)) == stage.name.startswith("fold")
+    assert ("--leave-out" in shlex.join(words)) == stage.name[-1].isdigit()
+
+
+@pytest.mark.parametrize("name", zoo.SCENES)
+def test_the_depth_of_the_scene_sees_no_sequence(name: str, tmp_path: Path) -> None:
+    words = zoo.scene_command(name, tmp_path, tmp_path / "teacher.onnx", tmp_path / "runs")
+    train = typer.main.get_command(app).commands["train"]  # type: ignore[attr-defined]
+    found = train.make_context("train", words[2:]).params
+    assert found["network"] == "scene"
+    free = [f"composites:{tmp_path}/runs/free=3", "rendered:480=1"]
+    assert (found["data"] == free) == (name == "base")
+    assert not any("sequences" in place for place in found["data"])
 
 
 def test_its_folds_are_pruned_with_a_command_of_ours(tmp_path: Path) -> None:
@@ -79,8 +96,8 @@ def test_its_folds_are_pruned_with_a_command_of_ours(tmp_path: Path) -> None:
 
 def test_a_card_without_folds_says_so() -> None:
     results = {kind: found for kind, found in RESULTS.items() if kind != "unseen"}
-    assert "has seen all of them" in card("nano", {"base": STEP, "final": STEP}, results)
-    assert "never saw it" in card("nano", {"base": STEP, "final": STEP}, RESULTS)
+    assert "has seen all of them" in card("nano", STEPS, results)
+    assert "never saw it" in card("nano", STEPS, RESULTS)
 
 
 def test_folds_leave_each_sequence_out_once() -> None:

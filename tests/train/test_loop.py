@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import Tensor, nn
 
 from edge.errors import EdgeError
 from train.checkpoint import load, save
-from train.networks import create
+from train.loop import lesson
+from train.networks import ONLY, create
+from train.networks.variant import Outputs
 
 OPTIONS = [
     "--network=nano", "--data=rendered:8", "--epochs=1", "--pictures=32", "--batch=4",
@@ -166,11 +169,37 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["last.pt"]
 
 
+class Says(nn.Module):
+    """Says a constant where the frame's left half is bright, and its own depth."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.value = value
+
+    def forward(self, bg: Tensor, fg_bg: Tensor) -> Outputs:
+        logits = torch.full_like(fg_bg[:, :1], -9.0)
+        logits[..., : fg_bg.shape[3] // 2] = self.value
+        return logits, fg_bg[:, :1]
+
+
+def test_teachers_are_asked_in_turn_and_through_a_mirror() -> None:
+    frame = torch.arange(12.0).view(1, 1, 3, 4).expand(-1, 3, -1, -1) / 12
+    teachers = [Says(1.0), Says(2.0)]
+    said = [lesson(teachers, step, frame, frame) for step in range(5)]
+    masks = [logits[0, 0, 0].tolist() for logits, _ in said if logits is not None]
+    left, right = [1, 1, -9, -9], [-9, -9, 1, 1]
+    assert masks == [left, right, [2, 2, -9, -9], [-9, -9, 2, 2], left]
+    # What comes back lies where it was in the picture that was asked about.
+    assert all(depth is not None and torch.equal(depth, frame[:, :1]) for _, depth in said)
+    only_depth = create("scene", ONLY["scene"])
+    assert lesson([only_depth], 1, torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32))[0] is None
+
+
 @pytest.mark.slow
 def test_a_run_can_begin_with_weights_and_imitate_a_network(whole: Path, tmp_path: Path) -> None:
     best = whole / "best.pt"
     out = tmp_path / "tuned"
-    options = [f"--start={best}", f"--distill={best}", "--rate=1e-9"]
+    options = [f"--start={best}", f"--distill={best}", f"--distill={best}", "--rate=1e-9"]
     process = edge_train(out, *options)
     _, errors = process.communicate()
     assert process.returncode == 0, errors
@@ -206,6 +235,24 @@ def test_a_run_can_take_over_the_depth_of_the_scene(whole: Path, tmp_path: Path)
     )
     assert refused.returncode == 2
     assert "our own networks that see bg and give depth" in refused.stderr
+
+
+@pytest.mark.slow
+def test_the_depth_of_the_scene_can_be_trained_alone(tmp_path: Path) -> None:
+    alone, out = tmp_path / "scene", tmp_path / "sharing"
+    train = [sys.executable, "-m", "edge", "train", "--data=rendered:8", "--validate=rendered:2"]
+    few = ["--epochs=1", "--pictures=8", "--batch=4", "--imgsz=64", "--workers=0"]
+    for options in (["--network=scene", f"--out={alone}"], [f"--scene={alone}/best.pt"]):
+        words = [*train, *few, f"--out={out}", *options]
+        done = subprocess.run(words, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    ours, theirs = weights(out), weights(alone, "best.pt")
+    assert all(torch.equal(ours[name], value) for name, value in theirs.items())
+    refused = subprocess.run(
+        [*train, "--network=scene", "--outputs=mask"], capture_output=True, text=True
+    )
+    assert refused.returncode == 2
+    assert "network scene sees fg_bg and gives depth, no other" in refused.stderr
 
 
 @pytest.mark.slow

@@ -9,15 +9,17 @@ from torch.nn import functional as F
 
 from edge.errors import UsageError
 from train.cost import macs
-from train.networks import NETWORKS, check_size, create, normalised
+from train.networks import NETWORKS, ONLY, check_size, create, normalised, variant_of
 from train.networks.resunet import Block
 from train.networks.variant import Variant
 
 VARIANTS = [Variant(i, o) for i in ("both", "fg_bg") for o in ("both", "mask", "depth")]
 
 
-@pytest.mark.parametrize("variant", VARIANTS, ids=str)
-@pytest.mark.parametrize("name", NETWORKS)
+COMBINED = [(name, variant) for name in NETWORKS for variant in VARIANTS if name not in ONLY]
+
+
+@pytest.mark.parametrize(("name", "variant"), [*COMBINED, *ONLY.items()], ids=str)
 def test_every_network_has_every_variant(name: str, variant: Variant) -> None:
     torch.manual_seed(0)  # some fresh weights leave a deep network nothing but zeros
     network = create(name, variant).train()
@@ -38,6 +40,33 @@ def test_every_network_has_every_variant(name: str, variant: Variant) -> None:
         same = [o for o in network(bg, fg_bg) if o is not None]
     unmoved = all(torch.equal(a, b) for a, b in zip(same, other, strict=True))
     assert unmoved != variant.sees_bg
+
+
+def test_a_network_of_one_variant_needs_not_be_asked_for_it() -> None:
+    assert variant_of("small") == Variant()
+    assert variant_of("small", outputs="mask") == Variant("both", "mask")
+    assert variant_of("scene") == variant_of("scene", "fg_bg") == Variant("fg_bg", "depth")
+    with pytest.raises(ValueError, match="network scene sees fg_bg and gives depth, no other"):
+        variant_of("scene", outputs="mask")
+    with pytest.raises(ValueError, match="unknown network 'large'; known: nano, tiny"):
+        variant_of("large")
+
+
+def test_the_scene_is_as_deep_in_a_network_as_on_its_own() -> None:
+    torch.manual_seed(0)
+    alone, network = create("scene", ONLY["scene"]).eval(), create("nano")
+    network.take_scene(alone)  # type: ignore[operator]
+    network.train()
+    assert not any(p.requires_grad for p in network.scene_depth.parameters())  # type: ignore[union-attr]
+    picture = torch.rand(1, 3, 192, 224)
+    with torch.no_grad():
+        _, depth = alone(torch.rand_like(picture), picture)
+        found = network.eval().scene_depth(picture)  # type: ignore[operator]
+        mirrored = alone(picture, picture.flip(3))[1].flip(3)
+        small = alone(picture, F.interpolate(picture, (160, 160), mode="bilinear"))[1]
+    assert torch.equal(depth, found)
+    assert torch.allclose(depth, mirrored, atol=1e-5)  # it looks both ways
+    assert depth.shape[2:] == (192, 224) and small.shape[2:] == (160, 160)
 
 
 def parameters(name: str, variant: Variant) -> int:

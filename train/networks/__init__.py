@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from edge.errors import UsageError
 from train.networks.grouped import grouped
 from train.networks.resunet import resunet
+from train.networks.scene import Scene
 from train.networks.transposed import transposed, transposed_seed
 from train.networks.unet import UNet
 from train.networks.variant import Variant
@@ -27,13 +28,29 @@ NETWORKS: dict[str, Callable[[Variant], nn.Module]] = {
     "transposed-seed": transposed_seed,
     "resunet": resunet,
     "grouped": grouped,
+    "scene": lambda variant: Scene(),
 }
+ONLY = {"scene": Scene.variant}
+"""Networks that come in one variant."""
+
+
+def variant_of(name: str, inputs: str | None = None, outputs: str | None = None) -> Variant:
+    """The variant that is asked for; what is not said is the network's only one, or both.
+
+    ValueError where there is no such network, or it does not come in that variant.
+    """
+    if name not in NETWORKS:
+        raise ValueError(f"unknown network {name!r}; known: {', '.join(NETWORKS)}")
+    usual = ONLY.get(name, Variant())
+    asked = Variant(inputs or usual.inputs, outputs or usual.outputs)
+    if name in ONLY and asked != usual:
+        raise ValueError(f"network {name} sees {usual.inputs} and gives {usual.outputs}, no other")
+    return asked
 
 
 def create(name: str, variant: Variant = Variant()) -> nn.Module:  # noqa: B008 (frozen)
-    """A network with fresh weights. An unknown name is a ValueError that lists the known ones."""
-    if name not in NETWORKS:
-        raise ValueError(f"unknown network {name!r}; known: {', '.join(NETWORKS)}")
+    """A network with fresh weights; ValueError as of `variant_of`."""
+    variant = variant_of(name, variant.inputs, variant.outputs)
     return NETWORKS[name](variant)
 
 

@@ -17,21 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from train.networks.layers import conv, upsample
+from train.networks.scene import Scene, SceneDepth
 from train.networks.variant import Outputs, Variant
-
-
-def conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    """3x3 convolution, BatchNorm (folded into it at export), ReLU."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
-    )
-
-
-def upsample(inputs: int, outputs: int) -> nn.Sequential:
-    """ConvTranspose 2x2, stride 2: twice the height and width."""
-    return nn.Sequential(
-        nn.ConvTranspose2d(inputs, outputs, 2, 2, bias=False), nn.BatchNorm2d(outputs)
-    )
 
 
 class Encoder(nn.Module):
@@ -50,60 +38,6 @@ class Encoder(nn.Module):
             picture = level(picture)
             features.append(picture)
         return features
-
-
-class SceneDepth(nn.Module):
-    """Inverse depth of the empty scene, [N, 1, H, W] in 0..1. Runs once per scene.
-
-    It works at 1/4 to 1/16 of the resolution: depth is smooth, and its edges come from the mask.
-    Outside training it looks at the scene four times, as it is and smaller, each mirrored as well,
-    and gives the mean: errors of one look are not those of another, and a scene has the time.
-    """
-
-    smaller = (160, 160)
-    """Height and width of the second look; a picture that is no larger has none."""
-
-    def __init__(self, widths: tuple[int, int, int]) -> None:
-        super().__init__()
-        a, b, c = widths
-        self.quarter = nn.Sequential(conv(3, a // 2, 2), conv(a // 2, a, 2), conv(a, a))
-        self.eighth = nn.Sequential(conv(a, b, 2), conv(b, b))
-        self.sixteenth = nn.Sequential(conv(b, c, 2), conv(c, c), conv(c, c))
-        self.whole = nn.Conv2d(c, c, 1)
-        self.up_eighth = upsample(c, b)
-        self.refine_eighth = conv(b, b)
-        self.up_quarter = upsample(b, a)
-        self.refine_quarter = conv(a, a)
-        self.head = nn.Conv2d(a, 1, 3, 1, 1)
-
-    def forward(self, bg: Tensor) -> Tensor:
-        if self.training:
-            return self.look(bg)
-        depth = self._both_ways(bg)
-        if min(bg.shape[2:]) <= self.smaller[0]:
-            return depth
-        small = F.interpolate(bg, self.smaller, mode="bilinear", align_corners=False)
-        again = self._both_ways(small)
-        again = F.interpolate(again, bg.shape[2:], mode="bilinear", align_corners=False)
-        return (depth + again) / 2
-
-    def _both_ways(self, bg: Tensor) -> Tensor:
-        """The mean of a look at the scene and one at its mirror image, in one batch."""
-        n = bg.shape[0]
-        seen = self.look(torch.cat([bg, bg.flip(3)]))
-        return (seen[:n] + seen[n:].flip(3)) / 2
-
-    def look(self, bg: Tensor) -> Tensor:
-        """One look, at any size."""
-        quarter = self.quarter(bg)
-        eighth = self.eighth(quarter)
-        x = self.sixteenth(eighth)
-        # Depth is relative to the whole picture, so every place hears of its mean.
-        x = x + self.whole(x.mean((2, 3), keepdim=True))
-        x = self.refine_eighth(F.relu(self.up_eighth(x) + eighth))
-        x = self.refine_quarter(F.relu(self.up_quarter(x) + quarter))
-        depth = torch.sigmoid(self.head(x))
-        return F.interpolate(depth, scale_factor=4.0, mode="bilinear", align_corners=False)
 
 
 class Geometry(nn.Module):
@@ -149,9 +83,8 @@ class UNet(nn.Module):
 
     variant: what it sees and gives. Without bg the features of the frame take the place of the
         differences, and the depth of everything is found at every frame.
-    widths:       channels of the frame's encoder at 1/2, 1/4, 1/8 and 1/16. CPU kernels work on 16
-                  channels at a time: 8 or 24 cost as much as 16 or 32.
-    scene_widths: channels of the scene's depth network at 1/4, 1/8 and 1/16.
+    widths: channels of the frame's encoder at 1/2, 1/4, 1/8 and 1/16. CPU kernels work on 16
+        channels at a time: 8 or 24 cost as much as 16 or 32.
 
     The decoder ends at 1/4, where the differences at 1/2 join it through a convolution of stride
     2; from there the head goes to full resolution in one step (docs/performance.md says what the
@@ -166,7 +99,6 @@ class UNet(nn.Module):
         self,
         widths: tuple[int, int, int, int],
         variant: Variant = Variant(),  # noqa: B008 (frozen)
-        scene_widths: tuple[int, int, int] = (32, 64, 128),
     ) -> None:
         super().__init__()
         half, quarter, eighth, sixteenth = widths
@@ -176,7 +108,7 @@ class UNet(nn.Module):
         if variant.sees_bg:
             self.texture = Texture(half, quarter, eighth)
         if self.knows_scene:
-            self.scene_depth = SceneDepth(scene_widths)
+            self.scene_depth = SceneDepth()
             self.geometry = Geometry(eighth, sixteenth)
         self.bottom = nn.Sequential(conv(sixteenth, sixteenth), conv(sixteenth, sixteenth))
         self.up_eighth = upsample(sixteenth, eighth)
@@ -197,7 +129,7 @@ class UNet(nn.Module):
             self.heads += ("scene_depth.head",)
         self.scene_is_given = False
 
-    def take_scene(self, other: UNet) -> None:
+    def take_scene(self, other: UNet | Scene) -> None:
         """Find the scene's depth as `other` does, and leave that as it is in training.
 
         RuntimeError where the two are not of the same widths.
