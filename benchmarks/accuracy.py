@@ -86,6 +86,8 @@ class Differences:
 
 
 CLEAN = "as recorded"
+STEADIED = {"moved by 2 pixels": "moved by 2 pixels, laid over"}
+"""Disturbances that are also measured behind edge.Steady, and what that is called."""
 
 
 def _add(counts: Counts, scene: str, found: Mask, truth: Sample) -> None:
@@ -114,17 +116,18 @@ def measure(
     ones."""
     plain = Differences()
     quick = disturbed(networks)
-    conditions: dict[str, Disturbance] = {CLEAN: _as_recorded, **DISTURBANCES}
-    for condition, disturb in conditions.items():
+    asked_for: dict[str, Disturbance] = {CLEAN: _as_recorded, **DISTURBANCES}
+    for condition, disturb in asked_for.items():
         scenes: set[str] = set()
         for index, (scene, sample) in enumerate(samples):
             rng = np.random.default_rng([index, len(condition)])
             pair = disturb(sample.bg, sample.fg_bg, rng)
             plain.add(condition, scene, pair, sample)
             asked = networks if condition == CLEAN else quick
-            for network in asked:
-                counts = network.counts.setdefault(condition, {})
-                _add(counts, scene, network.mask(scene, *pair), sample)
+            for name, steady in _ways(condition):
+                for network in asked:
+                    counts = network.counts.setdefault(name, {})
+                    _add(counts, scene, network.mask(scene, *pair, steady), sample)
             if condition == CLEAN:
                 again = noise(sample.fg_bg, rng, STILL), noise(sample.fg_bg, rng, STILL)
                 for network in quick:
@@ -133,11 +136,23 @@ def measure(
             elif scene not in scenes:
                 scenes.add(scene)
                 nothing = disturb(sample.bg, sample.bg, rng)
-                for network in quick:
-                    share = float(network.mask(scene, *nothing).mean())
-                    network.empty.setdefault(condition, []).append(share)
+                for name, steady in _ways(condition):
+                    for network in quick:
+                        share = float(network.mask(scene, *nothing, steady).mean())
+                        network.empty.setdefault(name, []).append(share)
             step()
     return plain
+
+
+def _ways(condition: str) -> list[tuple[str, bool]]:
+    """The names under which a condition is measured, and whether frames are laid over first."""
+    both = [(condition, False), (STEADIED.get(condition, ""), True)]
+    return [way for way in both if way[0]]
+
+
+def conditions() -> list[str]:
+    """What is done to pictures, in the order of the tables."""
+    return [name for condition in DISTURBANCES for name, _ in _ways(condition)]
 
 
 def table(heads: list[str], rows: Iterable[list[str]]) -> list[str]:
@@ -172,15 +187,16 @@ def of_disturbances(networks: list[Network], plain: Differences) -> list[str]:
     def lost(counts: dict[str, Counts], condition: str) -> str:
         return f"{mean_f(counts[CLEAN]) - mean_f(counts[condition]):.4f}"
 
+    plainly = {condition: by[level] for condition, by in plain.counts.items()}
     return table(
         ["F-measure lost", f"absolute difference > {level}", *(n.title for n in quick)],
         (
             [
                 condition,
-                lost({c: by[level] for c, by in plain.counts.items()}, condition),
+                lost(plainly, condition) if condition in plainly else "-",
                 *(lost(n.counts, condition) for n in quick),
             ]
-            for condition in DISTURBANCES
+            for condition in conditions()
         ),
     )
 
@@ -190,7 +206,7 @@ def of_nothing(networks: list[Network]) -> list[str]:
     quick = disturbed(networks)
     rows = [
         [condition, *(f"{100 * np.mean(n.empty[condition]):.4f} %" for n in quick)]
-        for condition in DISTURBANCES
+        for condition in conditions()
     ]
     changed = [f"{100 * np.mean(n.changed):.4f} %" for n in quick]
     heads = ["share of the picture", *(n.title for n in quick)]
@@ -262,8 +278,8 @@ def document(
         }
         if n.changed:
             scores |= {
-                "lost": {c: mean_f(clean) - mean_f(n.counts[c]) for c in DISTURBANCES},
-                "empty": {c: float(np.mean(n.empty[c])) for c in DISTURBANCES},
+                "lost": {c: mean_f(clean) - mean_f(n.counts[c]) for c in conditions()},
+                "empty": {c: float(np.mean(n.empty[c])) for c in conditions()},
                 "still": float(np.mean(n.changed)),
             }
         found.setdefault(n.kind, {}).setdefault(n.name, {})[n.precision] = scores

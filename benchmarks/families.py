@@ -64,20 +64,25 @@ class Network:
         kind = "" if self.kind == BUNDLED else f" {self.kind}"
         return f"`{self.name}`{kind} {self.precision.upper()}"
 
-    def answer(self, scene: str, bg: Picture, frame: Picture) -> Answer:
-        """Mask and depth at the frame's own size, float32 [H, W]."""
+    def answer(self, scene: str, bg: Picture, frame: Picture, steady: bool = False) -> Answer:
+        """Mask and depth at the frame's own size, float32 [H, W].
+
+        steady: of the frame as it is laid over the background (edge.steady).
+        """
         h = self.handles.get(scene, self.handles.get(""))
         if h is None:
             raise EdgeError(f"no fold of {self.name} was trained without {scene}")
-        edge.set_background(h, edge.fit(h, bg))
+        empty, seen = edge.fit(h, bg), edge.fit(h, frame)
+        edge.set_background(h, empty)
         size = frame.shape[1::-1]
-        mask, depth = as_float(edge.infer(h, edge.fit(h, frame)))
+        found = edge.Steady(h, empty).infer(seen) if steady else edge.infer(h, seen)
+        mask, depth = as_float(found)
         assert mask is not None and depth is not None
         large = (np.asarray(cv2.resize(one, size), np.float32) for one in (mask, depth))
         return next(large), next(large)
 
-    def mask(self, scene: str, bg: Picture, frame: Picture) -> Mask:
-        found = self.answer(scene, bg, frame)[0]
+    def mask(self, scene: str, bg: Picture, frame: Picture, steady: bool = False) -> Mask:
+        found = self.answer(scene, bg, frame, steady)[0]
         assert found is not None
         return found >= THRESHOLD
 

@@ -27,11 +27,13 @@ if TYPE_CHECKING:
         submit,
         wait,
     )
+    from edge.steady import Steady
 
 __all__ = [
     "BuildMismatch",
     "Gate",
     "Handle",
+    "Steady",
     "close",
     "fit",
     "infer",
@@ -41,7 +43,12 @@ __all__ = [
     "wait",
 ]
 
-_HOMES = {"fit": "edge.picture", "BuildMismatch": "edge.manifest", "Gate": "edge.gate"}
+_HOMES = {
+    "fit": "edge.picture",
+    "BuildMismatch": "edge.manifest",
+    "Gate": "edge.gate",
+    "Steady": "edge.steady",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -14,6 +14,7 @@ from edge.picture import fit
 from edge.runtime.backend import Plane
 from edge.runtime.handle import Handle, infer, set_background
 from edge.samples.sample import Picture
+from edge.steady import Steady
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,18 @@ class Seen:
 
 
 class View:
-    """A camera, its empty scene (uint8 [H, W, 3] BGR of the camera's size), and an open build."""
+    """A camera, its empty scene (uint8 [H, W, 3] BGR of the camera's size), and an open build.
 
-    def __init__(self, camera: Camera, h: Handle, bg: Picture) -> None:
+    steady: frames of a camera that trembles are laid over the empty scene first (edge.steady).
+    """
+
+    def __init__(self, camera: Camera, h: Handle, bg: Picture, steady: bool = True) -> None:
         if not any(tensor.name.startswith("mask") for tensor in h.manifest.outputs):
             raise UsageError(f"{h.manifest.name} gives no mask; build a network that does")
         self.camera, self.h, self.size = camera, h, bg.shape[:2]
-        set_background(h, fit(h, bg))
+        small = fit(h, bg)
+        set_background(h, small)
+        self.steady = Steady(h, small) if steady else None
 
     def look(self, frame: Frame) -> Seen:
         """Infer a frame of the camera."""
@@ -52,7 +58,8 @@ class View:
                 f" make one of this size: edge background {self.camera.name}"
             )
         start = time.perf_counter()
-        mask, depth = infer(self.h, fit(self.h, frame.picture))
+        small = fit(self.h, frame.picture)
+        mask, depth = self.steady.infer(small) if self.steady else infer(self.h, small)
         assert mask is not None
         things = blobs(mask, depth, self.size)
         half = 128 if mask.dtype == np.uint8 else 0.5

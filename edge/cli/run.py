@@ -137,6 +137,10 @@ def run(
         typer.Option(help="Make what is new unseen in --out and --show: blur or fill."),
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Open a window for each source.")] = False,
+    steady: Annotated[
+        bool,
+        typer.Option(help="Follow a camera that trembles, by up to 4 pixels of the build's size."),
+    ] = True,
     frames: Annotated[
         Optional[int], typer.Option(min=1, help="Stop after so many frames of each source.")
     ] = None,
@@ -180,7 +184,8 @@ def run(
             h = stack.enter_context(edge.open(place, threads, cuda=cuda_backend))
             camera = stack.enter_context(Camera(source, wake))
             fps = camera.fps or DEFAULT_FPS
-            channels.append(Channel(View(camera, h, scene), camera.name, fps, out=target))
+            view = View(camera, h, scene, steady)
+            channels.append(Channel(view, camera.name, fps, out=target))
             stack.callback(channels[-1].close)
         status = stack.enter_context(_status())
         stack.callback(lambda: _summary(channels))
@@ -258,6 +263,8 @@ def _line(channel: Channel, seen: Seen) -> dict[str, object]:
             for thing in seen.things
         ],
     }
+    if channel.view.steady is not None:
+        line["moved"] = [round(pixels, 2) for pixels in channel.view.steady.moved]
     if seen.frame.truth is not None:
         line["true_foreground"] = round(float(seen.frame.truth.mean()), 5)
     return line

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,22 @@ def test_a_view_sees_what_is_new(builds: Callable[[str, str], Path]) -> None:
             assert seen.latency_ms >= seen.busy_ms > 0
             assert all(thing.area <= 1 for thing in seen.things)
     assert np.corrcoef(found, true)[0, 1] > 0.7  # at 64x64 people are a few pixels
+
+
+def test_a_view_follows_a_camera_that_trembles(builds: Callable[[str, str], Path]) -> None:
+    bg = Scene("yard", 2, (240, 320)).background().picture
+    with (
+        Camera("synthetic://yard?seed=2") as source,
+        edge.open(builds("openvino", "fp32"), 1) as h,
+    ):
+        view = View(source, h, bg)
+        for number in range(20):
+            frame = source.take()
+            assert isinstance(frame, Frame)
+            view.look(replace(frame, picture=np.roll(frame.picture, (5, -5), (0, 1))))
+            assert view.steady is not None
+            assert view.steady.moved == pytest.approx((-1, 4 / 3), abs=0.5), number
+        assert View(source, h, bg, steady=False).steady is None
 
 
 def test_a_frame_of_another_size_than_the_background_is_refused(
