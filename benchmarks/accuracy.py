@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.disturbances import DISTURBANCES, Disturbance
+from benchmarks.disturbances import DISTURBANCES, STEADIED, Disturbance
 from benchmarks.families import (
     BUNDLED,
     PERMISSIVE,
@@ -86,8 +86,6 @@ class Differences:
 
 
 CLEAN = "as recorded"
-STEADIED = {"moved by 2 pixels": "moved by 2 pixels, laid over"}
-"""Disturbances that are also measured behind edge.Steady, and what that is called."""
 
 
 def _add(counts: Counts, scene: str, found: Mask, truth: Sample) -> None:
@@ -116,8 +114,8 @@ def measure(
     ones."""
     plain = Differences()
     quick = disturbed(networks)
-    asked_for: dict[str, Disturbance] = {CLEAN: _as_recorded, **DISTURBANCES}
-    for condition, disturb in asked_for.items():
+    every: dict[str, Disturbance] = {CLEAN: _as_recorded, **DISTURBANCES}
+    for condition, disturb in every.items():
         scenes: set[str] = set()
         for index, (scene, sample) in enumerate(samples):
             rng = np.random.default_rng([index, len(condition)])
@@ -146,8 +144,8 @@ def measure(
 
 def _ways(condition: str) -> list[tuple[str, bool]]:
     """The names under which a condition is measured, and whether frames are laid over first."""
-    both = [(condition, False), (STEADIED.get(condition, ""), True)]
-    return [way for way in both if way[0]]
+    laid = [(STEADIED[condition], True)] if condition in STEADIED else []
+    return [(condition, False), *laid]
 
 
 def conditions() -> list[str]:

@@ -1,8 +1,8 @@
 """How many cameras a machine can take: many open builds, each camera's frames due at their times.
 
-A frame counts from the decoded picture at the camera's size to its blobs: resized, inferred, and
-the mask taken apart. Every camera has a background, and so a compiled graph, of its own. Each core
-gets a process with one thread and its share of the cameras.
+A frame counts from the decoded picture at the camera's size to its blobs: resized, laid over the
+background and inferred, and the mask taken apart. Every camera has a background, and so a compiled
+graph, of its own. Each core gets a process with one thread and its share of the cameras.
 """
 
 from __future__ import annotations
@@ -54,15 +54,15 @@ class CamerasWorker:
         for name, sample in load_samples(job.samples):
             scenes.setdefault(name, []).append(sample)
         shown = list(scenes.values())
-        self.cameras: list[tuple[edge.Handle, list[npt.NDArray[np.uint8]]]] = []
+        self.cameras: list[tuple[edge.Steady, list[npt.NDArray[np.uint8]]]] = []
         decoded = {}
         for number in range(job.count):
             scene = number % len(shown)
             if scene not in decoded:
                 decoded[scene] = [self._decoded(s.fg_bg) for s in shown[scene][:PICTURES]]
             h = edge.open(job.build, 1, cuda=job.cuda)
-            edge.set_background(h, edge.fit(h, self._decoded(shown[scene][0].bg)))
-            self.cameras.append((h, decoded[scene]))
+            empty = edge.fit(h, self._decoded(shown[scene][0].bg))
+            self.cameras.append((edge.Steady(h, empty), decoded[scene]))
 
     @staticmethod
     def _decoded(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -87,11 +87,11 @@ class CamerasWorker:
         for offset, number, turn in due:
             if (wait := start + offset - time.time()) > 0:
                 time.sleep(wait)
-            h, pictures = self.cameras[number]
+            camera, pictures = self.cameras[number]
             marks = [time.perf_counter()]
-            fitted = edge.fit(h, pictures[turn % len(pictures)])
+            fitted = edge.fit(camera.h, pictures[turn % len(pictures)])
             marks.append(time.perf_counter())
-            mask, depth = edge.infer(h, fitted)
+            mask, depth = camera.infer(fitted)
             marks.append(time.perf_counter())
             if mask is not None:
                 blobs(mask, depth, CAMERA)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 
+from benchmarks.disturbances import DISTURBANCES, STEADIED
 from benchmarks.families import BUNDLED, PERMISSIVE, UNSEEN
 from edge.bundled import bundled
 from edge.graph.costs import macs, parameters
@@ -16,11 +17,13 @@ from edge.graph.fold import split
 
 Results = dict[str, Any]
 STAGES = {
-    "scene": "the depth of a scene from its picture",
+    "scene/base": "the depth of a scene from its picture, on what `base` sees",
+    "scene/all": "the same, on all photographs and rendered scenes",
     "base": "rendered scenes and permissively licensed pictures alone",
     "plain": "from there, with all sources",
     "final": "from there, imitating the `plain` of all three networks, as they are and mirrored",
 }
+"""Steps of the zoo's journal that a network is made of, and what was learned in each."""
 
 TEMPLATE = """# {network}
 
@@ -29,8 +32,8 @@ of which {frame:,} work at every frame: {mmac:.0f} MMAC at 224x224 (other multip
 `--imgsz`). Inputs and outputs as in the [runtime](../../docs/runtime.md).
 
 ## Trained on
-Pictures of {side}x{side} made on the fly, in three stages, on {cores} cores ({processor}) shared
-with other work, no GPU; times as they passed. {remark}
+Pictures of {side}x{side} made on the fly, the depth of the scene first and then three stages, on
+{cores} cores ({processor}) shared with other work, no GPU; times as they passed. {remark}
 
 {stages}
 
@@ -82,7 +85,7 @@ def card(network: str, steps: Mapping[str, dict[str, Any]], results: Results) ->
         processor=last["processor"],
         remark=last.get("remark", ""),
         stages="\n".join(f"- {stage}" for stage in _stages(steps)),
-        commands="\n".join(_wrapped(steps[name]["command"]) for name in STAGES),
+        commands="\n".join(_wrapped(steps[name]["command"]) for name in STAGES if name in steps),
         scores="\n".join(_scores(network, results)),
     )
 
@@ -92,7 +95,7 @@ def _stages(steps: Mapping[str, dict[str, Any]]) -> list[str]:
     return [
         f"`{name}`: {step['pictures']:,} pictures, {step['seconds'] / 60:.0f} minutes: {what}"
         for name, what in STAGES.items()
-        for step in (steps[name],)
+        if (step := steps.get(name))
     ]
 
 
@@ -124,12 +127,14 @@ def _scores(network: str, results: Results) -> list[str]:
     means = (float(np.mean([column[scene] for scene in scenes])) for column in columns)
     lines.append("| **mean** | " + " | ".join(f"{value:.4f}" for value in means) + " |")
     lost = judged["int8"]["lost"]
-    worst = sorted(lost, key=lambda name: -lost[name])[:3]
+    worst = sorted(DISTURBANCES, key=lambda name: -lost[name])[:3]
+    (laid,) = STEADIED.values()
     lines += [
         "",
         "Most mean F-measure (INT8) is lost when the picture is "
         + ", ".join(f"{name} ({lost[name]:.4f})" for name in worst)
-        + f"; {100 * judged['int8']['still']:.3f} % of the pixels of a still scene change from"
+        + f"; behind `edge.Steady` {laid.partition(',')[0]} costs {lost[laid]:.4f};"
+        f" {100 * judged['int8']['still']:.3f} % of the pixels of a still scene change from"
         " picture to picture.",
         "",
         "| depth, the bundled file | AbsRel | delta1 | INT8 AbsRel | INT8 delta1 |",

@@ -87,3 +87,5 @@ DISTURBANCES: dict[str, Disturbance] = {
     "background an hour old": _old_background,
     "moved by 2 pixels": _shift,
 }
+STEADIED = {"moved by 2 pixels": "moved by 2 pixels, laid over"}
+"""Disturbances that are also measured behind edge.Steady, and what that is called."""

@@ -73,9 +73,12 @@ class Network:
         if h is None:
             raise EdgeError(f"no fold of {self.name} was trained without {scene}")
         empty, seen = edge.fit(h, bg), edge.fit(h, frame)
-        edge.set_background(h, empty)
         size = frame.shape[1::-1]
-        found = edge.Steady(h, empty).infer(seen) if steady else edge.infer(h, seen)
+        if steady:
+            found = edge.Steady(h, empty).infer(seen)
+        else:
+            edge.set_background(h, empty)
+            found = edge.infer(h, seen)
         mask, depth = as_float(found)
         assert mask is not None and depth is not None
         large = (np.asarray(cv2.resize(one, size), np.float32) for one in (mask, depth))

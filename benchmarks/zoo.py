@@ -44,6 +44,7 @@ from edge.files import replacing
 from edge.progress import note
 
 LARGEST = "small"
+"""It is trained for longer, and its folds are pruned."""
 NETWORKS = (LARGEST, "tiny", "nano")
 FOLDS = (
     ("cdnet_highway", "sbi_IBMtest2", "sbi_Candela_m1.10"),
@@ -88,14 +89,14 @@ STAGES = (
     BASE_STAGE,
     Stage("plain", "base", (96, 64), 2e-3),
     *(Stage(f"plain{n}", "base", (56, 36), 2e-3, fold) for n, fold in enumerate(FOLDS, 1)),
-    Stage("final", "plain", (32, 20), 1.5e-3, imitates=True),
+    Stage("final", "plain", (24, 16), 1.5e-3, imitates=True),
     *(
-        Stage(f"fold{n}", f"plain{n}", (32, 20), 1.5e-3, fold, imitates=True)
+        Stage(f"fold{n}", f"plain{n}", (24, 16), 1.5e-3, fold, imitates=True)
         for n, fold in enumerate(FOLDS, 1)
     ),
 )
 EPOCH = 4000
-SCENE, SCENES, SCENE_PICTURES = "scene", ("base", "all"), 48_000
+SCENE, SCENES, SCENE_PICTURES = "scene", ("base", "all"), 112_000
 """The network of the scene's depth, its two runs, and the pictures of each."""
 SHARE, PRUNED_PICTURES = 0.5, 20_000
 """Of the multiplications of the largest network, what is kept, and the training after that."""
@@ -106,7 +107,7 @@ def scene_command(name: str, data: Path, teacher: Path, runs: Path) -> list[str]
     it."""
     photographs = runs / "free" if name == "base" else data
     words = ["edge", "train", "--network", SCENE]
-    words += ["--data", f"composites:{photographs}=3", "--data", "rendered:480=1"]
+    words += ["--data", f"composites:{photographs}=2", "--data", "rendered:480=1"]
     return [*words, *_run(teacher, 3e-3, SCENE_PICTURES, runs / SCENE / name)]
 
 
@@ -119,7 +120,7 @@ def command(network: str, stage: Stage, data: Path, teacher: Path, runs: Path) -
         words += ["--network", network, "--data", f"composites:{runs / 'free'}=4"]
         words += ["--data", "rendered:480=1"]
     words += ["--leave-out", ",".join(stage.left_out)] if stage.left_out else []
-    words += ["--scene", str(runs / SCENE / SCENES[bool(stage.start)] / "best.pt")]
+    words += ["--scene", str(runs / SCENE / ("all" if stage.start else "base") / "best.pt")]
     for other in NETWORKS if stage.imitates else ():
         words += ["--distill", str(runs / other / stage.start / "best.pt")]
     pictures = stage.pictures_of(network)
@@ -178,12 +179,17 @@ class Journal:
 
 def step(name: str, words: list[str], pictures: int, journal: Journal) -> None:
     """Run a command of ours to the end; the seconds of runs that were killed count as well."""
-    done = journal.steps.setdefault(name, {"seconds": 0.0, "finished": False})
-    if done["finished"]:
-        return
     shown = shlex.join(words)
     for place, word in journal.places.items():
         shown = shown.replace(place, word)
+    done = journal.steps.setdefault(name, {"seconds": 0.0, "finished": False})
+    if done.get("command", shown) != shown:
+        raise EdgeError(
+            f"{journal.path} has {name} by another command; delete that entry and the step's"
+            f" folder, or give another --runs\n  then: {done['command']}\n  now: {shown}"
+        )
+    if done["finished"]:
+        return
     done |= {"command": shown, "processor": machine()["processor"]}
     done |= {"cores": machine()["cores"], "pictures": pictures}
     started = time.monotonic()
@@ -209,8 +215,8 @@ def export(checkpoint: Path, file: Path, places: dict[str, str]) -> None:
 
 
 def file_of(network: str, stage: Stage, runs: Path) -> Path:
-    """Where a stage's network goes: the final one into the package, the others beside their runs,
-    where `make accuracy` finds what it measures."""
+    """Where a stage's network goes: the final one into the package, the base and the folds beside
+    their runs, where `make accuracy` finds them."""
     if stage.name == "final":
         return FOLDER / f"{network}.onnx"
     return runs / network / (BASE if stage is BASE_STAGE else f"{stage.name}.onnx")
@@ -225,39 +231,49 @@ def main(words: list[str]) -> int:
     places = {str(given.teacher): "TEACHER.onnx", str(given.runs): "RUNS", str(given.data): "DATA"}
     journal = Journal(given.runs / JOURNAL, places)
     try:
-        free(given.data, given.runs / "free")
+        trained(given.data, given.teacher, given.runs, journal)
     except EdgeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    for name in SCENES:
-        note(f"{SCENE}: {name}")
-        asked = scene_command(name, given.data, given.teacher, given.runs)
-        step(f"{SCENE}/{name}", asked, SCENE_PICTURES, journal)
-    for stage in STAGES:
-        for network in NETWORKS:
-            note(f"{network}: {stage.name}")
-            asked = command(network, stage, given.data, given.teacher, given.runs)
-            step(f"{network}/{stage.name}", asked, stage.pictures_of(network), journal)
-            checkpoint = given.runs / network / stage.name / "best.pt"
-            export(checkpoint, file_of(network, stage, given.runs), places)
-    for fold in (stage for stage in STAGES if stage.left_out and stage.imitates):
-        note(f"{LARGEST}: {fold.name}, {PRUNED}")
-        asked = pruning(fold, given.data, given.teacher, given.runs)
-        step(f"{LARGEST}/{fold.name}-{PRUNED}", asked, PRUNED_PICTURES, journal)
-        smaller = given.runs / LARGEST / f"{fold.name}-{PRUNED}" / "step-1" / "best.pt"
-        export(smaller, given.runs / LARGEST / f"{PRUNED}-{fold.name}.onnx", places)
+    except subprocess.CalledProcessError as error:
+        print("error: the command above failed; the same `make zoo` goes on", file=sys.stderr)
+        return error.returncode
     out = given.runs / "accuracy"
     options = ["--teacher", str(given.teacher), "--runs", str(given.runs), "--out", str(out)]
     if code := accuracy.main([str(given.data), *options]):
         return code
     results = json.loads((out / accuracy.RESULTS).read_text())
     for network in NETWORKS:
-        steps = {stage.name: journal.steps[f"{network}/{stage.name}"] for stage in STAGES}
-        steps[SCENE] = journal.steps[f"{SCENE}/{SCENES[-1]}"]
+        names = [f"{SCENE}/{name}" for name in SCENES]
+        names += [f"{network}/{stage.name}" for stage in STAGES if not stage.left_out]
+        steps = {name.removeprefix(f"{network}/"): journal.steps[name] for name in names}
         (FOLDER / f"{network}.md").write_text(card(network, steps, results))
     for name, done in journal.steps.items():
         note(f"{name}: {done['seconds'] / 60:.0f} min on {done['cores']} x {done['processor']}")
     return 0
+
+
+def trained(data: Path, teacher: Path, runs: Path, journal: Journal) -> None:
+    """Everything up to the files that are bundled and those that judge them."""
+    free(data, runs / "free")
+    for name in SCENES:
+        note(f"{SCENE}: {name}")
+        asked = scene_command(name, data, teacher, runs)
+        step(f"{SCENE}/{name}", asked, SCENE_PICTURES, journal)
+    for stage in STAGES:
+        for network in NETWORKS:
+            note(f"{network}: {stage.name}")
+            asked = command(network, stage, data, teacher, runs)
+            step(f"{network}/{stage.name}", asked, stage.pictures_of(network), journal)
+            if stage.imitates or stage is BASE_STAGE:
+                checkpoint = runs / network / stage.name / "best.pt"
+                export(checkpoint, file_of(network, stage, runs), journal.places)
+    for fold in (stage for stage in STAGES if stage.left_out and stage.imitates):
+        note(f"{LARGEST}: {fold.name}, {PRUNED}")
+        asked = pruning(fold, data, teacher, runs)
+        step(f"{LARGEST}/{fold.name}-{PRUNED}", asked, PRUNED_PICTURES, journal)
+        smaller = runs / LARGEST / f"{fold.name}-{PRUNED}" / "step-1" / "best.pt"
+        export(smaller, runs / LARGEST / f"{PRUNED}-{fold.name}.onnx", journal.places)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.runtime.handle import Handle, Outputs, infer
+from edge.runtime.handle import Handle, Outputs, check, infer, set_background
+from edge.samples.sample import Picture
 
 Field = npt.NDArray[np.float32]
-Picture = TypeVar("Picture", bound=npt.NDArray[np.uint8] | npt.NDArray[np.float32])
+Image = TypeVar("Image", bound=npt.NDArray[np.uint8] | npt.NDArray[np.float32])
 
-REACH = 4.0
-"""A camera is followed by at most so many pixels of the build's size; farther is another view."""
+REACH = 4 / 224
+"""A camera is followed by at most such a share of the picture's shorter side; farther away it is
+another view."""
+SIDES = (56, 112)
+"""Shorter sides of the pictures in which the offset is found, one after the other."""
 AROUND = 9
 """Side of the surroundings, in pixels, whose brightness and contrast are evened out."""
 PLAIN = 4.0
@@ -24,8 +28,9 @@ MISFIT = 0.5
 ROUNDS, CLOSE = 6, 0.02
 """Steps at each size, and the step, in its pixels, after which no more are taken."""
 BETTER = 1.12
-"""How much better a frame must fit where it is laid than where it is. A whole pixel makes a seventh
-or more, half a pixel, which networks bear, 3 to 10 %: laying it over would blur it for nothing."""
+"""How much better a frame must fit where it is laid than where it is. A whole pixel of 224 makes a
+seventh or more, half a pixel, which networks bear, 3 to 10 %: laying it over would blur it for
+nothing."""
 INSIDE = np.s_[4:-4, 4:-4]
 """Pixels that stay in the picture when it is moved."""
 
@@ -41,16 +46,12 @@ def evened(grey: npt.NDArray[np.uint8], factor: float) -> Field:
     return np.asarray((x - mean) / np.sqrt(np.maximum(spread, 0) + PLAIN**2), np.float32)
 
 
-def _grey(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
-
-
 class Level:
     """The empty scene at a part of its size, and what says how far a frame lies off it."""
 
     def __init__(self, bg: npt.NDArray[np.uint8], factor: float) -> None:
         self.factor = factor
-        even = evened(_grey(bg), factor)
+        even = evened(bg, factor)
         self.bg = even[INSIDE]
         self.dx = np.asarray(cv2.Sobel(even, cv2.CV_32F, 1, 0, scale=1 / 8)[INSIDE], np.float32)
         self.dy = np.asarray(cv2.Sobel(even, cv2.CV_32F, 0, 1, scale=1 / 8)[INSIDE], np.float32)
@@ -91,46 +92,67 @@ class Steady:
     """Infers frames where the camera was when its empty scene was taken.
 
     The offset between `bg` and a frame is found anew in every frame, by the Lucas-Kanade method
-    with the gradients of `bg` (Baker and Matthews 2004: inverse compositional), first at a quarter
-    and then at half of the size, each pixel counted the less the worse it fits, as what is new in
-    the scene does. A turn of the camera is taken for a shift, which it nearly is when it is small.
+    with the gradients of `bg` (Baker and Matthews 2004: inverse compositional), first coarsely and
+    then finer, each pixel counted the less the worse it fits, as what is new in the scene does. A
+    turn of the camera is taken for a shift, which it nearly is when it is small.
 
-    h: an open build whose background was set to bg, uint8 [H, W, 3] BGR of the build's size; below
-        54 pixels a side there is too little to hold on to, and nothing is laid over.
+    h: an open build; bg: its empty scene, uint8 [H, W, 3] BGR of the build's size, which is set. A
+    build smaller than 56 pixels has too little to hold on to: its frames are left where they are.
+    moved: by how many pixels the last frame was off, to the right and down.
     """
 
-    def __init__(self, h: Handle, bg: npt.NDArray[np.uint8]) -> None:
+    def __init__(self, h: Handle, bg: Picture) -> None:
         self.h = h
         self.moved = (0.0, 0.0)
-        least = min(bg.shape[:2])
-        self._levels = [Level(bg, f) for f in (0.25, 0.5) if f * least >= 3 * AROUND]
+        self.set_background(bg)
 
-    def infer(self, frame: npt.NDArray[np.uint8]) -> Outputs:
-        """Mask and depth of a frame as `edge.infer` gives them, in the frame's own place; `moved`
-        says by how many pixels it was laid over, to the right and down."""
-        self.moved = self.offset(frame)
+    def set_background(self, bg: Picture) -> None:
+        """Take a new empty scene, as `edge.set_background` does."""
+        set_background(self.h, bg)
+        self._reach = REACH * min(bg.shape[:2])
+        self._levels = levels(bg)
+
+    def infer(self, frame: Picture) -> Outputs:
+        """Mask and depth of a frame as `edge.infer` gives them, in the frame's own place.
+
+        Where the camera was moved, rows and columns at the border that `bg` does not show repeat
+        the answer of their neighbours.
+        """
+        check(self.h, frame, "frame")
+        dx, dy = found = offset(self._levels, frame)
+        self.moved = found if max(map(abs, found)) <= self._reach else (0.0, 0.0)
         if self.moved == (0.0, 0.0):
             return infer(self.h, frame)
-        dx, dy = self.moved
         mask, depth = infer(self.h, _shifted(frame, -dx, -dy))
         return (
             None if mask is None else _shifted(mask, dx, dy),
             None if depth is None else _shifted(depth, dx, dy),
         )
 
-    def offset(self, frame: npt.NDArray[np.uint8]) -> tuple[float, float]:
-        """By how many pixels, to the right and down, a frame lies off `bg`; (0, 0) for less than
-        about half of one, for more than REACH, and where the scene has nothing to hold on to."""
-        grey = _grey(frame)
-        offset = 0.0, 0.0
-        for level in self._levels:
-            offset = level.nearer(grey, offset)
-        return offset if max(map(abs, offset)) <= REACH else (0.0, 0.0)
+
+def levels(bg: Picture) -> list[Level]:
+    """The empty scene at each of SIDES that it has."""
+    grey, least = _grey(bg), min(bg.shape[:2])
+    return [Level(grey, side / least) for side in SIDES if side <= least]
 
 
-def _shifted(picture: Picture, dx: float, dy: float) -> Picture:
+def offset(of: list[Level], frame: Picture) -> tuple[float, float]:
+    """By how many pixels, to the right and down, a frame lies off a scene; (0, 0) for less than
+    about half a pixel of 224, and where the scene has nothing to hold on to."""
+    grey = _grey(frame)
+    found = 0.0, 0.0
+    for level in of:
+        found = level.nearer(grey, found)
+    return found
+
+
+def _grey(picture: Picture) -> npt.NDArray[np.uint8]:
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
+
+
+def _shifted(picture: Image, dx: float, dy: float) -> Image:
     """Moved right by dx and down by dy, the border repeated; bilinear."""
     matrix = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
     size = picture.shape[1::-1]
     moved = cv2.warpAffine(picture, matrix, size, borderMode=cv2.BORDER_REPLICATE)
-    return cast(Picture, moved)
+    return cast(Image, moved)

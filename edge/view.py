@@ -45,9 +45,9 @@ class View:
         if not any(tensor.name.startswith("mask") for tensor in h.manifest.outputs):
             raise UsageError(f"{h.manifest.name} gives no mask; build a network that does")
         self.camera, self.h, self.size = camera, h, bg.shape[:2]
-        small = fit(h, bg)
-        set_background(h, small)
-        self.steady = Steady(h, small) if steady else None
+        self.steady = Steady(h, fit(h, bg)) if steady else None
+        if self.steady is None:
+            set_background(h, fit(h, bg))
 
     def look(self, frame: Frame) -> Seen:
         """Infer a frame of the camera."""

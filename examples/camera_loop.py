@@ -10,7 +10,7 @@ from edge.camera import Camera, Event
 
 build, bg, url = sys.argv[1:]
 with edge.open(build) as h, Camera(url) as camera:
-    edge.set_background(h, edge.fit(h, cv2.imread(bg)))
+    steady = edge.Steady(h, edge.fit(h, cv2.imread(bg)))
     while not camera.ended:
         camera.wake.wait(0.01 if camera.live else 0)
         camera.wake.clear()
@@ -18,6 +18,6 @@ with edge.open(build) as h, Camera(url) as camera:
         if isinstance(item, Event):
             print(item.text)
         elif item is not None:
-            mask, depth = edge.infer(h, edge.fit(h, item.picture))
+            mask, depth = steady.infer(edge.fit(h, item.picture))
             for thing in blobs(mask, depth, item.picture.shape[:2]):
                 print(f"{item.at:.2f} {thing.box} {100 * thing.area:.1f} % depth {thing.depth}")

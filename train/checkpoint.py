@@ -11,6 +11,7 @@ from torch import nn
 from edge.errors import EdgeError
 from edge.files import replacing
 from train.networks import with_weights
+from train.networks.scene import SceneDepth
 from train.networks.variant import Variant
 
 
@@ -38,7 +39,10 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def network_of(path: Path) -> tuple[nn.Module, dict[str, Any]]:
-    """The network of a checkpoint with its averaged weights, in eval mode, and what it says."""
+    """The network of a checkpoint with its averaged weights, in eval mode, and what it says.
+
+    A depth of the scene that was taken over (`edge train --scene`) is kept in further training.
+    """
     state = load(path)
     try:
         # What sees both pictures and gives both outputs need not say so.
@@ -46,4 +50,11 @@ def network_of(path: Path) -> tuple[nn.Module, dict[str, Any]]:
         network = with_weights(state["network"], state["weights"], variant)
     except (ValueError, RuntimeError, AttributeError, TypeError) as error:
         raise EdgeError(f"{path}: {str(error).splitlines()[0]}") from error
+    if state.get("scene_kept"):
+        network.scene_depth.keep()  # type: ignore[union-attr, operator]
     return network.eval(), state
+
+
+def scene_kept(network: nn.Module) -> bool:
+    """Whether a network leaves its depth of the scene as it is; a checkpoint says so by this."""
+    return any(isinstance(part, SceneDepth) and part.kept for part in network.modules())

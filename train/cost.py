@@ -33,8 +33,8 @@ def macs(network: nn.Module, side: int = 224, scene: bool = False) -> int:
         weight = layer.weight
         assert isinstance(weight, Tensor)
         places = inputs[0] if isinstance(layer, nn.ConvTranspose2d) else output
-        # Each weight of a filter is used once per place.
-        counted += weight.numel() * places.shape[2] * places.shape[3]
+        # Each weight of a filter is used once per place, of a mirror image too.
+        counted += weight.numel() * places.shape[0] * places.shape[2] * places.shape[3]
 
     wanted = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
     training = network.training

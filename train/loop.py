@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 import torch
 from lightning_fabric import Fabric
@@ -24,7 +25,7 @@ from edge.samples.sample import Sample
 from edge.targets import TARGETS
 from train import losses
 from train.batchnorm import shared
-from train.checkpoint import load, network_of, save
+from train.checkpoint import load, network_of, save, scene_kept
 from train.mix import Batch, Mix, Source
 from train.networks import check_size, create, normalised
 from train.networks.scene import Scene
@@ -119,8 +120,8 @@ def imitation(found: Sequence[Tensor | None], taught: Sequence[Tensor | None]) -
 def lesson(teachers: Sequence[nn.Module], step: int, bg: Tensor, fg_bg: Tensor) -> Outputs:
     """What the teacher whose turn it is says of a batch, every other time of its mirror image.
 
-    Learning from each in turn is learning from the mean of all: the gradient of what `imitation`
-    says of a mask is linear in the probabilities that are taught.
+    Learning masks from each in turn is learning them from the mean of all: the gradient of their
+    divergence is linear in the probabilities that are taught. Of depths it is about the median.
     """
     turn, mirrored = divmod(step, 2)
     teacher = teachers[turn % len(teachers)]
@@ -172,20 +173,36 @@ def quantized(
 
 def take_scene(network: nn.Module, checkpoint: Path) -> None:
     """The scene's depth network of a checkpoint, for a network of ours that knows the scene."""
-    other, _ = network_of(checkpoint)
-    if not _knows_scene(network) or not (isinstance(other, Scene) or _knows_scene(other)):
+    other, state = network_of(checkpoint)
+    if not isinstance(other, Scene) and not _knows_scene(other):
         raise UsageError(
-            "--scene is for our own networks that see bg and give depth; it takes the depth of the"
-            " scene of another, or of `edge train --network scene`"
+            f"--scene {checkpoint} is a {state['network']} without a depth of the scene; give one"
+            " of `edge train --network scene`, or of our own networks that see bg and give depth"
         )
+    if not _knows_scene(network):
+        raise UsageError("--scene is for our own networks that see bg and give depth")
     try:
-        network.take_scene(other)  # type: ignore[operator]
+        network.take_scene(other)
     except RuntimeError as error:
         raise UsageError(f"--scene {checkpoint} is of other widths than the network") from error
 
 
-def _knows_scene(network: nn.Module) -> bool:
+def _knows_scene(network: nn.Module) -> TypeGuard[UNet]:
     return isinstance(network, UNet) and network.knows_scene
+
+
+def teacher_of(checkpoint: Path, variant: Variant, imgsz: int) -> nn.Module:
+    """The network of a checkpoint, to be imitated by one of `variant` on pictures of that size."""
+    network, state = network_of(checkpoint)
+    gives = Variant(**state.get("variant", {}))
+    masks = gives.gives_mask and variant.gives_mask
+    if not (masks or (gives.gives_depth and variant.gives_depth)):
+        raise UsageError(
+            f"--distill {checkpoint} gives {gives.outputs}, what is trained {variant.outputs}:"
+            " there is nothing to imitate"
+        )
+    check_size(network, f"{state['network']} of --distill {checkpoint}", imgsz, imgsz)
+    return network
 
 
 class Run:
@@ -206,7 +223,8 @@ class Run:
             network = create(recipe.network, self.variant)
         if recipe.scene:
             take_scene(network, Path(recipe.scene))
-        self.teachers = [network_of(Path(one))[0].to(fabric.device) for one in recipe.distill]
+        taught = (teacher_of(Path(one), self.variant, recipe.imgsz) for one in recipe.distill)
+        self.teachers = [teacher.to(fabric.device) for teacher in taught]
         check_size(network, recipe.network, recipe.imgsz, recipe.imgsz)
         self.plain = shared(network.train()) if fabric.world_size > 1 else network.train()
         if recipe.qat:
@@ -228,8 +246,8 @@ class Run:
         state = load(self.last)
         if state["recipe"] != asdict(self.recipe):
             raise EdgeError(
-                f"{self.last} was made by another recipe; give the same options as before,"
-                " or another --out"
+                f"{self.last} was made by another recipe, or another version; give the same options"
+                " as before, or another --out"
             )
         self.network.load_state_dict(state["trained"])
         self.average.module.load_state_dict(state["average"])
@@ -248,6 +266,7 @@ class Run:
             "recipe": asdict(self.recipe),
             "scores": self.scores,
             "step": self.step,
+            "scene_kept": scene_kept(self.plain),
             "weights": (
                 average.weights(self.plain)
                 if isinstance(average, Quantized)

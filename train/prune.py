@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from edge.errors import EdgeError
 from edge.progress import note
-from train.checkpoint import load, network_of, save
+from train.checkpoint import load, network_of, save, scene_kept
 from train.cost import macs
 from train.loop import loss_parts
 from train.losses import usual_depth
@@ -68,7 +68,7 @@ def groups(network: nn.Module, batches: Iterable[Batch]) -> list[Group]:
     Importance is the change of the loss when a channel is set to zero, to first order (Molchanov
     et al. 2019), summed over all layers that the channel is part of.
     """
-    network = copy.deepcopy(network).eval()
+    network = copy.deepcopy(network).eval().requires_grad_(True)
     for batch in batches:
         logits, depth = network(normalised(batch["bg"]), normalised(batch["fg_bg"]))
         usual = usual_depth(batch["bg"].shape[1])
@@ -202,6 +202,7 @@ def prune(
                     "weights": network.state_dict(),
                     "recipe": state.get("recipe", {}),
                     "scores": {},
+                    "scene_kept": scene_kept(network),
                     "claim": claim,
                 },
                 start,

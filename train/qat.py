@@ -133,7 +133,8 @@ class _Tracer(fx.Tracer):
 
 
 class Quantized(nn.Module):
-    """A network that computes the frame's share as an int8 build does; the scene's stays in float.
+    """A network that computes the frame's share as an int8 build does; the scene's stays in float,
+    and as it is.
 
     plain: the network whose weights are taken; it is left as it is.
     """
@@ -142,6 +143,9 @@ class Quantized(nn.Module):
         super().__init__()
         self.scheme, self.only = scheme, plain.only
         whole = folded(copy.deepcopy(plain))
+        for part in whole.modules():
+            if isinstance(part, SceneDepth):
+                part.keep()
         self.traced = fx.GraphModule(whole, _Tracer().trace(whole))
         self._insert()
 

@@ -44,14 +44,16 @@ def networks(
     With --runs each trained one is built in FP32 and INT8 and measured on --samples, one thread.
     Prints Markdown, as in docs/networks.md.
     """
-    from train.networks import NETWORKS, ONLY
+    from train.networks import NETWORKS, ONE_VARIANT
     from train.networks.variant import Variant
 
     try:
         variant = Variant(inputs, outputs)
     except ValueError as error:
         raise UsageError(f"--{error}") from error
-    found = [_described(name, variant) for name in NETWORKS if ONLY.get(name, variant) == variant]
+    found = [
+        _described(name, variant) for name in NETWORKS if ONE_VARIANT.get(name, variant) == variant
+    ]
     measured = _measured(runs, samples, count, imgsz) if runs is not None else []
     if as_json:
         document: Entry = {"inputs": inputs, "outputs": outputs, "networks": found}

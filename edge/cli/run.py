@@ -139,7 +139,7 @@ def run(
     show: Annotated[bool, typer.Option("--show", help="Open a window for each source.")] = False,
     steady: Annotated[
         bool,
-        typer.Option(help="Follow a camera that trembles, by up to 4 pixels of the build's size."),
+        typer.Option(help="Follow a camera that trembles, by up to 4 of 224 pixels."),
     ] = True,
     frames: Annotated[
         Optional[int], typer.Option(min=1, help="Stop after so many frames of each source.")

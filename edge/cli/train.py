@@ -71,7 +71,10 @@ def train(
     ] = None,
     distill: Annotated[
         Optional[list[Path]],
-        typer.Option(help="Checkpoint of a network to imitate as well; repeated: of each in turn."),
+        typer.Option(
+            help="Checkpoint of a network to imitate as well, as it is and mirrored; repeated: each"
+            " in turn."
+        ),
     ] = None,
     scene: Annotated[
         Optional[Path],
@@ -181,7 +184,7 @@ def _network(
         try:
             return name or "small", variant_of(name or "small", inputs, outputs)
         except ValueError as error:
-            raise UsageError(str(error)) from error
+            raise UsageError(f"--network, --inputs, --outputs: {error}") from error
     state = load(start)
     found, variant = str(state["network"]), Variant(**state.get("variant", {}))
     if name not in (None, found):
@@ -189,7 +192,7 @@ def _network(
     if inputs not in (None, variant.inputs) or outputs not in (None, variant.outputs):
         raise UsageError(
             f"{start} sees {variant.inputs} and gives {variant.outputs},"
-            f" asked for are {inputs or 'both'} and {outputs or 'both'}"
+            f" asked for are {inputs or variant.inputs} and {outputs or variant.outputs}"
         )
     return found, variant
 

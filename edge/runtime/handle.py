@@ -115,7 +115,8 @@ def open(
     return Handle(manifest, backend)
 
 
-def _check(h: Handle, picture: npt.NDArray[np.uint8], what: str) -> None:
+def check(h: Handle, picture: npt.NDArray[np.uint8], what: str) -> None:
+    """UsageError where a picture is not uint8 [H, W, 3] of the build's size."""
     expected = (h.height, h.width, 3)
     found = getattr(picture, "shape", None)
     if found != expected or picture.dtype != np.uint8:
@@ -131,7 +132,7 @@ def set_background(h: Handle, bg: npt.NDArray[np.uint8]) -> None:
 
     Runs the background graph once. Frames under way are finished with the old scene first.
     """
-    _check(h, bg, "bg")
+    check(h, bg, "bg")
     for ticket in sorted(h._under_way):
         h.backend.finish(ticket % SLOTS)
     h.backend.set_background(bg)
@@ -150,7 +151,7 @@ def _outputs(h: Handle, slot: int) -> Outputs:
 
 def _take(h: Handle, frame: npt.NDArray[np.uint8]) -> int:
     """Check a frame, copy it into the next slot's buffer, and return its ticket."""
-    _check(h, frame, "frame")
+    check(h, frame, "frame")
     backend, ticket = h.backend, h._next
     if not h._ready:
         raise UsageError("no background yet; call edge.set_background(h, bg) before a frame")

@@ -65,6 +65,12 @@ def test_the_tables_of_a_small_data_set(tmp_path: Path, monkeypatch: pytest.Monk
     text = capsys.readouterr().out
     for expected in ("| hall |", "| 40 % darker |", "changed between two", "| rendered scenes |"):
         assert expected in text
+    moved, laid = (
+        [row.split("|")[2:-1] for row in text.splitlines() if row.startswith(f"| {name} |")]
+        for name in ("moved by 2 pixels", "moved by 2 pixels, laid over")
+    )
+    assert len(moved) == len(laid) == 2  # of what is lost, and of nothing new
+    assert laid[0][0].strip() == "-" and float(laid[0][1]) <= float(moved[0][1]) + 0.02
     assert (tmp_path / "out" / "hall.jpg").stat().st_size > 10_000
     assert "hall.jpg" in (tmp_path / "out" / "index.html").read_text()
 

@@ -19,6 +19,8 @@ from train.networks import create
 def test_macs_of_a_frame_are_those_of_the_exported_frame_graph(name: str) -> None:
     network = create(name).eval()
     assert macs(network, 64) == costs.macs(split(to_onnx(network, name, 64, 64)).frame)
+    # At 224 the scene is also looked at smaller and mirrored.
+    assert macs(network, 224, scene=True) == costs.macs(to_onnx(network, name, 224, 224))
 
 
 def test_counting_leaves_the_network_as_it_was() -> None:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from edge.errors import EdgeError
 from train.checkpoint import load, save
 from train.loop import lesson
-from train.networks import ONLY, create
+from train.networks import ONE_VARIANT, create
 from train.networks.variant import Outputs
 
 OPTIONS = [
@@ -191,7 +191,7 @@ def test_teachers_are_asked_in_turn_and_through_a_mirror() -> None:
     assert masks == [left, right, [2, 2, -9, -9], [-9, -9, 2, 2], left]
     # What comes back lies where it was in the picture that was asked about.
     assert all(depth is not None and torch.equal(depth, frame[:, :1]) for _, depth in said)
-    only_depth = create("scene", ONLY["scene"])
+    only_depth = create("scene", ONE_VARIANT["scene"])
     assert lesson([only_depth], 1, torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32))[0] is None
 
 
@@ -243,16 +243,38 @@ def test_the_depth_of_the_scene_can_be_trained_alone(tmp_path: Path) -> None:
     train = [sys.executable, "-m", "edge", "train", "--data=rendered:8", "--validate=rendered:2"]
     few = ["--epochs=1", "--pictures=8", "--batch=4", "--imgsz=64", "--workers=0"]
     for options in (["--network=scene", f"--out={alone}"], [f"--scene={alone}/best.pt"]):
-        words = [*train, *few, f"--out={out}", *options]
+        words = [*train, *few, "--network=nano", f"--out={out}", *options]
         done = subprocess.run(words, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     ours, theirs = weights(out), weights(alone, "best.pt")
     assert all(torch.equal(ours[name], value) for name, value in theirs.items())
-    refused = subprocess.run(
-        [*train, "--network=scene", "--outputs=mask"], capture_output=True, text=True
-    )
-    assert refused.returncode == 2
-    assert "network scene sees fg_bg and gives depth, no other" in refused.stderr
+    # What was taken over stays in whatever goes on from there.
+    best = out / "best.pt"
+    on, quantized, pruned = tmp_path / "on", tmp_path / "quantized", tmp_path / "pruned"
+    for options in ([f"--out={on}"], ["--qat=openvino", f"--out={quantized}"]):
+        done = subprocess.run(
+            [*train, *few, f"--start={best}", *options], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+    prune = [*train[:3], "prune", str(best), *train[4:], "--target-macs=0.7", "--steps=1"]
+    prune += ["--pictures=8", "--batch=4", "--imgsz=64", "--workers=0", f"--out={pruned}"]
+    done = subprocess.run(prune, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for run in (on, quantized, pruned / "step-1"):
+        found = weights(run)
+        assert all(torch.equal(found[name], value) for name, value in theirs.items()), run
+        assert not torch.equal(found["mask.weight"], ours["mask.weight"])
+    for options, says in (
+        (["--network=scene", "--outputs=mask"], "scene sees fg_bg and gives depth, no other"),
+        (["--outputs=mask", f"--distill={alone}/best.pt"], "there is nothing to imitate"),
+        (["--network=resunet", f"--scene={alone}/best.pt"], "--scene is for our own networks"),
+        ([f"--start={alone}/best.pt", "--outputs=mask"], "asked for are fg_bg and mask"),
+        (["--inputs=bg"], "--network, --inputs, --outputs: inputs 'bg': expected one of both"),
+    ):
+        words = [*train, *few, f"--out={tmp_path / 'no'}", *options]
+        refused = subprocess.run(words, capture_output=True, text=True)
+        assert refused.returncode == 2, refused.stderr
+        assert says in refused.stderr
 
 
 @pytest.mark.slow

@@ -9,17 +9,17 @@ from torch.nn import functional as F
 
 from edge.errors import UsageError
 from train.cost import macs
-from train.networks import NETWORKS, ONLY, check_size, create, normalised, variant_of
+from train.networks import NETWORKS, ONE_VARIANT, check_size, create, normalised, variant_of
 from train.networks.resunet import Block
 from train.networks.variant import Variant
 
 VARIANTS = [Variant(i, o) for i in ("both", "fg_bg") for o in ("both", "mask", "depth")]
 
 
-COMBINED = [(name, variant) for name in NETWORKS for variant in VARIANTS if name not in ONLY]
+COMBINED = [(name, variant) for name in NETWORKS for variant in VARIANTS if name not in ONE_VARIANT]
 
 
-@pytest.mark.parametrize(("name", "variant"), [*COMBINED, *ONLY.items()], ids=str)
+@pytest.mark.parametrize(("name", "variant"), [*COMBINED, *ONE_VARIANT.items()], ids=str)
 def test_every_network_has_every_variant(name: str, variant: Variant) -> None:
     torch.manual_seed(0)  # some fresh weights leave a deep network nothing but zeros
     network = create(name, variant).train()
@@ -46,7 +46,7 @@ def test_a_network_of_one_variant_needs_not_be_asked_for_it() -> None:
     assert variant_of("small") == Variant()
     assert variant_of("small", outputs="mask") == Variant("both", "mask")
     assert variant_of("scene") == variant_of("scene", "fg_bg") == Variant("fg_bg", "depth")
-    with pytest.raises(ValueError, match="network scene sees fg_bg and gives depth, no other"):
+    with pytest.raises(ValueError, match="scene sees fg_bg and gives depth, no other"):
         variant_of("scene", outputs="mask")
     with pytest.raises(ValueError, match="unknown network 'large'; known: nano, tiny"):
         variant_of("large")
@@ -54,7 +54,7 @@ def test_a_network_of_one_variant_needs_not_be_asked_for_it() -> None:
 
 def test_the_scene_is_as_deep_in_a_network_as_on_its_own() -> None:
     torch.manual_seed(0)
-    alone, network = create("scene", ONLY["scene"]).eval(), create("nano")
+    alone, network = create("scene", ONE_VARIANT["scene"]).eval(), create("nano")
     network.take_scene(alone)  # type: ignore[operator]
     network.train()
     assert not any(p.requires_grad for p in network.scene_depth.parameters())  # type: ignore[union-attr]

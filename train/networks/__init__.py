@@ -30,7 +30,7 @@ NETWORKS: dict[str, Callable[[Variant], nn.Module]] = {
     "grouped": grouped,
     "scene": lambda variant: Scene(),
 }
-ONLY = {"scene": Scene.variant}
+ONE_VARIANT = {"scene": Scene.variant}
 """Networks that come in one variant."""
 
 
@@ -41,10 +41,10 @@ def variant_of(name: str, inputs: str | None = None, outputs: str | None = None)
     """
     if name not in NETWORKS:
         raise ValueError(f"unknown network {name!r}; known: {', '.join(NETWORKS)}")
-    usual = ONLY.get(name, Variant())
+    usual = ONE_VARIANT.get(name, Variant())
     asked = Variant(inputs or usual.inputs, outputs or usual.outputs)
-    if name in ONLY and asked != usual:
-        raise ValueError(f"network {name} sees {usual.inputs} and gives {usual.outputs}, no other")
+    if name in ONE_VARIANT and asked != usual:
+        raise ValueError(f"{name} sees {usual.inputs} and gives {usual.outputs}, no other")
     return asked
 
 
@@ -81,7 +81,10 @@ def with_weights(
         place, _, parameter = key.rpartition(".")
         found = weights.get(key)
         if found is None or found.dim() != value.dim():
-            raise ValueError(f"these are no weights of {name}: {key} is missing or of another kind")
+            raise ValueError(
+                f"these are no weights of {name} as it is in this version: {key} is missing or of"
+                " another kind; train again"
+            )
         if found.shape != value.shape:
             _resize(network.get_submodule(place), parameter, found)
     network.load_state_dict(weights)

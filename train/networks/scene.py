@@ -28,11 +28,14 @@ class Residual(nn.Module):
         return F.relu(x + self.second(self.first(x)))
 
 
+WIDTHS = (32, 48, 96)
+"""Channels of the scene's depth at 1/4, 1/8 and 1/16 of the resolution."""
+
+
 class SceneDepth(nn.Module):
     """Inverse depth of the empty scene, [N, 1, H, W] in 0..1, from float [N, 3, H, W] in 0..1.
 
-    widths: channels at 1/4, 1/8 and 1/16 of the resolution: depth is smooth, and its edges come
-    from the mask.
+    It works at 1/4 to 1/16 of the resolution: depth is smooth, and its edges come from the mask.
     Outside training it looks at the scene four times, as it is and smaller, each mirrored as well,
     and gives the mean: errors of one look are not those of another, and a scene has the time.
     """
@@ -40,9 +43,10 @@ class SceneDepth(nn.Module):
     smaller = (160, 160)
     """Height and width of the second look; a picture that is no larger has none."""
 
-    def __init__(self, widths: tuple[int, int, int] = (32, 48, 96)) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        a, b, c = widths
+        self.kept = False
+        a, b, c = WIDTHS
         self.quarter = nn.Sequential(conv(3, a // 2, 2), conv(a // 2, a, 2))
         self.eighth = nn.Sequential(conv(a, b, 2), Residual(b))
         self.sixteenth = conv(b, c, 2)
@@ -54,6 +58,19 @@ class SceneDepth(nn.Module):
         self.up_quarter = upsample(b, a)
         self.refine_quarter = conv(a, a)
         self.head = nn.Conv2d(a, 1, 3, 1, 1)
+
+    def keep(self) -> None:
+        """Stay as it is in training, its BatchNorm too."""
+        self.kept = True
+        self.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> SceneDepth:
+        super().train(mode)
+        if self.kept:
+            for part in self.children():
+                part.eval()
+        return self
 
     def forward(self, picture: Tensor) -> Tensor:
         if self.training:

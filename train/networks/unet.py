@@ -6,7 +6,7 @@ once per scene and compiles the result into the frame's graph:
   difference of like with like);
 - what the scene looks like at each place: beside an edge a difference may be a camera that shook,
   on a plain wall it is something new;
-- the depth of the scene, from a network of its own that is larger than the frame's.
+- the depth of the scene, from a network of its own (train/networks/scene.py).
 What is left per frame is one small encoder and one decoder, which finds the mask and how deep the
 *new* things are; the depth map is assembled from that and the scene's depth.
 """
@@ -127,7 +127,6 @@ class UNet(nn.Module):
             self.heads += ("depth",)
         if self.knows_scene:
             self.heads += ("scene_depth.head",)
-        self.scene_is_given = False
 
     def take_scene(self, other: UNet | Scene) -> None:
         """Find the scene's depth as `other` does, and leave that as it is in training.
@@ -135,16 +134,7 @@ class UNet(nn.Module):
         RuntimeError where the two are not of the same widths.
         """
         self.scene_depth.load_state_dict(other.scene_depth.state_dict())
-        self.scene_depth.requires_grad_(False)
-        self.scene_is_given = True
-        self.train(self.training)
-
-    def train(self, mode: bool = True) -> UNet:
-        super().train(mode)
-        if self.scene_is_given:
-            for part in self.scene_depth.children():
-                part.eval()  # its BatchNorm stays as it is, too
-        return self
+        self.scene_depth.keep()
 
     def forward(self, bg: Tensor, fg_bg: Tensor) -> Outputs:
         """Both pictures float [N, 3, H, W], BGR in 0..1.

@@ -55,6 +55,7 @@ def test_a_line_per_frame_and_a_video(tmp_path: Path, build: Path, empty: Path) 
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["frame"] for line in lines] == list(range(35))
     assert {"source", "at", "latency_ms", "dropped", "foreground", "blobs"} <= lines[0].keys()
+    assert all(len(line["moved"]) == 2 for line in lines)
     assert all(0 <= line["foreground"] <= 1 and "true_foreground" in line for line in lines)
     blob = next(line["blobs"][0] for line in lines if line["blobs"])
     assert len(blob["box"]) == 4
@@ -63,6 +64,14 @@ def test_a_line_per_frame_and_a_video(tmp_path: Path, build: Path, empty: Path) 
     assert len(pictures) == 35
     assert pictures[0].shape == (240, 640, 3)  # the frame, and its depth beside it
     assert "this machine takes about" in done.stderr
+
+
+def test_a_camera_can_be_left_where_it_is(tmp_path: Path, build: Path, empty: Path) -> None:
+    words = ["--build", build, "--bg", empty, "--frames", 3, "--json", "--no-steady"]
+    done = edge("run", "synthetic://yard", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(lines) == 3 and not any("moved" in line for line in lines)
 
 
 def test_json_goes_where_stdout_goes_though_somebody_watches(
