@@ -52,13 +52,13 @@ a network of its own, the same in all three files; it saw no sequence.
 {scores}
 
 ## Licence
-The code that made it is Apache-2.0. The pictures of the later stages are not all free: SBI's
-sequences are CC BY-NC 4.0 for their authors' part, COCO's and Penn-Fudan's photographs keep their
-owners' rights, and several collections state no licence. Whether that binds the weights is not
-settled. The network of the first stage saw only rendered scenes and collections under Apache-2.0,
-MIT and CC BY 4.0 (Aitzol Berasategi), of which the first two do not say where their pictures are
-from; `make zoo` leaves it as `runs/zoo/{network}/base.onnx`, and the table says what it costs. For
-commercial use take that one, or train your own on pictures that you may use.
+The code that made it is Apache-2.0. The pictures of `scene/all`, `plain` and `final` are not all
+free: SBI's sequences are CC BY-NC 4.0 for their authors' part, COCO's and Penn-Fudan's photographs
+keep their owners' rights, and several collections state no licence. Whether that binds the weights
+is not settled. The network of the first stage saw only rendered scenes and collections under
+Apache-2.0, MIT and CC BY 4.0 (Aitzol Berasategi), of which the first two do not say where their
+pictures are from; `make zoo` leaves it as `runs/zoo/{network}/base.onnx`, and the table says what
+it costs. For commercial use take that one, or train your own on pictures that you may use.
 """
 
 

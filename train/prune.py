@@ -68,7 +68,7 @@ def groups(network: nn.Module, batches: Iterable[Batch]) -> list[Group]:
     Importance is the change of the loss when a channel is set to zero, to first order (Molchanov
     et al. 2019), summed over all layers that the channel is part of.
     """
-    network = copy.deepcopy(network).eval().requires_grad_(True)
+    network = copy.deepcopy(network).eval()
     for batch in batches:
         logits, depth = network(normalised(batch["bg"]), normalised(batch["fg_bg"]))
         usual = usual_depth(batch["bg"].shape[1])

@@ -16,10 +16,10 @@ from torch import nn
 
 from edge.errors import EdgeError
 from edge.samples.rendered import Rendered
-from train.checkpoint import load, network_of, save
+from train.checkpoint import load, network_of, save, scene_kept
 from train.cost import macs
 from train.mix import Batch, Crops, collate, taken
-from train.networks import create, with_weights
+from train.networks import ONE_VARIANT, create, with_weights
 from train.prune import Goal, Group, arithmetic, groups, prune, thinned, without
 
 
@@ -120,6 +120,18 @@ def test_blocks_stay_whole_and_the_goal_is_met(network: nn.Module, batch: Batch)
         {n: p.shape for n, p in net.scene_depth.state_dict().items()} for net in (network, result)
     )
     assert before == after
+
+
+def test_a_depth_of_the_scene_that_was_taken_over_is_left_alone(batch: Batch) -> None:
+    torch.manual_seed(0)
+    network = create("nano")
+    network.take_scene(create("scene", ONE_VARIANT["scene"]))  # type: ignore[operator]
+    (cost,) = arithmetic([network])
+    smaller = thinned(network, groups(network, [batch]), arithmetic, 0.7 * cost, 8)
+    assert arithmetic([smaller])[0] <= 0.75 * cost
+    assert scene_kept(smaller)
+    before, after = (n.scene_depth.state_dict() for n in (network, smaller))  # type: ignore[union-attr, operator]
+    assert all(torch.equal(after[name], value) for name, value in before.items())
 
 
 def test_measured_time_can_steer_as_well(network: nn.Module) -> None:
