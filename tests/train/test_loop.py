@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor, nn
 
 from edge.errors import EdgeError
-from train.checkpoint import load, save
+from train.checkpoint import load, network_of, save
 from train.loop import lesson
 from train.networks import ONE_VARIANT, create
 from train.networks.variant import Outputs
@@ -249,7 +249,9 @@ def test_the_depth_of_the_scene_can_be_trained_alone(tmp_path: Path) -> None:
     ours, theirs = weights(out), weights(alone, "best.pt")
     assert all(torch.equal(ours[name], value) for name, value in theirs.items())
     # What was taken over stays in whatever goes on from there.
-    best = out / "best.pt"
+    best, picture = out / "best.pt", torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        _, expected = network_of(alone / "best.pt")[0](picture, picture)
     on, quantized, pruned = tmp_path / "on", tmp_path / "quantized", tmp_path / "pruned"
     for options in ([f"--out={on}"], ["--qat=openvino", f"--out={quantized}"]):
         done = subprocess.run(
@@ -261,9 +263,12 @@ def test_the_depth_of_the_scene_can_be_trained_alone(tmp_path: Path) -> None:
     done = subprocess.run(prune, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     for run in (on, quantized, pruned / "step-1"):
-        found = weights(run)
-        assert all(torch.equal(found[name], value) for name, value in theirs.items()), run
-        assert not torch.equal(found["mask.weight"], ours["mask.weight"])
+        # By what it finds: int8 training leaves BatchNorm folded into the weights before it.
+        network, _ = network_of(run / "last.pt")
+        with torch.no_grad():
+            found = network.scene_depth(picture)  # type: ignore[operator]
+        assert torch.allclose(found, expected, atol=1e-5), run
+        assert not torch.equal(weights(run)["mask.weight"], ours["mask.weight"])
     for options, says in (
         (["--network=scene", "--outputs=mask"], "scene sees fg_bg and gives depth, no other"),
         (["--outputs=mask", f"--distill={alone}/best.pt"], "there is nothing to imitate"),
