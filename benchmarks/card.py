@@ -18,7 +18,7 @@ from edge.graph.fold import split
 Results = dict[str, Any]
 STAGES = {
     "scene/base": "the depth of a scene from its picture, on what `base` sees",
-    "scene/all": "the same, on all photographs and rendered scenes",
+    "scene/all": "the depth of a scene from its picture, on all photographs and rendered scenes",
     "base": "rendered scenes and permissively licensed pictures alone",
     "plain": "from there, with all sources",
     "final": "from there, imitating the `plain` of all three networks, as they are and mirrored",
