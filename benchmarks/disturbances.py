@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.picture import shifted
 from edge.samples import sensor
 from edge.samples.sample import Picture
 from edge.samples.sensor import Rng
@@ -70,7 +71,7 @@ def _old_background(bg: Picture, frame: Picture, rng: Rng) -> Pair:
 def _shift(bg: Picture, frame: Picture, rng: Rng) -> Pair:
     """The camera turned a little: 2 pixels of a picture 224 wide, in a random direction."""
     angle, reach = rng.uniform(0, 2 * np.pi), 2 * frame.shape[1] / 224
-    return sensor.shift(bg, reach * np.cos(angle), reach * np.sin(angle)), frame
+    return shifted(bg, reach * np.cos(angle), reach * np.sin(angle)), frame
 
 
 DISTURBANCES: dict[str, Disturbance] = {

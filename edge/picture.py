@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import cv2
 import numpy as np
@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from edge.runtime.handle import Handle
+
+Image = TypeVar("Image", bound=npt.NDArray[np.uint8] | npt.NDArray[np.float32])
 
 
 def fit(h: Handle, picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -41,3 +43,10 @@ def scaled(picture: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArr
     return np.asarray(
         cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8
     )
+
+
+def shifted(image: Image, dx: float, dy: float) -> Image:
+    """A picture or plane moved right by dx and down by dy pixels, its border repeated; bilinear."""
+    matrix = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
+    size = image.shape[1::-1]
+    return cast(Image, cv2.warpAffine(image, matrix, size, borderMode=cv2.BORDER_REPLICATE))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TypeVar, cast
-
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.picture import scaled, shifted
 from edge.runtime.handle import Handle, Outputs, check, infer, set_background
 from edge.samples.sample import Picture
 
 Field = npt.NDArray[np.float32]
-Image = TypeVar("Image", bound=npt.NDArray[np.uint8] | npt.NDArray[np.float32])
 
 REACH = 4 / 224
 """A camera is followed by at most such a share of the picture's shorter side; farther away it is
@@ -35,23 +33,35 @@ INSIDE = np.s_[4:-4, 4:-4]
 """Pixels that stay in the picture when it is moved."""
 
 
-def evened(grey: npt.NDArray[np.uint8], factor: float) -> Field:
-    """A grey picture, uint8 [H, W], in `factor` of its size, float32: every place with the mean 0
-    and, unless it is plain, the contrast 1 of its surroundings. Light does not change it."""
-    small = cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    x = small.astype(np.float32)
+def evened(grey: npt.NDArray[np.uint8]) -> Field:
+    """A grey picture, uint8 [H, W], as float32: every place with the mean 0 and, unless it is
+    plain, the contrast 1 of its surroundings. Light does not change it."""
+    x = grey.astype(np.float32)
     side = (AROUND, AROUND)
     mean = cv2.blur(x, side)
     spread = cv2.blur(x * x, side) - mean * mean
     return np.asarray((x - mean) / np.sqrt(np.maximum(spread, 0) + PLAIN**2), np.float32)
 
 
+def smaller(picture: Picture) -> list[npt.NDArray[np.uint8]]:
+    """A picture in grey at each of SIDES that it has, in their order."""
+    grey = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
+    height, width = grey.shape
+    least = min(height, width)
+    found: list[npt.NDArray[np.uint8]] = []
+    for side in reversed(SIDES):
+        if side <= least:
+            grey = scaled(grey, round(height * side / least), round(width * side / least))
+            found.insert(0, grey)
+    return found
+
+
 class Level:
-    """The empty scene at a part of its size, and what says how far a frame lies off it."""
+    """The empty scene in grey at a part of its size, and what says how far a frame lies off it."""
 
     def __init__(self, bg: npt.NDArray[np.uint8], factor: float) -> None:
         self.factor = factor
-        even = evened(bg, factor)
+        even = evened(bg)
         self.bg = even[INSIDE]
         self.dx = np.asarray(cv2.Sobel(even, cv2.CV_32F, 1, 0, scale=1 / 8)[INSIDE], np.float32)
         self.dy = np.asarray(cv2.Sobel(even, cv2.CV_32F, 0, 1, scale=1 / 8)[INSIDE], np.float32)
@@ -60,16 +70,16 @@ class Level:
 
     def _off(self, seen: Field, x: float, y: float) -> tuple[Field, Field]:
         """What is wrong with an offset, pixel by pixel, and how much each counts, up to 1."""
-        wrong = _shifted(seen, -x, -y)[INSIDE] - self.bg
+        wrong = shifted(seen, -x, -y)[INSIDE] - self.bg
         weight = 1 / (1 + (wrong / MISFIT) ** 2) ** 2
         return wrong, np.asarray(weight, np.float32)
 
     def nearer(
         self, grey: npt.NDArray[np.uint8], offset: tuple[float, float]
     ) -> tuple[float, float]:
-        """A better offset of a frame, in pixels of its full size; (0, 0) if none is clearly
-        better than that."""
-        seen = evened(grey, self.factor)
+        """A better offset of a frame, in grey at this size, in pixels of its full one; (0, 0) if
+        none is clearly better than that."""
+        seen = evened(grey)
         x, y = (self.factor * pixels for pixels in offset)
         for _ in range(ROUNDS):
             wrong, weight = self._off(seen, x, y)
@@ -123,36 +133,23 @@ class Steady:
         self.moved = found if max(map(abs, found)) <= self._reach else (0.0, 0.0)
         if self.moved == (0.0, 0.0):
             return infer(self.h, frame)
-        mask, depth = infer(self.h, _shifted(frame, -dx, -dy))
+        mask, depth = infer(self.h, shifted(frame, -dx, -dy))
         return (
-            None if mask is None else _shifted(mask, dx, dy),
-            None if depth is None else _shifted(depth, dx, dy),
+            None if mask is None else shifted(mask, dx, dy),
+            None if depth is None else shifted(depth, dx, dy),
         )
 
 
 def levels(bg: Picture) -> list[Level]:
     """The empty scene at each of SIDES that it has."""
-    grey, least = _grey(bg), min(bg.shape[:2])
-    return [Level(grey, side / least) for side in SIDES if side <= least]
+    least = min(bg.shape[:2])
+    return [Level(grey, min(grey.shape) / least) for grey in smaller(bg)]
 
 
 def offset(of: list[Level], frame: Picture) -> tuple[float, float]:
     """By how many pixels, to the right and down, a frame lies off a scene; (0, 0) for less than
     about half a pixel of 224, and where the scene has nothing to hold on to."""
-    grey = _grey(frame)
     found = 0.0, 0.0
-    for level in of:
+    for level, grey in zip(of, smaller(frame), strict=True):
         found = level.nearer(grey, found)
     return found
-
-
-def _grey(picture: Picture) -> npt.NDArray[np.uint8]:
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
-
-
-def _shifted(picture: Image, dx: float, dy: float) -> Image:
-    """Moved right by dx and down by dy, the border repeated; bilinear."""
-    matrix = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
-    size = picture.shape[1::-1]
-    moved = cv2.warpAffine(picture, matrix, size, borderMode=cv2.BORDER_REPLICATE)
-    return cast(Image, moved)

@@ -26,11 +26,12 @@ from edge.targets import TARGETS
 from train import losses
 from train.batchnorm import shared
 from train.checkpoint import load, network_of, save, scene_kept
+from train.distill import imitation, lesson, teacher_of
 from train.mix import Batch, Mix, Source
 from train.networks import check_size, create, normalised
 from train.networks.scene import Scene
 from train.networks.unet import UNet
-from train.networks.variant import Outputs, Variant
+from train.networks.variant import Variant
 from train.qat import Quantized
 from train.spoil_batch import spoiled
 from train.validation import validate
@@ -106,32 +107,6 @@ def loss_parts(
     return parts
 
 
-def imitation(found: Sequence[Tensor | None], taught: Sequence[Tensor | None]) -> dict[str, Tensor]:
-    """How far logits and depth are from those of a network that is imitated."""
-    parts = {}
-    (logits, depth), (taught_logits, taught_depth) = found, taught
-    if logits is not None and taught_logits is not None:
-        parts["imitated_mask"] = losses.divergence(logits, taught_logits.float())
-    if depth is not None and taught_depth is not None:
-        parts["imitated_depth"] = (depth - taught_depth.float()).abs().mean()
-    return parts
-
-
-def lesson(teachers: Sequence[nn.Module], step: int, bg: Tensor, fg_bg: Tensor) -> Outputs:
-    """What the teacher whose turn it is says of a batch, every other time of its mirror image.
-
-    Learning masks from each in turn is learning them from the mean of all: the gradient of their
-    divergence is linear in the probabilities that are taught. Of depths it is about the median.
-    """
-    turn, mirrored = divmod(step, 2)
-    teacher = teachers[turn % len(teachers)]
-    if not mirrored:
-        return teacher(bg, fg_bg)  # type: ignore[no-any-return]
-    said = teacher(bg.flip(3), fg_bg.flip(3))
-    logits, depth = (None if out is None else out.flip(3) for out in said)
-    return logits, depth
-
-
 def learning_rate(recipe: Recipe, step: int) -> float:
     """Linear warm-up over 3 % of the steps, then a cosine down to 1 % of the rate."""
     warm = max(1, round(0.03 * recipe.steps))
@@ -181,28 +156,11 @@ def take_scene(network: nn.Module, checkpoint: Path) -> None:
         )
     if not _knows_scene(network):
         raise UsageError("--scene is for our own networks that see bg and give depth")
-    try:
-        network.take_scene(other)
-    except RuntimeError as error:
-        raise UsageError(f"--scene {checkpoint} is of other widths than the network") from error
+    network.take_scene(other)
 
 
 def _knows_scene(network: nn.Module) -> TypeGuard[UNet]:
     return isinstance(network, UNet) and network.knows_scene
-
-
-def teacher_of(checkpoint: Path, variant: Variant, imgsz: int) -> nn.Module:
-    """The network of a checkpoint, to be imitated by one of `variant` on pictures of that size."""
-    network, state = network_of(checkpoint)
-    gives = Variant(**state.get("variant", {}))
-    masks = gives.gives_mask and variant.gives_mask
-    if not (masks or (gives.gives_depth and variant.gives_depth)):
-        raise UsageError(
-            f"--distill {checkpoint} gives {gives.outputs}, what is trained {variant.outputs}:"
-            " there is nothing to imitate"
-        )
-    check_size(network, f"{state['network']} of --distill {checkpoint}", imgsz, imgsz)
-    return network
 
 
 class Run:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from edge.picture import shifted
 from edge.samples import sensor
 from edge.samples.sample import Picture
 from edge.samples.sensor import Rng, Table
@@ -56,7 +57,7 @@ def exposed(picture: Picture, by: Exposure) -> Picture:
     if by.table is not UNCHANGED:
         picture = sensor.looked_up(picture, by.table)
     if any(by.moved):
-        picture = sensor.shift(picture, *by.moved)
+        picture = shifted(picture, *by.moved)
     if by.light is not EVEN:
         picture = sensor.lit(picture, by.light)
     picture = sensor.blur(picture, by.blur)

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from edge.picture import shifted
 from edge.samples import sensor
 from edge.samples.rendering.scene import KINDS, Scene
 from edge.samples.sample import Picture, Sample
@@ -73,9 +74,7 @@ class Rendered:
         if rng.random() < 0.5:
             table = sensor.light_table(rng, gain=(0.8, 1.25), balance=0.04, gamma=0.1, offset=3)
             picture = sensor.looked_up(picture, table)
-        picture = (
-            sensor.shift(picture, *rng.uniform(-0.7, 0.7, 2)) if rng.random() < 0.4 else picture
-        )
+        picture = shifted(picture, *rng.uniform(-0.7, 0.7, 2)) if rng.random() < 0.4 else picture
         return Sample(
             f"{self.sequence(index)}/{turn}",
             bg,

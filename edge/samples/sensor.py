@@ -99,13 +99,3 @@ def jpeg(image: Picture, quality: int) -> Picture:
     if not done:
         raise ValueError(f"cannot encode a picture of shape {image.shape} as JPEG")
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
-
-
-def shift(image: Picture, dx: float, dy: float) -> Picture:
-    """The picture moved by (dx, dy) pixels, its border repeated (a camera that shakes)."""
-    height, width = image.shape[:2]
-    matrix = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
-    moved = cv2.warpAffine(
-        image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    return np.asarray(moved, np.uint8)

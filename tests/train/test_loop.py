@@ -12,13 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from torch import Tensor, nn
 
 from edge.errors import EdgeError
 from train.checkpoint import load, network_of, save
-from train.loop import lesson
-from train.networks import ONE_VARIANT, create
-from train.networks.variant import Outputs
+from train.networks import create
 
 OPTIONS = [
     "--network=nano", "--data=rendered:8", "--epochs=1", "--pictures=32", "--batch=4",
@@ -167,32 +164,6 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path) -> None:
         save({"network": "nano", "weights": Full()}, path)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["last.pt"]
-
-
-class Says(nn.Module):
-    """Says a constant where the frame's left half is bright, and its own depth."""
-
-    def __init__(self, value: float) -> None:
-        super().__init__()
-        self.value = value
-
-    def forward(self, bg: Tensor, fg_bg: Tensor) -> Outputs:
-        logits = torch.full_like(fg_bg[:, :1], -9.0)
-        logits[..., : fg_bg.shape[3] // 2] = self.value
-        return logits, fg_bg[:, :1]
-
-
-def test_teachers_are_asked_in_turn_and_through_a_mirror() -> None:
-    frame = torch.arange(12.0).view(1, 1, 3, 4).expand(-1, 3, -1, -1) / 12
-    teachers = [Says(1.0), Says(2.0)]
-    said = [lesson(teachers, step, frame, frame) for step in range(5)]
-    masks = [logits[0, 0, 0].tolist() for logits, _ in said if logits is not None]
-    left, right = [1, 1, -9, -9], [-9, -9, 1, 1]
-    assert masks == [left, right, [2, 2, -9, -9], [-9, -9, 2, 2], left]
-    # What comes back lies where it was in the picture that was asked about.
-    assert all(depth is not None and torch.equal(depth, frame[:, :1]) for _, depth in said)
-    only_depth = create("scene", ONE_VARIANT["scene"])
-    assert lesson([only_depth], 1, torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32))[0] is None
 
 
 @pytest.mark.slow

@@ -129,10 +129,7 @@ class UNet(nn.Module):
             self.heads += ("scene_depth.head",)
 
     def take_scene(self, other: UNet | Scene) -> None:
-        """Find the scene's depth as `other` does, and leave that as it is in training.
-
-        RuntimeError where the two are not of the same widths.
-        """
+        """Find the scene's depth as `other` does, and leave that as it is in training."""
         self.scene_depth.load_state_dict(other.scene_depth.state_dict())
         self.scene_depth.keep()
 

@@ -141,9 +141,12 @@ def test_a_stopped_run_leaves_a_video_that_plays(
 ) -> None:
     command = [sys.executable, "-m", "edge", "run", "synthetic://yard", "--build", str(build)]
     command += ["--bg", str(empty), "--out", "out.mp4", "--json"]
+    # A shell lets what it starts in the background ignore Ctrl-C, these tests perhaps among it.
+    was = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENV
     )
+    signal.signal(signal.SIGINT, was)
     assert process.stdout is not None
     for _ in range(10):
         process.stdout.readline()
