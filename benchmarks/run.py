@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -87,7 +88,8 @@ def reference_build(build: Path, folder: Path) -> Path:
     target = TARGETS[manifest.target]
     source = onnx.load(build / NETWORK)
     plan = planned(source, manifest.network, target, "fp32", "edge bench makes it for itself")
-    place = folder / plan.name
+    # Networks of one name, old and new, each have their own.
+    place = folder / str(plan.model["sha256"])[:16] / plan.name
     if not place.exists():
         write(plan, place, time.monotonic())
     return place
@@ -111,11 +113,27 @@ def _with_references(builds: Sequence[Path], folder: Path) -> list[tuple[Path, P
     return pairs
 
 
+def _names(pairs: Sequence[tuple[Path, Path]], given: Sequence[Path]) -> dict[Path, str]:
+    """What each build is called: its own name or, where several have that, its path too."""
+    names = {path: manifests.read(path).name for path, _ in pairs}
+    owners = {reference: path for path, reference in reversed(pairs) if path != reference}
+    usual = Counter(names.values())
+    return {
+        path: name
+        if usual[name] == 1
+        else str(path)
+        if path in given
+        else f"{name} of {owners[path]}"
+        for path, name in names.items()
+    }
+
+
 def bench(builds: Sequence[Path], settings: Settings, watch: Watch) -> Outcome:
     """Measure `builds` and their FP32 counterparts, and the peers that `settings` names."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-bench-")))
         pairs = _with_references(builds, folder)
+        names = _names(pairs, builds)
         frames = folder / "samples.pickle"
         samples = _keep_samples(settings, frames, watch)
         threads_ms: dict[int, float] = {}
@@ -126,11 +144,12 @@ def bench(builds: Sequence[Path], settings: Settings, watch: Watch) -> Outcome:
         ours: dict[tuple[Path, bool], Measured] = {}
         references: dict[Path, Path] = dict(pairs)
         for path, reference in pairs:
-            depths = folder / "depths" / reference.name
+            depths = folder / "depths" / str([*names].index(reference))
             depths.mkdir(parents=True, exist_ok=True)
             for fold in (True, False) if manifests.read(path).scene else (True,):
                 job = BuildJob(path, fold, settings.threads, frames, depths, settings.cuda)
                 ours[path, fold] = stack.enter_context(process(job))
+                ours[path, fold].described["name"] = names[path]
         sizes = sorted({manifests.read(path).imgsz for path in builds})
         peers = [stack.enter_context(process(job)) for job in _peer_jobs(settings, sizes, frames)]
         workers = [*ours.values(), *peers]
@@ -342,6 +361,7 @@ def _entry(
     fold = manifest["fold"]
     entry: dict[str, Any] = {
         "name": manifest["name"],
+        "reference": reference.described["name"],
         "network": manifest["network"],
         "path": None if folder in path.parents else str(path),
         "target": manifest["target"],

@@ -15,13 +15,7 @@ def folded(report: dict[str, Any]) -> list[Entry]:
 
 def base_of(entry: Entry, report: dict[str, Any]) -> Entry:
     """FP32 of the same network for the same target."""
-    return next(
-        other
-        for other in folded(report)
-        if other["precision"] == "fp32"
-        and (other["network"], other["target"], other["imgsz"])
-        == (entry["network"], entry["target"], entry["imgsz"])
-    )
+    return next(other for other in folded(report) if other["name"] == entry["reference"])
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import multiprocessing
 import random
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
@@ -98,12 +97,12 @@ def take_turns(
     order = random.Random(seed)
     block: dict[int, int] = {}
     for index, measured in enumerate(workers):
-        start = time.perf_counter()
-        warm = 0
-        while time.perf_counter() - start < warmup or warm < 4:
-            warm += len(measured.ask("frames", 4)["latency"])
-        per_frame = (time.perf_counter() - start) / warm
-        frames = max(duration / per_frame, iterations)
+        worked, warm = 0.0, 0
+        while worked < warmup or warm < 4:
+            times = measured.ask("frames", 4)
+            warm += len(times["latency"])
+            worked += sum(map(sum, times.values())) / 1e3
+        frames = max(duration * warm / worked, iterations)
         if measured.job.brief:
             frames = min(frames, ENOUGH["p90"])
         block[index] = math.ceil(frames / ROUNDS)

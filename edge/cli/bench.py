@@ -138,7 +138,8 @@ def bench(
         report["sensitivity"] = layers
     words: list[object] = ["edge", "bench", *places, "--samples", samples, "--count", count]
     words += ["--tune-threads"] if tune_threads else ["--threads", settings.threads]
-    words += ["--duration", duration, "--seed", seed]
+    words += ["--warmup", warmup, "--duration", duration, "--iterations", iterations]
+    words += ["--seed", seed]
     words += ["--fps", fps] if fps != 30 else []
     words += ["--peers"] if peers else []
     words += [word for file in settings.peer_files for word in ("--peer", file)]

@@ -8,7 +8,9 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,9 +22,10 @@ import edge
 from benchmarks.builds import BuildJob
 from benchmarks.run import Outcome, bench, drop, worst_drop
 from benchmarks.stats import summary
-from benchmarks.table import compute_notes, headline, markdown, plain
+from benchmarks.table import base_of, compute_notes, headline, markdown, plain
+from benchmarks.turns import take_turns
 from edge import manifest as manifests
-from edge.build import Plan, write
+from edge.build import Plan, planned, write
 from edge.errors import EdgeError
 from edge.samples.rendered import Rendered
 
@@ -127,6 +130,78 @@ def test_a_spoiled_engine_shows_as_a_loss(plan: Callable[..., Plan], tmp_path: P
     assert found["builds"][1]["drop"]["mask"]["iou"] == pytest.approx(
         found["builds"][0]["mask"]["iou"] - found["builds"][1]["mask"]["iou"], abs=1e-5
     )
+
+
+def test_networks_of_one_name_are_each_compared_with_their_own(
+    plan: Callable[..., Plan], tmp_path: Path
+) -> None:
+    """Yesterday's network beside today's: what `edge compare` asks for."""
+    new = plan("onnxruntime", "fp16")
+    source = onnx.ModelProto.FromString(new.source.SerializeToString())
+    bias = next(w for w in source.graph.initializer if w.name.endswith("mask.bias"))
+    values = numpy_helper.to_array(bias) + np.float32(20)
+    bias.CopyFrom(numpy_helper.from_array(values, bias.name))
+    old = planned(source, new.network, new.target, "fp16", "edge build")
+    places = [tmp_path / "old", tmp_path / "new"]
+    for made, place in zip((old, new), places, strict=True):
+        write(made, place, time.monotonic())
+    outcome = bench(places, SETTINGS, watch)
+    found = outcome.report
+    entries = {entry["name"]: entry for entry in found["builds"] if entry["folded"]}
+    before, after = map(str, places)
+    names = [f"net-fp32-onnxruntime-64x64 of {before}", before]
+    assert list(entries) == [*names, f"net-fp32-onnxruntime-64x64 of {after}", after]
+    for entry in entries.values():
+        assert abs(entry["drop"]["mask"]["iou"]) < 0.01
+        assert base_of(entry, found)["precision"] == "fp32"
+    assert entries[before]["mask"]["iou"] < 0.5 < entries[after]["mask"]["iou"]
+    assert "1.00x" not in headline(found)
+    assert {line["name"] for line in outcome.samples} == set(entries)
+
+
+def test_a_background_is_neither_time_nor_energy_of_a_frame(
+    builds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = tmp_path / "samples"
+    scenes = Rendered(2)
+    samples.write_bytes(pickle.dumps([("a", scenes[0]), ("b", scenes[1])]))
+    worker = BuildJob(builds("onnxruntime", "fp32"), True, 1, samples, tmp_path).open()
+    counter, seen = [0.0], []
+    worker.meters = {"meter": lambda: counter[0]}
+    worker.joules = {"meter": 0.0}
+    set_background, infer = edge.set_background, edge.infer
+
+    def background(h: Any, bg: Any) -> None:
+        counter[0] += 1000
+        seen.append("background")
+        set_background(h, bg)
+
+    def frame(h: Any, fg_bg: Any) -> Any:
+        counter[0] += 2
+        seen.append("frame")
+        return infer(h, fg_bg)
+
+    monkeypatch.setattr(edge, "set_background", background)
+    monkeypatch.setattr(edge, "infer", frame)
+    for count in (4, 146):  # within a scene and over the borders of two
+        assert len(worker.frames(count)["latency"]) == count
+    runs = [(what, len(list(group))) for what, group in groupby(seen)]
+    assert runs == [("background", 1), ("frame", 64)] * 2 + [("background", 1), ("frame", 22)]
+    assert worker.energy()["meter"]["mj_a_frame"] == 2000
+
+
+def test_duration_is_time_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that spends most of its time on what is not timed works for as long as another."""
+    asked = []
+
+    def ask(name: str, count: int) -> dict[str, list[float]]:
+        time.sleep(0.005)
+        asked.append(count)
+        return {"latency": [1.0] * count}
+
+    worker = SimpleNamespace(job=SimpleNamespace(brief=False), ask=ask, times={})
+    take_turns([worker], 0.016, 0.4, 11, watch)  # type: ignore[list-item]
+    assert asked == [4] * 4 + [40] * 10
 
 
 def test_samples_without_depth_are_compared_with_fp32(builds, tmp_path: Path, samples) -> None:
