@@ -73,6 +73,11 @@ class Plan:
         return "-".join([self.network, self.precision, self.target.name, *sms, *size, *kind])
 
 
+def fingerprint(network: onnx.ModelProto) -> str:
+    """sha256 of a network; its builds say by it what they were made from."""
+    return hashlib.sha256(network.SerializeToString(deterministic=True)).hexdigest()
+
+
 def planned(
     source: onnx.ModelProto,
     network: str,
@@ -98,7 +103,7 @@ def planned(
         to_float16(parts.frame) if half else parts.frame,
         command,
         {
-            "sha256": hashlib.sha256(source.SerializeToString(deterministic=True)).hexdigest(),
+            "sha256": fingerprint(source),
             **{entry.key: entry.value for entry in source.metadata_props},
         },
         sm,
@@ -121,13 +126,31 @@ def _megabytes(folder: Path, names: Sequence[str]) -> float:
     return round(sum((folder / name).stat().st_size for name in names) / 1e6, 3)
 
 
+def _free(out: Path) -> None:
+    """UsageError where a build in `out` would take the place of something that is not one."""
+    if out.is_dir():
+        there = {path.name for path in out.iterdir() if path.suffix != manifests.CACHE}
+    else:
+        there = {out.name} if out.exists() else set()
+    known: set[str] = set()
+    if manifests.FILE in there:
+        try:
+            known = {manifests.FILE, *manifests.parse((out / manifests.FILE).read_text(), out).files}
+        except (BuildMismatch, UnicodeDecodeError):
+            known = set()
+    if strange := sorted(there - known):
+        raise UsageError(
+            f"{out} holds {strange[0]}, which is of no build and would be removed; move it away, or"
+            " give another --out"
+        )
+
+
 def write(plan: Plan, out: Path, started: float) -> Manifest:
     """Build `plan` into the folder `out` and return its manifest.
 
     started: `time.monotonic()` of when the work began, for build_s.
     """
-    if out.exists() and not (out / manifests.FILE).is_file() and any(out.iterdir()):
-        raise UsageError(f"{out} holds something that is not a build; give another --out")
+    _free(out)
     frame = to_bytes(plan.frame, plan.target.scheme == "u8") if plan.as_bytes else plan.frame
     with replacing_folder(out) as folder:
         onnx.save(frame, folder / FRAME)

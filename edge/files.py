@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import glob
 import os
 import shutil
 from collections.abc import Iterator
@@ -17,7 +19,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
     A kill or a full disk leaves the old file or the new one, never half of one.
     """
-    draft = path.with_name(f".{path.name}.part")
+    path = Path(os.path.abspath(path))  # `.` has no name
+    draft = _beside(path, "part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield draft
@@ -31,12 +34,11 @@ def replacing(path: Path) -> Iterator[Path]:
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
     """An empty folder to write into that takes the place of `path` when all went well."""
-    draft, old = (path.with_name(f".{path.name}.{end}") for end in ("part", "old"))
-    shutil.rmtree(draft, ignore_errors=True)  # of a run that was killed
+    path = Path(os.path.abspath(path))
+    draft, old = _beside(path, "part"), _beside(path, "old")
     try:
         draft.mkdir(parents=True)
         yield draft
-        shutil.rmtree(old, ignore_errors=True)
         if path.exists():
             os.replace(path, old)
         os.replace(draft, path)
@@ -46,3 +48,31 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         raise EdgeError(f"cannot write {path}: {reason}; nothing was left behind") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process is inside, too: two that find nothing do not both make it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _beside(path: Path, end: str) -> Path:
+    """A name beside `path` that only this process uses; what killed ones left there is removed."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.{end}"):
+        if not _runs(left.name.split(".")[-2]):
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+    return path.with_name(f".{path.name}.{os.getpid()}.{end}")
+
+
+def _runs(number: str) -> bool:
+    """Whether a process of that number is alive, as far as can be known."""
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return False
+    except (ValueError, OSError):
+        return True
+    return True

@@ -14,6 +14,9 @@ from typing import Any
 from edge.errors import MISMATCH, EdgeError
 
 FILE = "manifest.json"
+CACHE = ".cache"
+"""Ending of what TensorRT-RTX compiled for this GPU, beside each plan: the next start needs no
+compiling. It is not part of the build."""
 SCHEMA = "edge.build/1"
 
 

@@ -229,14 +229,30 @@ def _tell(manifest: Manifest, place: Path, as_json: bool) -> None:
 
 
 def default_build() -> Path:
-    """The bundled network in int8 for this machine, under ./build, made if it is not there."""
+    """The bundled network in int8 for this machine, under ./build, made if it is not there or was
+    made from an older one."""
     from edge.build import write
+    from edge.files import alone
     from edge.targets import choose
 
     place = Path("build") / f"{DEFAULT}-int8-{choose('auto').name}"
-    if not (place / "manifest.json").is_file():
-        started = time.monotonic()
-        note(f"no build given and none at {place}: building it")
-        plan = make(None, DEFAULT, "int8", "auto", "", None, "rendered", "minmax", 64, None)
-        write(plan, place, started)
+    if _current(place):
+        return place
+    with alone(place.parent):
+        if not _current(place):  # nobody made it meanwhile
+            started = time.monotonic()
+            note(f"building the bundled network: {place}")
+            plan = make(None, DEFAULT, "int8", "auto", "", None, "rendered", "minmax", 64, None)
+            write(plan, place, started)
     return place
+
+
+def _current(place: Path) -> bool:
+    """Whether a build is there and of the network that is bundled."""
+    from edge import manifest as manifests
+    from edge.build import fingerprint
+
+    if not (place / manifests.FILE).is_file():
+        return False
+    bundled, _ = model_of(None, DEFAULT, None)
+    return bool(manifests.read(place).model["sha256"] == fingerprint(bundled))

@@ -20,14 +20,11 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import EdgeError, missing
-from edge.manifest import BuildMismatch, Manifest, Tensor
+from edge.manifest import CACHE, BuildMismatch, Manifest, Tensor
 from edge.runtime.backend import SLOTS, Plane
 from edge.runtime.cuda import Cuda, Pinned
 
 _loggers: dict[str, Any] = {}
-CACHE = ".cache"
-"""Ending of what TensorRT-RTX compiled for this GPU, beside each plan: the next start needs no
-compiling."""
 
 
 def load(module: str) -> ModuleType:

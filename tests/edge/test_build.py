@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -45,9 +47,70 @@ def test_a_folder_of_something_else_is_not_overwritten(
 ) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "thesis.txt").write_text("years of work")
-    with pytest.raises(UsageError, match="holds something that is not a build"):
+    with pytest.raises(UsageError, match=r"holds thesis\.txt, which is of no build"):
         write(plan("onnxruntime", "fp32"), tmp_path / "a", time.monotonic())
     assert (tmp_path / "a" / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize(
+    "manifest", ['{"name": "a page", "manifest_version": 3}', "[]", "", '{"schema": "edge.build/1"}']
+)
+def test_a_manifest_of_something_else_is_not_overwritten(
+    manifest: str, plan: Callable[..., Plan], tmp_path: Path
+) -> None:
+    (tmp_path / "manifest.json").write_text(manifest)
+    with pytest.raises(UsageError, match=r"holds manifest\.json, which is of no build"):
+        write(plan("onnxruntime", "fp32"), tmp_path, time.monotonic())
+    assert (tmp_path / "manifest.json").read_text() == manifest
+
+
+def test_what_was_put_beside_a_build_is_not_lost(
+    plan: Callable[..., Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "a"
+    write(plan("onnxruntime", "fp32"), place, time.monotonic())
+    (place / "frame.cache").write_bytes(b"of a GPU")
+    (place / "bg.png").write_bytes(b"of a camera")
+    with pytest.raises(UsageError, match=r"holds bg\.png"):
+        write(plan("onnxruntime", "fp32"), place, time.monotonic())
+    (place / "bg.png").unlink()
+    monkeypatch.chdir(place)
+    write(plan("onnxruntime", "fp16"), Path(), time.monotonic())
+    assert manifests.read(place).precision == "fp16"
+    assert not (place / "frame.cache").exists()
+
+
+def test_two_that_write_one_build_do_not_mix(
+    plan: Callable[..., Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process publishes the same build while this one is half-way."""
+    fp32, fp16 = plan("onnxruntime", "fp32"), plan("onnxruntime", "fp16")
+    mine, other = os.getpid(), os.getppid()
+    sealed = builds_module._sealed
+
+    def interrupted(folder: Path, manifest: manifests.Manifest) -> manifests.Manifest:
+        monkeypatch.setattr(builds_module, "_sealed", sealed)
+        monkeypatch.setattr(os, "getpid", lambda: other)
+        write(fp16, tmp_path / "a", time.monotonic())
+        monkeypatch.setattr(os, "getpid", lambda: mine)
+        return sealed(folder, manifest)
+
+    monkeypatch.setattr(builds_module, "_sealed", interrupted)
+    write(fp32, tmp_path / "a", time.monotonic())
+    assert manifests.read(tmp_path / "a").precision == "fp32"
+    assert leftovers(tmp_path) == ["a"]
+
+
+def test_drafts_of_killed_builds_are_removed(plan: Callable[..., Plan], tmp_path: Path) -> None:
+    with subprocess.Popen(["true"]) as gone:
+        pass
+    left = tmp_path / f".a.{gone.pid}.part"
+    left.mkdir()
+    (left / "frame.onnx").write_bytes(b"half")
+    working = tmp_path / f".a.{os.getppid()}.part"
+    working.mkdir()
+    write(plan("onnxruntime", "fp32"), tmp_path / "a", time.monotonic())
+    assert leftovers(tmp_path) == [working.name, "a"]
 
 
 @pytest.mark.parametrize(
