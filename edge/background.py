@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import cv2
 import numpy as np
 
-from edge.camera import Camera, CameraError, Frame, open_reader
+from edge.camera import Camera, CameraError, Frame, open_reader, shown
 from edge.samples.sample import Picture
 
 RECORDED_S, LIVE_S = 60.0, 10.0
@@ -88,13 +88,14 @@ def _of_recording(url: str, seconds: float) -> Iterator[Picture]:
     try:
         first = reader.read()
         if first is None:
-            raise CameraError(f"no picture in {url}")
+            raise CameraError(f"no picture in {shown(url)}")
         yield first[0]
-        count = _count(first[0])
         # Without a frame rate (a folder of pictures) every picture is a second.
-        between = max(1, round(seconds * (reader.fps or 1) / count))
-        for _ in range(count - 1):
-            if not all(reader.skip() for _ in range(between - 1)):
+        total = max(1, round(seconds * (reader.fps or 1)))
+        count = min(total, _count(first[0]))
+        places = (number * total // count for number in range(count))
+        for here, there in itertools.pairwise(places):
+            if not all(reader.skip() for _ in range(there - here - 1)):
                 return
             found = reader.read()
             if found is None:

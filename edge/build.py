@@ -135,9 +135,10 @@ def _free(out: Path) -> None:
     known: set[str] = set()
     if manifests.FILE in there:
         try:
-            known = {manifests.FILE, *manifests.parse((out / manifests.FILE).read_text(), out).files}
+            found = manifests.parse((out / manifests.FILE).read_text(), out)
+            known = {manifests.FILE, *found.files}
         except (BuildMismatch, UnicodeDecodeError):
-            known = set()
+            pass  # something else of that name
     if strange := sorted(there - known):
         raise UsageError(
             f"{out} holds {strange[0]}, which is of no build and would be removed; move it away, or"

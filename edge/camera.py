@@ -40,10 +40,16 @@ FROZEN_S = 10.0
 SYNTHETIC_FPS = 15.0
 
 SECRET = re.compile(
-    r"((?:user|login|pass|pw|token|secret|key|auth)[a-z]*=).*?(?=[&;/?#]|_[a-z]+=|$)", re.IGNORECASE
+    r"((?<=[?&;])[up]=|(?:user|usr|login|pass|pw|token|secret|key|auth)[a-z]*=)"
+    r".*?(?=[&;/?#]|_[a-z]+=|$)",
+    re.IGNORECASE,
 )
 """A name that means a secret and its value, as cameras write them: `?user=a&password=b`, or
 `/user=a_password=b_channel=1`."""
+PAIR = re.compile(r"(?<=/)[^/:?#]+:[^/?#]+")
+"""`user:password` as a part of a path."""
+KIND = re.compile(rf"(?:{'|'.join((*STREAMS, 'file'))})?[:/]*", re.IGNORECASE)
+"""The beginning of an address, also of one with a typing error."""
 
 
 class CameraError(EdgeError):
@@ -56,10 +62,16 @@ def shown(url: str) -> str:
     All up to the last @ may be a password: people forget to write %2F for a slash in one.
     """
     kind, mark, rest = url.partition("://")
+    before, at, place = rest.rpartition("@")
     if mark and kind.lower() in STREAMS:
-        _, at, place = rest.rpartition("@")
-        rest = SECRET.sub(r"\1***", f"***@{place}" if at else rest)
-        return f"{kind}://{rest}"
+        host, slash, path = place.partition("/")
+        path = PAIR.sub("***", slash + path)
+        return f"{kind}://" + SECRET.sub(r"\1***", f"***@{host}{path}" if at else host + path)
+    if not mark:
+        before, at, place = url.rpartition("@")
+        if ":" in before and not Path(url).exists():
+            begin = KIND.match(url)
+            return SECRET.sub(r"\1***", f"{begin[0] if begin else ''}***@{place}")
     return SECRET.sub(r"\1***", re.sub(r"//[^/?#]*@", "//***@", url))
 
 
@@ -207,7 +219,7 @@ def open_reader(url: str) -> Reader:
             f"{shown(url)} is not an address; write %40 for @ and %2F for / in a password"
         ) from error
     place = url.partition("://")[2]
-    if parts.scheme in STREAMS:
+    if parts.scheme in STREAMS and "://" in url:
         return _Capture(url, cv2.CAP_FFMPEG, True, shown(url))
     if parts.scheme == "v4l2":
         device: str | int = int(place) if place.isdigit() else place
@@ -226,7 +238,13 @@ def open_reader(url: str) -> Reader:
     if "://" in url and parts.scheme != "file":
         known = ", ".join(f"{kind}://" for kind in (*STREAMS, "v4l2", "csi", "synthetic", "file"))
         raise UsageError(f"{shown(url)}: unknown kind of source; known: a path, {known}")
-    return _recording(Path(place if parts.scheme == "file" else url))
+    path = Path(place if parts.scheme == "file" else url)
+    if "@" in url and not path.exists():
+        raise UsageError(
+            f"{shown(url)}: no such file; a camera's address is written as"
+            " rtsp://USER:PASSWORD@HOST/PATH"
+        )
+    return _recording(path)
 
 
 def _recording(path: Path) -> Reader:
@@ -359,17 +377,25 @@ class _Still:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._last = b""
+        self._last: Picture | None = None
         self._since = 0.0
         self._frozen = False
 
     def changed(self, picture: Picture) -> bool | None:
         """True: it is frozen from now on; False: no longer; None: as before."""
-        few, now = picture[::16, ::16].tobytes(), time.monotonic()
-        if few != self._last:
-            self._last, self._since = few, now
+        now = time.monotonic()
+        if not self._same(picture):
+            self._last, self._since = picture, now
         frozen = now - self._since >= self._seconds
         if frozen == self._frozen:
             return None
         self._frozen = frozen
         return frozen
+
+    def _same(self, picture: Picture) -> bool:
+        last = self._last
+        if last is None or last.shape != picture.shape:
+            return False
+        # A few pixels tell noisy pictures apart.
+        few = (slice(None, None, 16), slice(None, None, 16))
+        return np.array_equal(last[few], picture[few]) and np.array_equal(last, picture)

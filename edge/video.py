@@ -40,7 +40,9 @@ class Video:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path, self.size, self.frames = path, size, 0
         self._check_disk()
-        self._writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, fps, size[::-1])
+        # FFmpeg has no fraction for all digits of 1000 / 15.
+        rate = round(fps, 2)
+        self._writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, rate, size[::-1])
         if not self._writer.isOpened():
             raise EdgeError(f"cannot write a video to {path}")
 

@@ -190,11 +190,13 @@ def run(
         status = stack.enter_context(_status())
         stack.callback(lambda: _summary(channels))
         open_ = list(channels)
+        failed: list[str] = []
         while open_:
             wake.clear()
             idle = True
             for channel in list(open_):
-                item = channel.view.camera.take()
+                camera = channel.view.camera
+                item = camera.take()
                 if isinstance(item, Event):
                     _tell(channel, item, as_json)
                 elif isinstance(item, Frame):
@@ -205,20 +207,28 @@ def run(
                         if len(open_) == 1:
                             raise
                         note(f"{error}; the other sources go on")
-                        channel.view.camera.close()
+                        camera.close()
                         open_.remove(channel)
+                        failed.append(f"{channel.name} was given up")
                         continue
                     if as_json:
                         print(json.dumps(_line(channel, seen)), flush=True)
                     if out is not None or show:
                         _show(channel, _drawn(seen, redact), show)
                     status(channels, seen)
-                if channel.view.camera.ended or channel.frames == frames:
+                if camera.ended or channel.frames == frames:
+                    if not channel.frames:
+                        failed.append(f"no picture in {channel.name}")
+                    elif camera.live and channel.frames != frames:
+                        failed.append(f"{channel.name} ended early")
+                    camera.close()
                     open_.remove(channel)
             if idle and open_:
                 wake.wait(0.5)
-    if out is not None and not as_json:
+    if out is not None and not as_json and any(channel.video for channel in channels):
         print(out)
+    if failed:
+        raise EdgeError("; ".join(failed))
 
 
 def _show(channel: Channel, picture: Picture, window: bool) -> None:

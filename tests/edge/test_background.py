@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.background import LEAST, MOST, empty_scene, gathered
+from edge.background import MOST, empty_scene, gathered
 from edge.camera import Camera, CameraError, Frame
 from edge.samples.rendering.scene import Scene
 
@@ -55,4 +55,17 @@ def test_pictures_are_spread_over_the_seconds_asked_for(tmp_path: Path) -> None:
     levels = [picture.mean() for picture in gathered(path, seconds=20)]
     assert MOST // 2 < len(levels) <= MOST
     assert 150 < max(levels) < 210
-    assert len(list(gathered(path, seconds=0.5))) >= LEAST
+
+
+@pytest.mark.parametrize("fps", [5, 10, 30])
+@pytest.mark.parametrize("seconds", [0.5, 1, 4, 10, 19])
+def test_nothing_after_the_seconds_is_looked_at(fps: int, seconds: float, tmp_path: Path) -> None:
+    path = str(tmp_path / "a.avi")
+    writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"MJPG"), fps, (64, 48))
+    total = round(seconds * fps)
+    for number in range(2 * total):
+        writer.write(np.full((48, 64, 3), 0 if number < total else 250, np.uint8))
+    writer.release()
+    levels = [picture.mean() for picture in gathered(path, seconds=seconds)]
+    assert len(levels) == min(MOST, total)
+    assert max(levels) < 5

@@ -53,7 +53,8 @@ def test_a_folder_of_something_else_is_not_overwritten(
 
 
 @pytest.mark.parametrize(
-    "manifest", ['{"name": "a page", "manifest_version": 3}', "[]", "", '{"schema": "edge.build/1"}']
+    "manifest",
+    ['{"name": "a page", "manifest_version": 3}', "[]", "", '{"schema": "edge.build/1"}'],
 )
 def test_a_manifest_of_something_else_is_not_overwritten(
     manifest: str, plan: Callable[..., Plan], tmp_path: Path

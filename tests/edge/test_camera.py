@@ -30,7 +30,13 @@ PRINTED = {
     "RTSP://ann:pa/ss@cam/live": "RTSP://***@cam/live",
     "rtsp://ann:pa#s?s@cam/live": "rtsp://***@cam/live",
     "http://cam/video?user=ann&password=s3_cret&fps=5": "http://cam/video?user=***&password=***&fps=5",
-    "http://cam/video?usr=a&pw=hunter2": "http://cam/video?usr=a&pw=***",
+    "http://cam/video?usr=a&pw=hunter2": "http://cam/video?usr=***&pw=***",
+    "http://cam/snap.cgi?u=admin&p=s3cret": "http://cam/snap.cgi?u=***&p=***",
+    "http://cam:80/snap?up=2&size=3": "http://cam:80/snap?up=2&size=3",
+    "rtsp://cam:554/ann:s3cret/live": "rtsp://cam:554/***/live",
+    "ann:s3cret@192.168.1.5:554/live": "***@192.168.1.5:554/live",
+    "rtsp:/ann:s3cret@cam/live": "rtsp:/***@cam/live",
+    "rtsp//ann:s3cret@cam/live": "rtsp//***@cam/live",
     "rtsp://cam/user=ann_passwd=my_s3cret_channel=1": "rtsp://cam/user=***_passwd=***_channel=1",
     "rtsp://cam/live?AuthToken=abc_def": "rtsp://cam/live?AuthToken=***",
     "videos/a@b.mp4": "videos/a@b.mp4",
@@ -103,6 +109,8 @@ WRONG = {
     "no such scene": ("synthetic://moon", UsageError, "known: room, corridor, yard"),
     "no such seed": ("synthetic://room?seed=x", UsageError, "seed is 'x', expected a number"),
     "no address": ("rtsp://ann:p[x@cam/live", UsageError, r"//\*\*\*@cam/live is not an address"),
+    "no kind": ("ann:pw@cam/live", UsageError, r"^\*\*\*@cam/live: no such file; a camera's"),
+    "one slash": ("rtsp:/ann:pw@cam/live", UsageError, r"^rtsp:/\*\*\*@cam/live: no such file"),
     "nobody there": ("rtsp://ann:pw@127.0.0.1:9/x", CameraError, r"open rtsp://\*\*\*@127.*nobody"),
 }
 
@@ -216,7 +224,9 @@ def test_a_frozen_picture_is_an_event_and_so_is_its_end(wire: Wire) -> None:
         for _ in range(10):
             wire.feed(grey(7))
         until(source, "frozen")
-        wire.feed(grey(8))
+        other = grey(7)
+        other[5, 5] = 8  # as the seconds of a clock in the picture
+        wire.feed(other)
         until(source, "moving")
 
 

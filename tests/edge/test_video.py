@@ -32,6 +32,16 @@ def test_what_was_written_is_played(ending: str, tmp_path: Path) -> None:
     assert [p.mean() for p in played(path)] == pytest.approx(list(range(0, 200, 20)), abs=6)
 
 
+@pytest.mark.parametrize("ending", [".mp4", ".mkv", ".avi", ".webm"])
+@pytest.mark.parametrize("fps", [1000 / 15, 1000 / 14, 30000 / 1001, 118.37, 0.5])
+def test_every_rate_of_a_camera_can_be_written(fps: float, ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a{ending}"
+    made = Video(path, (48, 64), fps)
+    made.write(np.zeros((48, 64, 3), np.uint8))
+    made.close()
+    assert len(played(path)) == 1
+
+
 @pytest.mark.parametrize("ending", [".mkv", ".avi", ".webm"])
 def test_a_killed_process_leaves_a_video_that_plays_up_to_there(
     ending: str, tmp_path: Path

@@ -9,6 +9,7 @@ import pty
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -122,6 +123,52 @@ def test_several_sources_share_a_build(tmp_path: Path, build: Path, empty: Path)
     assert len(frames_of(tmp_path / "videos" / "2.mp4")) == 3
 
 
+def test_a_source_that_fails_beside_others_is_told_at_the_end(
+    tmp_path: Path, build: Path, empty: Path
+) -> None:
+    (tmp_path / "torn.png").write_bytes(b"half a picture")
+    words = ["--bg", empty, "--bg", empty, "--build", build, "--frames", 3, "--out", "videos"]
+    done = edge("run", "synthetic://yard", "torn.png", *words, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "videos\n")
+    assert "error: no picture in torn.png" in done.stderr
+    assert len(frames_of(tmp_path / "videos" / "1.mp4")) == 3
+    alone = edge("run", "torn.png", "--bg", empty, "--build", build, "--out", "a.mp4", cwd=tmp_path)
+    assert (alone.returncode, alone.stdout) == (1, "")
+
+
+def test_a_live_source_that_has_given_its_frames_is_closed(
+    tmp_path: Path, build: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it goes on to give while others are still read is not counted as dropped."""
+    from edge import camera
+    from edge.cli import run
+
+    opened: list[Live] = []
+    first_was_closed: list[bool] = []
+
+    class Live:
+        live, fps, closed = True, 50.0, False
+
+        def __init__(self, url: str) -> None:
+            self.quick = url.endswith("quick")
+            opened.append(self)
+
+        def read(self) -> tuple[np.ndarray, None]:
+            time.sleep(0.01 if self.quick else 0.2)
+            if not self.quick:
+                first_was_closed.append(opened[0].closed)
+            return np.zeros((48, 64, 3), np.uint8), None
+
+        def close(self) -> None:
+            self.closed = True
+
+    monkeypatch.setattr(camera, "open_reader", Live)
+    bg = tmp_path / "bg.png"
+    cv2.imwrite(str(bg), np.zeros((48, 64, 3), np.uint8))
+    run.run(["rtsp://quick", "rtsp://slow"], build, [bg, bg], frames=8, threads=1)
+    assert first_was_closed[-1]
+
+
 def test_a_background_is_made_from_the_source(tmp_path: Path) -> None:
     (tmp_path / "frames").mkdir()
     for number in range(12):
@@ -165,6 +212,7 @@ WRONG = {
     "too few backgrounds": (["a", "b", "--bg", "x.png"], 2, "1 --bg for 2 sources"),
     "no such redaction": (["a", "--redact", "hide"], 2, "--redact hide: expected blur or fill"),
     "its own source": (["{}/a.mkv", "--out", "{}/a.mkv"], 2, "is one of the sources; give another"),
+    "no picture": (["{}/torn.png"], 1, "error: no picture in {}/torn.png"),
     "no video": (["/nowhere.mp4", "--out", "a.gif"], 2, "ends in .mp4, .mkv, .avi, .webm"),
     "a background of another size": (["synthetic://yard"], 1, "its background is 64x48; make one"),
 }
@@ -173,7 +221,8 @@ WRONG = {
 @pytest.mark.parametrize("what", WRONG)
 def test_wrong_words_are_refused(what: str, tmp_path: Path, build: Path) -> None:
     words, code, told = WRONG[what]
-    words = [word.format(tmp_path) for word in words]
+    words, told = [word.format(tmp_path) for word in words], told.format(tmp_path)
+    (tmp_path / "torn.png").write_bytes(b"half a picture")
     if "--bg" not in words:
         cv2.imwrite(str(tmp_path / "bg.png"), np.zeros((48, 64, 3), np.uint8))
         words = [*words, "--bg", "bg.png"]
