@@ -56,6 +56,7 @@ def model_of(
     from google.protobuf.message import DecodeError
 
     from edge.bundled import bundled
+    from edge.graph.contract import in_contract
     from edge.graph.resize import at_size, sides
 
     path = Path(source) if source else bundled(network)
@@ -65,13 +66,17 @@ def model_of(
     if path.suffix == ".pt":
         from train.export import export
 
-        return export(path, *(size or (224, 224))), path.parent.name
+        return export(path, *(size or (224, 224))), path.resolve().parent.name
     try:
         model = onnx.load(path)
         onnx.checker.check_model(model)
     except (DecodeError, onnx.checker.ValidationError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else "cannot be parsed"
         raise EdgeError(f"{path} is not an ONNX network: {reason}") from error
+    try:
+        model = in_contract(model)
+    except EdgeError as error:
+        raise EdgeError(f"{path} breaks the contract of a network: {error}") from error
     return at_size(model, *(size or sides(model))), path.stem
 
 

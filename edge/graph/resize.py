@@ -26,8 +26,12 @@ def sides(model: onnx.ModelProto) -> tuple[int, int]:
                 and min(shape[1:3]) > 0
             ):
                 return shape[1], shape[2]
-            found = f"{onnx.TensorProto.DataType.Name(kind.elem_type).lower()} {shape}"
-            raise EdgeError(f"input {FRAME_INPUT} is {found}, expected uint8 [1, H, W, 3]")
+            name = onnx.TensorProto.DataType.Name(kind.elem_type).lower()
+            found = ", ".join(str(side or "?") for side in shape)
+            raise EdgeError(
+                f"input {FRAME_INPUT} is {name} [{found}], expected uint8 [1, H, W, 3] of fixed"
+                " height and width"
+            )
     names = ", ".join(value.name for value in model.graph.input)
     raise EdgeError(f"the network has no input `{FRAME_INPUT}`; found {names}")
 

@@ -9,6 +9,7 @@ matter here: ModelProto.graph, GraphProto.input and GraphProto.initializer (onnx
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,8 @@ GRAPH = 7  # in ModelProto
 INITIALIZER, INPUT = 5, 11  # in GraphProto
 DIMS, DATA_TYPE, NAME, RAW_DATA = 1, 2, 8, 9  # in TensorProto
 VALUE_NAME = 1  # in ValueInfoProto
-FLOAT = 1  # TensorProto.DataType
+TYPES = {"float32": 1, "uint8": 2, "int8": 3, "int32": 6, "int64": 7, "float16": 10}
+"""TensorProto.DataType by numpy's names."""
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
@@ -67,19 +69,19 @@ def _fields(data: memoryview) -> Iterator[tuple[int, memoryview, memoryview]]:
         yield key >> 3, data[begin:at], data[start:at]
 
 
-def _tensor(name: str, value: npt.NDArray[np.float32]) -> bytes:
+def _tensor(name: str, value: npt.NDArray[Any]) -> bytes:
     dims = b"".join(_varint(DIMS << 3 | VARINT) + _varint(side) for side in value.shape)
     return (
         dims
         + _varint(DATA_TYPE << 3 | VARINT)
-        + _varint(FLOAT)
+        + _varint(TYPES[value.dtype.name])
         + _field(NAME, name.encode())
-        + _field(RAW_DATA, np.ascontiguousarray(value, "<f4").tobytes())
+        + _field(RAW_DATA, np.ascontiguousarray(value, value.dtype.newbyteorder("<")).tobytes())
     )
 
 
-def with_constants(model: bytes, values: Mapping[str, npt.NDArray[np.float32]]) -> bytes:
-    """The model with the inputs named in `values` replaced by float32 initializers.
+def with_constants(model: bytes, values: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    """The model with the inputs named in `values` replaced by initializers of TYPES.
 
     ValueError if the model has no input of such a name.
     """

@@ -40,6 +40,22 @@ def test_inputs_become_initializers_and_nothing_else_changes(
     assert all(np.abs(x - y).max() < 1e-5 for x, y in zip(a, b, strict=True))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int32", "int64", "float16", "float32"])
+def test_constants_keep_their_type(dtype: str) -> None:
+    """A scene tensor may be a picture still: layout is often changed before the type is."""
+    kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    value = onnx.helper.make_tensor_value_info("x", kind, [2, 3])
+    result = onnx.helper.make_tensor_value_info("y", kind, [2, 3])
+    node = onnx.helper.make_node("Identity", ["x"], ["y"])
+    model = onnx.helper.make_model(onnx.helper.make_graph([node], "g", [value], [result]))
+    given = np.arange(6).reshape(2, 3).astype(dtype)
+    found = onnx.ModelProto.FromString(with_constants(model.SerializeToString(), {"x": given}))
+    onnx.checker.check_model(found, full_check=True)
+    kept = numpy_helper.to_array(found.graph.initializer[0])
+    assert kept.dtype == given.dtype
+    assert np.array_equal(kept, given)
+
+
 def test_an_unknown_input_is_refused(network: onnx.ModelProto) -> None:
     with pytest.raises(ValueError, match="no input named elsewhere"):
         with_constants(network.SerializeToString(), {"elsewhere": np.zeros(1, np.float32)})
