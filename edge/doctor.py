@@ -117,7 +117,9 @@ def _nvidia() -> list[tuple[str, str]]:
 
 def _governors() -> str:
     files = (ROOT / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")
-    return ", ".join(sorted({file.read_text().strip() for file in files}))
+    # A core that is off line answers with an error.
+    found = {_read(str(file.relative_to(ROOT))).strip() for file in files}
+    return ", ".join(sorted(found - {""}))
 
 
 def gpu(driver: Callable[[], Any]) -> Finding:

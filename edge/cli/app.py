@@ -49,6 +49,9 @@ app.command("background")(run.background)
 app.command("run")(run.run)
 
 
+OURS = ("edge", "train", "calibrate", "benchmarks")
+
+
 def main() -> None:
     # A polite kill unwinds like Ctrl-C, so that nothing half-written stays behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -61,6 +64,12 @@ def main() -> None:
         if module not in EXTRAS:
             raise
         sys.exit(_fail(str(missing(module)), EdgeError.exit_code))
+    except ImportError as error:
+        module = (error.name or "").partition(".")[0]
+        if module in OURS:
+            raise
+        # As of OpenCV without libGL, or CUDA without its driver.
+        sys.exit(_fail(f"`{module}` is installed, but cannot be loaded: {error}", 1))
     except OSError as error:
         sys.exit(_fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), 1))
     except KeyboardInterrupt:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from edge import __version__
 from edge.bundled import DEFAULT
-from edge.cli.options import Count, Imgsz, Json, Method, Samples_, model_of
-from edge.errors import UsageError
+from edge.cli.options import Count, Imgsz, Json, Method, Samples_, model_of, tell_skipped
+from edge.errors import EdgeError, UsageError
 from edge.progress import note, tracked
 
 if TYPE_CHECKING:
@@ -29,8 +30,11 @@ def judge_of(plan: Plan, samples: str, count: int) -> Judge:
     from edge.samples.sample import in_sequences, spread
 
     source = open_samples(samples)
-    chosen = in_sequences(source, spread(source, count))
-    return Judge(plan.split, list(chosen), plan.imgsz, usable_cores())
+    chosen = list(in_sequences(source, spread(source, count)))
+    tell_skipped(source.skipped)
+    if not chosen:
+        raise EdgeError(f"no sample of {samples} could be read")
+    return Judge(plan.split, chosen, plan.imgsz, usable_cores())
 
 
 def sensitivity(
@@ -60,6 +64,7 @@ def sensitivity(
     from edge.build import planned
     from edge.cli.calibrate import ranges_of
     from edge.files import replacing
+    from edge.samples.open import open_samples
     from edge.targets import choose
 
     row = choose(target)
@@ -68,8 +73,11 @@ def sensitivity(
     ranges = ranges_of(source, plan.split, "rendered", calib_samples, calib_method)
     frame, scheme = float_frame(plan), SCHEMES[row.scheme]
     every = layers(frame, scheme)
+    judged = open_samples(samples)
+    count = min(count, len(judged))
     claim = {"model": plan.model["sha256"], "target": row.name, "samples": samples, "count": count}
     claim |= {"method": calib_method, "calibrated_on": calib_samples}
+    claim |= {"pictures": judged.fingerprint(), "version": __version__}
     known = _known(out, claim)
     todo = len(every) - len(known)
     if todo:
@@ -98,10 +106,16 @@ def _known(out: Path, claim: Row) -> dict[str, dict[str, float]]:
         return {}
     try:
         found = json.loads(out.read_text())
-        same = found["claim"] == claim
-        return dict(found["lost"]) if same else {}
+        before, lost = dict(found["claim"]), dict(found["lost"])
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(f"--out {out} holds something else; give another file") from error
+    if other := [key for key, value in claim.items() if before.get(key) != value]:
+        raise UsageError(
+            f"--out {out} holds results of another question ({', '.join(other)} differ); remove it,"
+            " or give another file"
+        )
+    note(f"{len(lost)} layers are taken from {out}")
+    return lost
 
 
 def _saved(plan: Plan, ranges: Ranges, every: list[str]) -> dict[str, float]:

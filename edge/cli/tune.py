@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge import __version__
 from edge.cli.options import Json, Samples_, command_line, parse_imgsz
 from edge.cli.train import Data, LeaveOut
 from edge.errors import ACCURACY_GATE, SPEED_GATE, UsageError
@@ -98,7 +99,7 @@ def tune(
     ]
     if not recipes:
         raise UsageError(f"--precision {precision}: none of {', '.join(chosen)} can build it")
-    open_samples(samples)
+    source = open_samples(samples)
     pruning = _pruning(prune, pictures, data or [], leave_out)
     candidates = [
         Candidate(network, size, kind, row, sha256, form)
@@ -107,12 +108,15 @@ def tune(
     ]
     where = machine()
     claim = {
-        "samples": samples,
+        "samples": [samples, source.fingerprint()],
         "count": count,
+        "version": __version__,
         "machine": [where["processor"], where["cores"], where["libraries"]],
     }
     promise = Promise(target_fps, max_drop)
     ledger = Ledger(out / "ledger.jsonl", claim)
+    if ledger.points:
+        note(f"{len(ledger.points)} measurements are taken from {ledger.path}")
     with tempfile.TemporaryDirectory(prefix="edge-tune-") as folder, bar() as progress:
         task = progress.add_task("tune", total=None)
         points = search(

@@ -31,11 +31,13 @@ def load(module: str) -> ModuleType:
     """TensorRT-RTX's wheels come with or without their outer package; both hold the bindings."""
     try:
         return importlib.import_module(module)
-    except ImportError:
+    except ImportError as error:
         try:
             return importlib.import_module(f"{module}_bindings")
-        except ModuleNotFoundError as error:
-            raise missing(module) from error
+        except ModuleNotFoundError:
+            if isinstance(error, ModuleNotFoundError):
+                raise missing(module) from error
+            raise EdgeError(f"`{module}` is installed, but cannot be loaded: {error}") from error
 
 
 def logger(trt: ModuleType) -> Any:

@@ -95,6 +95,31 @@ def test_half_of_the_candidates_go_on_and_a_killed_search_too(
     assert len(points) == 8
 
 
+def test_accuracy_is_promised_against_the_best_though_it_is_slow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slow one would be left behind in the first rung."""
+    known = {"a": (0.95, 20.0), "b": (0.90, 300.0), "c": (0.89, 400.0), "d": (0.88, 500.0)}
+
+    def fake(
+        todo: Sequence[Candidate], plan: Any, samples: Path, rung: int, *_: Any
+    ) -> Iterator[Point]:
+        for candidate in todo:
+            iou, fps = known[candidate.network]
+            yield Point(candidate, rung, fps, 1e3 / fps, iou, None)
+
+    monkeypatch.setattr(tune, "_measured", fake)
+    promise = Promise(200, 0.01)
+    points = search(
+        [Candidate(name, "224", "int8", "openvino", "0") for name in known], lambda c: None,  # type: ignore[arg-type, return-value]
+        "rendered:16", 16, promise, Ledger(tmp_path / "ledger.jsonl", {}), tmp_path,
+        lambda what, done, all_: None,
+    )  # fmt: skip
+    last = [p for p in points if p.rung == points[0].rung]
+    assert {p.candidate.network for p in last} >= {"a", points[0].candidate.network}
+    assert "IoU below the best" in reason(points[0], last, promise)
+
+
 @pytest.fixture
 def edge(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs `edge tune` in an empty folder."""

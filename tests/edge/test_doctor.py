@@ -57,6 +57,17 @@ def test_nothing_to_read_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert seen({}, tmp_path / "none", monkeypatch)["processor"].ok
 
 
+def test_a_core_that_is_off_line_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for core, file in (("cpu0", True), ("cpu1", False)):
+        place = tmp_path / "sys/devices/system/cpu" / core / "cpufreq" / "scaling_governor"
+        place.parent.mkdir(parents=True)
+        place.write_text("powersave\n") if file else place.mkdir()  # reading it is an error
+    monkeypatch.setattr(doctor, "ROOT", tmp_path)
+    assert doctor._governors() == "powersave"
+
+
 def test_the_gpu_and_its_absence() -> None:
     there = doctor.gpu(lambda: SimpleNamespace(capability=87, integrated=True))
     assert (there.ok, there.found) == (True, "compute capability 8.7, shares the host's memory")

@@ -111,6 +111,28 @@ def test_a_file_that_is_no_network(tmp_path: Path) -> None:
         refused(edge("build", "net.onnx", cwd=tmp_path), 1, "net.onnx is not an ONNX network")
 
 
+def test_a_library_that_cannot_be_loaded_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from edge.cli import app
+
+    def broken() -> None:
+        raise ImportError("libGL.so.1: cannot open shared object file", name="cv2")
+
+    def ours() -> None:
+        raise ImportError("cannot import name 'x' from 'edge'", name="edge")
+
+    monkeypatch.setattr(app, "app", broken)
+    with pytest.raises(SystemExit, match="1"):
+        app.main()
+    why = "libGL.so.1: cannot open shared object file"
+    said = capsys.readouterr().err
+    assert said == f"error: `cv2` is installed, but cannot be loaded: {why}\n"
+    monkeypatch.setattr(app, "app", ours)
+    with pytest.raises(ImportError):
+        app.main()
+
+
 def test_a_build_with_a_flipped_byte(builds, tmp_path: Path) -> None:
     shutil.copytree(builds("openvino", "int8"), tmp_path / "copy")
     data = bytearray((tmp_path / "copy" / "frame.bin").read_bytes())

@@ -32,6 +32,9 @@ def test_every_layer_has_a_cost_and_a_saving_and_a_run_goes_on(tmp_path: Path) -
     assert again[0]["layer"] == first
     assert again[0]["lost_iou"] == 0.77
     assert len(again) == 13
+    other = edge(*words[:-3], "--samples", "rendered:4:8", cwd=tmp_path)
+    assert other.returncode == 2
+    assert "another question (samples, pictures differ)" in other.stderr
     file.write_text("[1]")
     assert "holds something else" in edge(*words, cwd=tmp_path).stderr
 

@@ -294,3 +294,18 @@ def test_the_real_gpu_gives_what_the_cpu_gives(
             true = bench.expected(samples[0].bg, sample.fg_bg)
             for a, b in zip(edge.infer(h, sample.fg_bg), true, strict=True):
                 assert np.abs(np.asarray(a) - b).max() < 0.02
+
+
+def test_tensorrt_that_is_there_but_cannot_be_loaded_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container without NVIDIA's runtime."""
+    from edge.runtime.tensorrt import load
+
+    why = "libnvinfer.so.10: cannot open shared object file"
+    (tmp_path / "tensorrt_here.py").write_text(f"raise ImportError({why!r})")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(EdgeError, match=f"is installed, but cannot be loaded: {why}"):
+        load("tensorrt_here")
+    with pytest.raises(EdgeError, match="`tensorrt_nowhere` is not installed"):
+        load("tensorrt_nowhere")
