@@ -47,14 +47,15 @@ class Contract(nn.Module):
 
 
 def _commit() -> str:
-    """The commit of the training code, or `unknown` outside a checkout."""
-    found = subprocess.run(
-        ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return found.stdout.strip() or "unknown"
+    """The commit of the training code, or `unknown` outside its checkout."""
+    root = Path(__file__).resolve().parents[1]
+    words = ["git", "-C", str(root), "rev-parse", "--show-toplevel", "--short", "HEAD"]
+    try:
+        found = subprocess.run(words, capture_output=True, text=True, check=False).stdout.split()
+    except OSError:  # no git
+        return "unknown"
+    # Installed, it may lie in somebody else's checkout.
+    return found[-1] if len(found) == 2 and Path(found[0]) == root else "unknown"
 
 
 def to_onnx(network: nn.Module, name: str, height: int, width: int) -> onnx.ModelProto:

@@ -27,6 +27,7 @@ from train import losses
 from train.batchnorm import shared
 from train.checkpoint import load, network_of, save, scene_kept
 from train.distill import imitation, lesson, teacher_of
+from train.interrupt import unbroken
 from train.mix import Batch, Mix, Source
 from train.networks import check_size, create, normalised
 from train.networks.scene import Scene
@@ -48,7 +49,8 @@ class Recipe:
     inputs, outputs: see train.networks.variant; mask_loss, depth_loss: names of train.losses.
     start: checkpoint whose weights the run begins with; distill: checkpoints of networks that are
     imitated as well; scene: checkpoint of a network of ours whose depth of the scene is taken and
-    kept; qat: target whose int8 arithmetic the network learns with; each empty for none.
+    kept; qat: target whose int8 arithmetic the network learns with; depth_teacher: ONNX file that
+    labels depth; each empty for none. validate: what chooses the best weights; precision: Fabric's.
     average: how fast the averaged weights follow (their half-life is about 0.7 / (1 - average)
     steps).
     """
@@ -70,6 +72,9 @@ class Recipe:
     distill: tuple[str, ...] = ()
     scene: str = ""
     qat: str = ""
+    depth_teacher: str = ""
+    validate: tuple[str, ...] = ()
+    precision: str = "32-true"
     average: float = 0.998
     clip: float = 1.0
     decay: float = 1e-2
@@ -211,6 +216,7 @@ class Run:
         self.average.module.load_state_dict(state["average"])
         self.average.n_averaged.fill_(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self.fabric.strategy.precision.load_state_dict(state["precision"])
         self.step, self.best_score = state["step"], state["best_score"]
         self.scores = state["scores"]
 
@@ -239,6 +245,7 @@ class Run:
             "average": average.state_dict(),
             "averaged": int(self.average.n_averaged),
             "optimizer": self.optimizer.state_dict(),
+            "precision": self.fabric.strategy.precision.state_dict(),
             "best_score": self.best_score,
         }
         save(weights | state, self.last)
@@ -256,7 +263,17 @@ class Run:
             parts |= imitation((logits, depth), taught)
         self.optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(torch.stack(list(parts.values())).sum())
-        self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.recipe.clip)
+        norm = self.fabric.clip_gradients(
+            self.model, self.optimizer, max_norm=self.recipe.clip, error_if_nonfinite=False
+        )
+        # In float16 gradients overflow now and then by design: the scaler leaves that step out.
+        scaled = getattr(self.fabric.strategy.precision, "scaler", None) is not None
+        if norm is not None and not (scaled or torch.isfinite(norm)):
+            terms = ", ".join(f"{name} {float(part.detach()):.3g}" for name, part in parts.items())
+            raise EdgeError(
+                f"step {self.step + 1}: the gradients are not finite ({terms}); begin again with a"
+                f" lower --rate than {self.recipe.rate:g}"
+            )
         self.optimizer.step()
         self.average.update_parameters(self.network)
         self.step += 1
@@ -298,9 +315,9 @@ def train(
 ) -> Path:
     """Train and return the path of `best.pt`.
 
-    every: steps between checkpoints. A run that ends early, by Ctrl-C too, leaves `last.pt`; with
-    `resume` it goes on from there, with the same weights at the end as a run that was never
-    stopped.
+    every: steps between checkpoints. A run that ends early leaves `last.pt`, after Ctrl-C and
+    SIGTERM of its last step; with `resume` it goes on from there, with the same weights at the end
+    as a run that was never stopped.
     """
     run = Run(recipe, out, fabric, sources)
     if resume and run.last.is_file():
@@ -317,7 +334,8 @@ def train(
     try:
         for batch in run.loader(sources, workers):
             batch = spoiled({name: value.to(fabric.device) for name, value in batch.items()})
-            terms, logits, depth = run.learn(batch)
+            with unbroken():
+                terms, logits, depth = run.learn(batch)
             parts = {name: run.over_all(term) for name, term in terms.items()}
             due = run.step % every == 0 or run.step == recipe.steps
             if due and first:
@@ -328,7 +346,7 @@ def train(
             if writer and due:
                 _show(writer, run.step, batch, logits, depth)
             report(Progress(run.step, recipe.steps, sum(parts.values()), run.scores))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         if first and run.step > saved:
             run.checkpoint(validation)
         raise

@@ -6,6 +6,7 @@ that would have come next, and several processes share the series by taking ever
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -57,12 +58,14 @@ class Crops:
 
     Kept samples without a depth get that of their empty scene from the teacher; what is new in
     them stays unknown. One that cannot be read is named on stderr and another is drawn.
+    names: of all sequences, those that are left out too.
     """
 
     def __init__(
         self, samples: Samples, indices: Sequence[int], size: int, teacher: Teacher | None
     ) -> None:
         self.size = size
+        self.names = {samples.sequence(i) for i in range(len(samples))}
         self._samples, self._indices = samples, indices
         self._kept: list[Sample] = []
         if len(indices) <= KEPT:
@@ -114,15 +117,22 @@ def _labelled(
         yield sample
 
 
+def place_of(spec: str) -> str:
+    """The PLACE of a `--data` argument."""
+    return spec.partition("=")[0]
+
+
 def open_source(
     spec: str, size: int, teacher: Teacher | None, leave_out: Sequence[str]
 ) -> tuple[Source, float]:
     """One `--data` argument, `[composites:]PLACE[=WEIGHT]`, as a source and its weight."""
-    place, _, weight = spec.partition("=")
+    place, (_, _, weight) = place_of(spec), spec.partition("=")
     try:
         share = float(weight or 1)
-    except ValueError as error:
-        raise SampleError(f"--data {spec}: {weight!r} is not a weight") from error
+    except ValueError:
+        share = math.nan
+    if not 0 <= share < math.inf:
+        raise SampleError(f"--data {spec}: {weight!r} is not a weight; expected 0 or more")
     if place.startswith("composites:"):
         return Composites(Path(place.removeprefix("composites:")), size, teacher), share
     samples = open_samples(place)

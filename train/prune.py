@@ -18,6 +18,7 @@ import torch_pruning as tp
 from torch import Tensor, nn
 
 from edge.errors import EdgeError
+from edge.manifest import sha256
 from edge.progress import note
 from train.checkpoint import load, network_of, save, scene_kept
 from train.cost import macs
@@ -147,7 +148,8 @@ class Goal:
     def claim(self, checkpoint: Path, steps: int) -> list[str]:
         """What a step belongs to: one of another goal or network is not gone on with."""
         asked = f"{self.most} {self.unit}" if self.share is None else f"{self.share} of {self.unit}"
-        return [str(checkpoint), asked, f"blocks of {self.block}", f"{steps} steps"]
+        network = f"{checkpoint}, sha256 {sha256(checkpoint)[:12]}"
+        return [network, asked, f"blocks of {self.block}", f"{steps} steps"]
 
     def limit(self, before: float) -> float:
         return self.most if self.most is not None else before * (self.share or 1.0)

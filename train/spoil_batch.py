@@ -69,7 +69,7 @@ def spoiled(batch: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def exposed(pictures: Tensor, by: dict[str, Tensor]) -> Tensor:
-    """The pictures, uint8 [N, H, W, 3] BGR with sides that are multiples of 16, as they are taken.
+    """The pictures, uint8 [N, H, W, 3] BGR, as they are taken.
 
     by: the fields of Exposure, one row a picture. The same seeds give the same pictures on the same
     device.
@@ -126,6 +126,9 @@ def _blurred(x: Tensor, sigma: Tensor) -> Tensor:
 def _jpeg(x: Tensor, quality: Tensor) -> Tensor:
     """Through a baseline JPEG encoder and decoder with colours at half the resolution; qualities
     scale the tables as libjpeg's do."""
+    height, width = x.shape[2:]
+    # An encoder, too, fills the last blocks of 16 with the border.
+    x = F.pad(x, (0, -width % 16, 0, -height % 16), mode="replicate")
     scale = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality)
     to_ycc = TO_YCC.to(x.device)
     ycc = torch.einsum("oc,nchw->nohw", to_ycc, x)
@@ -133,7 +136,7 @@ def _jpeg(x: Tensor, quality: Tensor) -> Tensor:
     colours = _quantized(F.avg_pool2d(ycc[:, 1:], 2), CHROMA.to(x.device), scale)
     colours = F.interpolate(colours, scale_factor=2.0, mode="bilinear", align_corners=False)
     back = torch.einsum("oc,nchw->nohw", torch.linalg.inv(to_ycc), torch.cat([luma, colours], 1))
-    return back.round().clamp(0, 255)
+    return back.round().clamp(0, 255)[:, :, :height, :width]
 
 
 def _quantized(planes: Tensor, table: Tensor, scale: Tensor) -> Tensor:

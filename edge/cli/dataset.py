@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -16,6 +18,7 @@ from edge.progress import note, tracked
 
 if TYPE_CHECKING:
     from edge.samples.compose import Estimate
+    from edge.samples.sample import Sample
 
 app = typer.Typer(help="Make, measure and look at data sets.", no_args_is_help=True)
 
@@ -48,8 +51,16 @@ def compose(
     teacher = Teacher(depth_teacher, threads=2) if depth_teacher else None
     pictures = read_backgrounds(backgrounds, longest=2 * size)
     cutouts = read_cutouts(foregrounds, longest=2 * size)
+    things = hashlib.sha256("\n".join(cutout.name for cutout in cutouts).encode()).hexdigest()
     claim = json.dumps(
-        {"size": size, "places": places, "seed": seed, "depth": bool(teacher), "near": "bright"}
+        {
+            "size": size,
+            "places": places,
+            "seed": seed,
+            "depth": bool(teacher),
+            "near": "bright",
+            "cutouts": f"{len(cutouts)}, names of sha256 {things[:12]}",
+        }
     )
     _check_claim(out / RECIPE, claim)
     open_ = [name for name in pictures if not done(out, name, teacher is not None)]
@@ -120,10 +131,20 @@ def stats(
 
     source = open_samples(samples)
     indices = spread(source, most)
-    found = measure(tracked(readable(source, indices), len(indices), "reading samples"))
+    read = 0
+
+    def counted() -> Iterator[Sample]:
+        nonlocal read
+        for sample in readable(source, indices):
+            read += 1
+            yield sample
+
+    found = measure(tracked(counted(), len(indices), "reading samples"))
     tell_skipped(source.skipped)
+    if not read:
+        raise EdgeError(f"no sample of {samples} could be read")
     if as_json:
-        print(json.dumps({"samples": len(indices) - len(source.skipped), "sets": found}))
+        print(json.dumps({"samples": read, "sets": found}))
         return
     for name, values in found.items():
         mean, std = (" ".join(f"{v:.4f}" for v in values[key]) for key in ("mean", "std"))

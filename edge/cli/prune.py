@@ -22,6 +22,8 @@ from edge.cli.train import (
     Seed,
     Validate,
     Workers,
+    fabric_of,
+    names_of,
     read_data,
     reporting,
 )
@@ -81,8 +83,6 @@ def prune(
     """
     row = _target(target, target_macs, target_fps)
 
-    from lightning_fabric import Fabric
-
     from train.checkpoint import load
     from train.loop import Recipe
     from train.loop import train as run
@@ -91,14 +91,14 @@ def prune(
     from train.prune import prune as make
 
     goal = _goal(row, target_macs, target_fps, threads, samples, build_imgsz)
-    fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)  # type: ignore[arg-type]
+    fabric = fabric_of(accelerator, precision)
     state = load(checkpoint)
     recipe = Recipe(
         network=str(state["network"]),
         **state.get("variant", {}),
         depth_loss=usual_depth(imgsz),
         data=tuple(data or ["rendered"]),
-        leave_out=tuple(part for part in leave_out.split(",") if part),
+        leave_out=names_of(leave_out),
         epochs=1,
         pictures=pictures,
         batch=batch,
@@ -106,8 +106,11 @@ def prune(
         rate=rate,
         seed=seed,
         distill=(str(checkpoint),),
+        depth_teacher=str(depth_teacher or ""),
+        validate=tuple(validate or ["rendered:48:9000"]),
+        precision=precision,
     )
-    sources, judged = read_data(recipe, validate, depth_teacher)
+    sources, judged = read_data(recipe)
 
     def weighed() -> Iterable[Pictures]:
         # Pictures that training does not see: the series of another seed.

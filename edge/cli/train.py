@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from edge.cli.options import tell_skipped
 from edge.errors import UsageError
 from edge.progress import bar, note, tracked
 
 if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
     from edge.samples.sample import Sample
     from train.loop import Progress, Recipe
     from train.mix import Source
@@ -33,18 +36,19 @@ LeaveOut = Annotated[str, typer.Option(help="Sequences never trained on, separat
 Validate = Annotated[
     Optional[list[str]],
     typer.Option(
-        help="What chooses the best weights, repeated: rendered[:COUNT[:SEED]] or a folder;"
-        " give sequences that are left out.  [default: rendered:48:9000]"
+        help="What chooses the best weights, repeated: rendered[:COUNT[:SEED]] or a folder; of"
+        " one that is in --data too, what is left out.  [default: rendered:48:9000]"
     ),
 ]
 DepthTeacher = Annotated[
     Optional[Path], typer.Option(help="ONNX network that labels depth where none is known.")
 ]
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 Precision = Annotated[str, typer.Option(help="Arithmetic: 32-true, bf16-mixed or 16-mixed (GPU).")]
 Accelerator = Annotated[str, typer.Option(help="cpu, cuda or auto.")]
 Workers = Annotated[int, typer.Option(min=0, help="Processes that make pictures.")]
 Every = Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")]
-Seed = Annotated[int, typer.Option(help="On the CPU the same seed gives the same run.")]
+Seed = Annotated[int, typer.Option(min=0, help="On the CPU the same seed gives the same run.")]
 
 
 def train(
@@ -113,8 +117,6 @@ def train(
         if scene is not None:
             raise UsageError("--qat leaves the scene's depth as it is anyway; leave --scene out")
 
-    from lightning_fabric import Fabric
-
     from train.loop import Recipe
     from train.loop import train as run
 
@@ -122,19 +124,12 @@ def train(
     losses = _losses(mask_loss, depth_loss, imgsz)
     if batch % (devices * nodes):
         raise UsageError(f"--batch {batch} is not a multiple of {devices * nodes} devices")
-    strategy = "ddp" if devices * nodes > 1 else "auto"
-    fabric = Fabric(
-        accelerator=accelerator,
-        devices=devices,
-        num_nodes=nodes,
-        strategy=strategy,
-        precision=precision,  # type: ignore[arg-type]
-    )
+    fabric = fabric_of(accelerator, precision, devices, nodes)
     fabric.launch()
     recipe = Recipe(
         network=name,
         data=tuple(data or ["rendered"]),
-        leave_out=tuple(part for part in leave_out.split(",") if part),
+        leave_out=names_of(leave_out),
         epochs=epochs,
         pictures=pictures,
         batch=batch,
@@ -149,8 +144,11 @@ def train(
         distill=tuple(str(one) for one in distill or []),
         scene=str(scene or ""),
         qat=qat or "",
+        depth_teacher=str(depth_teacher or ""),
+        validate=tuple(validate or ["rendered:48:9000"]),
+        precision=precision,
     )
-    sources, judged = read_data(recipe, validate, depth_teacher)
+    sources, judged = read_data(recipe)
     with reporting("training", recipe, every, fabric.global_rank == 0) as report:
         try:
             best = run(
@@ -220,22 +218,60 @@ def _losses(mask: str, depth: Optional[str], imgsz: int) -> tuple[str, str]:
     return mask, chosen
 
 
-def read_data(
-    recipe: Recipe, validate: Optional[list[str]], depth_teacher: Optional[Path]
-) -> tuple[list[tuple[Source, float]], list[tuple[str, Sample]]]:
+def names_of(text: str) -> tuple[str, ...]:
+    """`hall, yard` as names."""
+    return tuple(name for part in text.split(",") if (name := part.strip()))
+
+
+def fabric_of(accelerator: str, precision: str, devices: int = 1, nodes: int = 1) -> Fabric:
+    """What carries a training: its devices, arithmetic and processes."""
+    from lightning_fabric import Fabric
+
+    if precision not in PRECISIONS:
+        raise UsageError(f"--precision {precision}: expected {', '.join(PRECISIONS)}")
+    try:
+        return Fabric(
+            accelerator=accelerator,
+            devices=devices,
+            num_nodes=nodes,
+            strategy="ddp" if devices * nodes > 1 else "auto",
+            precision=precision,  # type: ignore[arg-type]
+        )
+    except (ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise UsageError(f"--accelerator {accelerator}, --devices {devices}: {reason}") from error
+
+
+def read_data(recipe: Recipe) -> tuple[list[tuple[Source, float]], list[tuple[str, Sample]]]:
     """The weighted sources of a recipe, and what chooses the best weights."""
     from edge.samples.open import open_samples
     from edge.samples.sample import in_sequences, spread
     from edge.samples.teacher import Teacher
-    from train.mix import open_source
+    from train.mix import Crops, open_source, place_of
 
-    teacher = Teacher(depth_teacher, os.cpu_count() or 1) if depth_teacher else None
+    labels = recipe.depth_teacher
+    teacher = Teacher(Path(labels), os.cpu_count() or 1) if labels else None
     sources = [open_source(spec, recipe.imgsz, teacher, recipe.leave_out) for spec in recipe.data]
+    if not sum(share for _, share in sources):
+        raise UsageError("every --data has a weight of 0; there is nothing to train on")
+    known = {name for source, _ in sources if isinstance(source, Crops) for name in source.names}
+    if strange := [name for name in recipe.leave_out if name not in known]:
+        raise UsageError(
+            f"--leave-out {strange[0]}: no such sequence in --data;"
+            f" there are {', '.join(sorted(known)) or 'none'}"
+        )
     judged: list[tuple[str, Sample]] = []
-    for place in validate or ["rendered:48:9000"]:
+    for place in recipe.validate:
         samples = open_samples(place)
-        chosen = spread(samples, 48)
+        every: Sequence[int] = range(len(samples))
+        if place in map(place_of, recipe.data):
+            left_out = [i for i in every if samples.sequence(i) in recipe.leave_out]
+            if not left_out:
+                note(f"--validate {place} is trained on as well: its scores tell nothing new")
+            every = left_out or every
+        chosen = [every[i] for i in spread(every, 48)]
         judged += tracked(in_sequences(samples, chosen), len(chosen), f"reading {samples.name}")
+        tell_skipped(samples.skipped)
     return sources, judged
 
 

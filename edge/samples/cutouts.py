@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,13 +43,20 @@ def _files(folder: Path) -> list[Path]:
 
 
 def read_backgrounds(folder: Path, longest: int) -> dict[str, Picture]:
-    """Every picture below a folder by its file's stem, shrunk; files that are none are left out."""
-    pictures = {path.stem: cv2.imread(str(path), cv2.IMREAD_COLOR) for path in _files(folder)}
-    return {
-        name: shrunk(np.asarray(picture, np.uint8), longest)
-        for name, picture in pictures.items()
-        if picture is not None
-    }
+    """Every picture below a folder, shrunk, by its file's stem, or by its whole path where several
+    have that; files that are none are left out."""
+    files = _files(folder)
+    stems = Counter(path.stem for path in files)
+    pictures = {}
+    for path in files:
+        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if picture is not None:
+            whole = "-".join(path.relative_to(folder).parts).replace(".", "-")
+            name = path.stem if stems[path.stem] == 1 else whole
+            pictures[name] = shrunk(np.asarray(picture, np.uint8), longest)
+    if not pictures:
+        raise SampleError(f"no picture in {folder} can be read")
+    return pictures
 
 
 def read_cutouts(folder: Path, longest: int) -> list[Cutout]:
@@ -57,6 +65,8 @@ def read_cutouts(folder: Path, longest: int) -> list[Cutout]:
     for path in _files(folder):
         image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         if image is not None and image.ndim == 3 and image.shape[2] == 4:
+            if image.dtype == np.uint16:
+                image = (image / 257).round()
             small = shrunk(np.asarray(image, np.uint8), longest)
             cutouts.append(Cutout(path.stem, small[..., :3].copy(), small[..., 3].copy()))
     if not cutouts:

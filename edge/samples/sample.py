@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -30,7 +30,7 @@ class Sample:
     fg_bg:  uint8 [H, W, 3] BGR, the frame.
     mask:   uint8 [H, W], FOREGROUND, BACKGROUND or IGNORED.
     depth:  float32 [H, W], inverse depth up to scale and shift, near is large, NaN where
-            unknown; None where the source knows no depth.
+            unknown; None where the source knows no depth, as of a map that is 0 all over.
     depth_is_true: the depth is measured or rendered, not another network's opinion.
     """
 
@@ -49,6 +49,8 @@ class Sample:
                     f"sample {self.name}: {part} is {value.shape[1]}x{value.shape[0]},"
                     f" fg_bg is {size[1]}x{size[0]}"
                 )
+        if self.depth is not None and not (self.depth > 0).any():
+            object.__setattr__(self, "depth", None)
 
 
 class SampleError(EdgeError):
@@ -98,7 +100,7 @@ def resized(sample: Sample, height: int, width: int) -> Sample:
     )
 
 
-def spread(samples: Samples, count: int) -> list[int]:
+def spread(samples: Sized, count: int) -> list[int]:
     """At most `count` indices, evenly spaced over the whole set."""
     total = len(samples)
     if total <= count:

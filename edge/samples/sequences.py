@@ -94,7 +94,8 @@ class Sequences:
     def fingerprint(self) -> str:
         digest = hashlib.sha256()
         for folder in sorted({frame.parent.parent for frame, _ in self._frames}):
-            digest.update((folder / "bg.png").read_bytes())
+            bg = folder / "bg.png"
+            digest.update(bg.read_bytes() if bg.is_file() else b"none")
         for pair in self._frames:
             for path in pair:
                 digest.update(f"{path.parent.name}/{path.name}".encode())

@@ -25,9 +25,13 @@ class Teacher:
             raise SampleError(f"no depth teacher at {path}; --depth-teacher takes an ONNX file")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        self._session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime's own have no other base
+            reason = str(error).strip().splitlines()[-1]
+            raise SampleError(f"--depth-teacher {path} cannot be loaded: {reason}") from error
         source = self._session.get_inputs()[0]
         self._input: str = source.name
         if len(source.shape) != 4 or not all(isinstance(side, int) for side in source.shape):

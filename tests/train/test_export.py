@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -122,3 +123,21 @@ def test_a_variant_has_only_its_own_inputs_and_outputs(
         edge.set_background(h, samples[0].bg)
         mask, depth = edge.infer(h, samples[0].fg_bg)
     assert (mask is not None, depth is not None) == ("mask" in outputs, "depth" in outputs)
+
+
+def test_the_commit_is_that_of_our_own_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from train import export as module
+
+    other = tmp_path / "site-packages" / "train" / "export.py"
+    other.parent.mkdir(parents=True)
+    for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "theirs"]):
+        who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        subprocess.run(["git", "-C", str(tmp_path), *who, *words], check=True)
+    monkeypatch.setattr(module, "__file__", str(other))
+    assert module._commit() == "unknown"
+    monkeypatch.setattr(module, "__file__", str(tmp_path / "train" / "export.py"))
+    assert len(module._commit()) >= 7
+    monkeypatch.setenv("PATH", "")
+    assert module._commit() == "unknown"

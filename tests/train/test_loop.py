@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from edge.errors import EdgeError
 from train.checkpoint import load, network_of, save
+from train.loop import Recipe, Run
 from train.networks import create
 
 OPTIONS = [
@@ -66,6 +69,92 @@ def test_a_killed_run_goes_on_to_the_same_weights(whole: Path, tmp_path: Path) -
     assert resumed.returncode == 0, errors
     assert load(out / "last.pt")["step"] == 8
     assert same(weights(whole), weights(out))
+
+
+INTERRUPTED = """
+import os, signal, sys
+import train.loop as loop
+
+kind, number = sys.argv.pop(1), {"SIGINT": signal.SIGINT, "SIGTERM": signal.SIGTERM}
+signal.signal(signal.SIGINT, signal.default_int_handler)
+def clipped(self, *words, **options):
+    # After the forward pass, which moved BatchNorm's statistics, and before the weights move.
+    if run_of[0].step == 4:
+        os.kill(os.getpid(), number[kind])
+    return clip(self, *words, **options)
+run_of = []
+init = loop.Run.__init__
+def made(self, *words, **options):
+    init(self, *words, **options)
+    run_of.append(self)
+loop.Run.__init__ = made
+clip = loop.Fabric.clip_gradients
+loop.Fabric.clip_gradients = clipped
+from edge.cli.app import main
+main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sent", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_run_that_was_stopped_in_a_step_goes_on_to_the_same_weights(
+    sent: str, code: int, whole: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "stopped"
+    words = ["train", *OPTIONS, "--out", str(out)]
+    stopped = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, sent, *words],
+        capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False,
+    )  # fmt: skip
+    assert stopped.returncode == code, stopped.stderr
+    assert load(out / "last.pt")["step"] == 5
+    resumed = edge_train(out, "--resume")
+    _, errors = resumed.communicate()
+    assert resumed.returncode == 0, errors
+    assert same(weights(whole), weights(out))
+
+
+def short_run(out: Path, fabric: Fabric, rate: float, steps: int) -> Run:
+    """A run of a few steps on one batch of noise, outside any command."""
+    recipe = Recipe("nano", ("rendered",), (), 1, 2 * steps, 2, 64, rate, 0, depth_loss="ssi")
+    return Run(recipe, out, fabric, [])
+
+
+def noise(seed: int) -> dict[str, torch.Tensor]:
+    draw = torch.Generator().manual_seed(seed)
+    picture = lambda: torch.randint(0, 256, (2, 64, 64, 3), generator=draw, dtype=torch.uint8)  # noqa: E731
+    plane = lambda: torch.rand(2, 1, 64, 64, generator=draw)  # noqa: E731
+    ones = torch.ones(2, 1, 64, 64)
+    mask = (plane() > 0.5).float()
+    return {"bg": picture(), "fg_bg": picture(), "mask": mask, "counts": ones, "depth": plane(),
+            "known": ones}  # fmt: skip
+
+
+def test_a_run_that_diverges_says_so(tmp_path: Path) -> None:
+    run = short_run(tmp_path, Fabric(accelerator="cpu", precision="32-true"), 1e-3, 4)
+    with torch.no_grad():
+        next(run.plain.parameters()).fill_(float("inf"))
+    with pytest.raises(EdgeError, match=r"step 1: the gradients are not finite .*a lower --rate"):
+        run.learn(noise(0))
+
+
+def test_float16_leaves_out_a_step_that_overflows_and_resumes_its_scale(tmp_path: Path) -> None:
+    """As on a GPU: PyTorch's own scaler, which begins far too high here."""
+
+    def fabric() -> Fabric:
+        scaler = torch.amp.GradScaler("cpu", init_scale=2.0**40)
+        return Fabric(accelerator="cpu", plugins=MixedPrecision("16-mixed", "cpu", scaler))
+
+    run = short_run(tmp_path, fabric(), 1e-3, 8)
+    before = {name: value.clone() for name, value in run.plain.named_parameters()}
+    run.learn(noise(0))
+    assert all(torch.equal(before[name], value) for name, value in run.plain.named_parameters())
+    scale = run.fabric.strategy.precision.scaler.get_scale()  # type: ignore[union-attr]
+    assert scale < 2.0**40
+    run.checkpoint([])
+    again = short_run(tmp_path, fabric(), 1e-3, 8)
+    again.resume()
+    assert again.fabric.strategy.precision.scaler.get_scale() == scale  # type: ignore[union-attr]
 
 
 @pytest.mark.slow

@@ -90,7 +90,10 @@ def test_left_out_sequences_are_never_read(shared: Path) -> None:
         open_source(place, 64, None, ["sbi_Board"])
 
 
-@pytest.mark.parametrize("spec", ["rendered:4=x", "/nowhere", "composites:/nowhere"])
+BAD = ["rendered:4=x", "rendered=-1", "rendered=nan", "rendered=inf", "/nowhere"]
+
+
+@pytest.mark.parametrize("spec", [*BAD, "composites:/nowhere"])
 def test_bad_sources_are_refused(spec: str) -> None:
     with pytest.raises(SampleError):
         open_source(spec, 64, None, [])

@@ -191,6 +191,24 @@ def test_a_killed_run_goes_on_with_the_step_it_was_in(
     assert arithmetic([network_of(best)[0]])[0] <= 0.65 * arithmetic([network])[0]
 
 
+def test_a_checkpoint_that_was_trained_again_is_another(
+    network: nn.Module, batch: Batch, tmp_path: Path
+) -> None:
+    path = checkpoint(network, tmp_path / "best.pt")
+
+    def train(start: Path, folder: Path) -> Path:
+        (folder / "best.pt").write_bytes(start.read_bytes())
+        return folder / "best.pt"
+
+    goal = Goal(arithmetic, "MACs", 16, share=0.8)
+    prune(path, tmp_path / "out", goal, 1, lambda: [batch], train)
+    with torch.no_grad():
+        next(network.parameters()).add_(1)
+    checkpoint(network, path)
+    with pytest.raises(EdgeError, match=r"best\.pt, sha256 .*best\.pt, sha256 .*or another --out"):
+        prune(path, tmp_path / "out", goal, 1, lambda: [batch], train)
+
+
 def test_a_folder_of_another_goal_is_not_gone_on_with(
     network: nn.Module, batch: Batch, tmp_path: Path
 ) -> None:

@@ -88,3 +88,11 @@ def test_raw_batches_are_taken_on_the_device() -> None:
     apart = (done["fg_bg"].float() - usual["fg_bg"].float()).abs().mean()
     assert apart < (raw["fg_bg"].float() - usual["fg_bg"].float()).abs().mean()
     assert spoiled(usual) is usual
+
+
+@pytest.mark.parametrize("size", [(100, 168), (57, 64)])
+def test_sides_need_not_be_multiples_of_the_encoders_blocks(size: tuple[int, int]) -> None:
+    pictures = [Rendered(2, size, seed=2)[i].fg_bg for i in range(2)]
+    found, expected = both(pictures, [Exposure(quality=50)] * 2)
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).mean() < 1.5

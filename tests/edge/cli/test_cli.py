@@ -194,6 +194,8 @@ def test_a_data_set_is_composed_resumed_and_measured(tmp_path: Path) -> None:
     refused(edge(*words[:-1], 32, cwd=tmp_path), 1, "give the same options or another --out")
     found = edge("dataset", "stats", "out", "--json", cwd=tmp_path)
     assert json.loads(found.stdout)["samples"] == 12
+    cv2.imwrite(str(tmp_path / "fg" / "ball.png"), np.full((9, 9, 4), 255, np.uint8))
+    refused(edge(*words, cwd=tmp_path), 1, "give the same options or another --out")
     shown = edge("dataset", "show", "out", "--out", "sheet.png", cwd=tmp_path)
     assert shown.stdout.strip() == "sheet.png"
     assert cv2.imread(str(tmp_path / "sheet.png")).std() > 5

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from edge.samples.open import open_samples
-from edge.samples.sample import BACKGROUND, FOREGROUND, IGNORED, SampleError, readable, spread
+from edge.samples.sample import (
+    BACKGROUND,
+    FOREGROUND,
+    IGNORED,
+    Sample,
+    SampleError,
+    readable,
+    spread,
+)
 from edge.samples.sequences import Sequences, from_codes
 
 
@@ -100,3 +108,20 @@ def test_real_sequences(shared: Path) -> None:
     sequences = Sequences(shared / "data" / "sequences")
     assert len(sequences) == 790
     assert sequences[0].mask.shape == sequences[0].fg_bg.shape[:2]
+
+
+def test_a_sequence_without_its_background_does_not_stop_the_others(tmp_path: Path) -> None:
+    make_sequence(tmp_path / "a")
+    bare = make_sequence(tmp_path / "b")
+    before = Sequences(tmp_path).fingerprint()
+    (bare / "bg.png").unlink()
+    samples = Sequences(tmp_path)
+    assert samples.fingerprint() != before
+    assert len(list(readable(samples, range(len(samples))))) == 3
+    assert sum(name.startswith("b/") for name in samples.skipped) == 3
+
+
+@pytest.mark.parametrize("level", [0.0, np.nan])
+def test_a_depth_map_that_says_nothing_is_none(level: float) -> None:
+    picture, mask = np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint8)
+    assert Sample("a", picture, picture, mask, np.full((4, 4), level, np.float32)).depth is None

@@ -1,0 +1,48 @@
+"""Signals wait for the end of a step."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import pytest
+
+from train.interrupt import unbroken
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> object:
+    """As a terminal's Ctrl-C finds them, whatever started the tests."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_step_is_ended_before_it_is_interrupted() -> None:
+    done = []
+    with pytest.raises(KeyboardInterrupt), unbroken():
+        os.kill(os.getpid(), signal.SIGINT)
+        done.append("the rest of the step")
+    assert done
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_an_error_inside_does_not_swallow_the_signal() -> None:
+    with pytest.raises(KeyboardInterrupt), unbroken():
+        os.kill(os.getpid(), signal.SIGINT)
+        raise ValueError("of the step")
+
+
+def test_other_threads_have_no_signals() -> None:
+    seen = []
+
+    def work() -> None:
+        with unbroken():
+            seen.append(True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen
