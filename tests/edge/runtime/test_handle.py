@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -217,13 +218,25 @@ def test_threads_are_checked(builds) -> None:
         edge.open(builds("openvino", "fp32"), threads=0)
 
 
-def test_usable_cores_obeys_the_cgroup(tmp_path: Path) -> None:
-    from edge.runtime.cores import usable_cores
+@pytest.mark.parametrize("own", ["/", "/system.slice/edge.service"])
+def test_usable_cores_obeys_the_cgroup(
+    own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edge.runtime import cores
 
-    quota = tmp_path / "cpu.max"
-    quota.write_text("100000 100000\n")
-    assert usable_cores(quota) == 1
-    quota.write_text("50000 100000\n")
-    assert usable_cores(quota) == 1
-    quota.write_text("max 100000\n")
-    assert usable_cores(quota) == usable_cores(tmp_path / "none") >= 1
+    monkeypatch.setattr(cores, "ROOT", tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)))
+    assert cores.usable_cores() == 8
+    (tmp_path / "proc" / "self").mkdir(parents=True)
+    (tmp_path / "proc" / "self" / "cgroup").write_text(f"3:cpuset:/x\n0::{own}\n")
+    top = tmp_path / "sys" / "fs" / "cgroup"
+    place = top / own.lstrip("/")
+    place.mkdir(parents=True)
+    for text, expected in (
+        ("max 100000", 8), ("300000 100000", 3), ("150000 100000", 1), ("50000 100000", 1)
+    ):  # fmt: skip
+        (place / "cpu.max").write_text(text)
+        assert cores.usable_cores() == expected
+    (place / "cpu.max").write_text("600000 100000")
+    (top / "cpu.max").write_text("200000 100000")
+    assert cores.usable_cores() == 2
