@@ -115,17 +115,16 @@ def _with_references(builds: Sequence[Path], folder: Path) -> list[tuple[Path, P
 
 def _names(pairs: Sequence[tuple[Path, Path]], given: Sequence[Path]) -> dict[Path, str]:
     """What each build is called: its own name or, where several have that, its path too."""
-    names = {path: manifests.read(path).name for path, _ in pairs}
+    own = {path: manifests.read(path).name for path, _ in pairs}
     owners = {reference: path for path, reference in reversed(pairs) if path != reference}
-    usual = Counter(names.values())
-    return {
-        path: name
-        if usual[name] == 1
-        else str(path)
-        if path in given
-        else f"{name} of {owners[path]}"
-        for path, name in names.items()
-    }
+    builds = Counter(own.values())
+
+    def name_of(path: Path) -> str:
+        if builds[own[path]] == 1:
+            return own[path]
+        return str(path) if path in given else f"{own[path]} of {owners[path]}"
+
+    return {path: name_of(path) for path in own}
 
 
 def bench(builds: Sequence[Path], settings: Settings, watch: Watch) -> Outcome:

@@ -48,8 +48,8 @@ SECRET = re.compile(
 `/user=a_password=b_channel=1`."""
 PAIR = re.compile(r"(?<=/)[^/:?#]+:[^/?#]+")
 """`user:password` as a part of a path."""
-KIND = re.compile(rf"(?:{'|'.join((*STREAMS, 'file'))})?[:/]*", re.IGNORECASE)
-"""The beginning of an address, also of one with a typing error."""
+MISTYPED = re.compile(rf"^((?:{'|'.join((*STREAMS, 'file'))})?[:/]*).*@", re.IGNORECASE)
+"""An address whose `://` is not one, up to the end of its password."""
 
 
 class CameraError(EdgeError):
@@ -62,17 +62,15 @@ def shown(url: str) -> str:
     All up to the last @ may be a password: people forget to write %2F for a slash in one.
     """
     kind, mark, rest = url.partition("://")
-    before, at, place = rest.rpartition("@")
     if mark and kind.lower() in STREAMS:
+        _, at, place = rest.rpartition("@")
         host, slash, path = place.partition("/")
-        path = PAIR.sub("***", slash + path)
-        return f"{kind}://" + SECRET.sub(r"\1***", f"***@{host}{path}" if at else host + path)
-    if not mark:
-        before, at, place = url.rpartition("@")
-        if ":" in before and not Path(url).exists():
-            begin = KIND.match(url)
-            return SECRET.sub(r"\1***", f"{begin[0] if begin else ''}***@{place}")
-    return SECRET.sub(r"\1***", re.sub(r"//[^/?#]*@", "//***@", url))
+        printed = f"{kind}://{'***@' if at else ''}{host}" + PAIR.sub("***", slash + path)
+    elif not mark and ":" in url.rpartition("@")[0] and not Path(url).exists():
+        printed = MISTYPED.sub(r"\1***@", url)
+    else:
+        printed = re.sub(r"//[^/?#]*@", "//***@", url)
+    return SECRET.sub(r"\1***", printed)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import typer
 
 from edge.cli.options import Samples_, fitting, parse_imgsz
 from edge.cli.train import (
+    CHOSEN_BY,
     Accelerator,
     Batch,
     Data,
@@ -107,7 +108,7 @@ def prune(
         seed=seed,
         distill=(str(checkpoint),),
         depth_teacher=str(depth_teacher or ""),
-        validate=tuple(validate or ["rendered:48:9000"]),
+        validate=tuple(validate or CHOSEN_BY),
         precision=precision,
     )
     sources, judged = read_data(recipe)

@@ -40,6 +40,7 @@ Validate = Annotated[
         " one that is in --data too, what is left out.  [default: rendered:48:9000]"
     ),
 ]
+CHOSEN_BY = ("rendered:48:9000",)
 DepthTeacher = Annotated[
     Optional[Path], typer.Option(help="ONNX network that labels depth where none is known.")
 ]
@@ -145,7 +146,7 @@ def train(
         scene=str(scene or ""),
         qat=qat or "",
         depth_teacher=str(depth_teacher or ""),
-        validate=tuple(validate or ["rendered:48:9000"]),
+        validate=tuple(validate or CHOSEN_BY),
         precision=precision,
     )
     sources, judged = read_data(recipe)
