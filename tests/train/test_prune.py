@@ -191,22 +191,24 @@ def test_a_killed_run_goes_on_with_the_step_it_was_in(
     assert arithmetic([network_of(best)[0]])[0] <= 0.65 * arithmetic([network])[0]
 
 
+def untrained(start: Path, folder: Path) -> Path:
+    """In the place of training: the weights as they are."""
+    (folder / "best.pt").write_bytes(start.read_bytes())
+    return folder / "best.pt"
+
+
 def test_a_checkpoint_that_was_trained_again_is_another(
     network: nn.Module, batch: Batch, tmp_path: Path
 ) -> None:
     path = checkpoint(network, tmp_path / "best.pt")
 
-    def train(start: Path, folder: Path) -> Path:
-        (folder / "best.pt").write_bytes(start.read_bytes())
-        return folder / "best.pt"
-
     goal = Goal(arithmetic, "MACs", 16, share=0.8)
-    prune(path, tmp_path / "out", goal, 1, lambda: [batch], train)
+    prune(path, tmp_path / "out", goal, 1, lambda: [batch], untrained)
     with torch.no_grad():
         next(network.parameters()).add_(1)
     checkpoint(network, path)
     with pytest.raises(EdgeError, match=r"best\.pt, sha256 .*best\.pt, sha256 .*or another --out"):
-        prune(path, tmp_path / "out", goal, 1, lambda: [batch], train)
+        prune(path, tmp_path / "out", goal, 1, lambda: [batch], untrained)
 
 
 def test_a_folder_of_another_goal_is_not_gone_on_with(
@@ -214,15 +216,11 @@ def test_a_folder_of_another_goal_is_not_gone_on_with(
 ) -> None:
     path = checkpoint(network, tmp_path / "best.pt")
 
-    def train(start: Path, folder: Path) -> Path:
-        (folder / "best.pt").write_bytes(start.read_bytes())
-        return folder / "best.pt"
-
     goal = Goal(arithmetic, "MACs", 16, share=0.8)
-    prune(path, tmp_path / "out", goal, 1, lambda: [batch], train)
+    prune(path, tmp_path / "out", goal, 1, lambda: [batch], untrained)
     other = Goal(arithmetic, "MACs", 16, share=0.6)
     with pytest.raises(EdgeError, match=r"0\.8 of MACs.*0\.6 of MACs.*or another --out"):
-        prune(path, tmp_path / "out", other, 1, lambda: [batch], train)
+        prune(path, tmp_path / "out", other, 1, lambda: [batch], untrained)
 
 
 @pytest.mark.slow
