@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from edge.cli.options import Json, tell_skipped
+from edge.cli.options import Json, read_samples, tell_skipped
 from edge.errors import EdgeError, UsageError
 from edge.files import replacing
 from edge.progress import note, tracked
@@ -161,16 +161,11 @@ def show(
     import cv2
 
     from edge.samples.open import open_samples
-    from edge.samples.sample import readable, spread
     from edge.samples.sheet import sheet
 
     if not cv2.haveImageWriter(str(out)):
         raise UsageError(f"--out {out}: expected a name that ends in .jpg or .png")
-    source = open_samples(samples)
-    chosen = list(readable(source, spread(source, count)))
-    tell_skipped(source.skipped)
-    if not chosen:
-        raise EdgeError(f"no sample of {samples} could be read")
+    chosen = [sample for _, sample in read_samples(open_samples(samples), count)]
     with replacing(out) as draft:
         draft.write_bytes(cv2.imencode(out.suffix, sheet(chosen))[1].tobytes())
     print(out)

@@ -80,18 +80,24 @@ def model_of(
     return at_size(model, *(size or sides(model))), path.stem
 
 
-def fitting(samples: Samples, count: int, size: tuple[int, int]) -> list[Sample]:
-    """At most `count` samples, evenly spread, at (height, width); unreadable ones are left out."""
+def read_samples(samples: Samples, count: int) -> list[tuple[str, Sample]]:
+    """At most `count` (sequence, sample), evenly spread; those that cannot be read are named."""
     from edge.progress import tracked
-    from edge.samples.sample import readable, resized, spread
+    from edge.samples.sample import in_sequences, spread
 
     indices = spread(samples, count)
-    chosen = tracked(readable(samples, indices), len(indices), "reading samples")
-    fitted = [resized(sample, *size) for sample in chosen]
+    found = list(tracked(in_sequences(samples, indices), len(indices), "reading samples"))
     tell_skipped(samples.skipped)
-    if not fitted:
+    if not found:
         raise EdgeError(f"no sample of {samples.name} could be read")
-    return fitted
+    return found
+
+
+def fitting(samples: Samples, count: int, size: tuple[int, int]) -> list[Sample]:
+    """At most `count` samples, evenly spread, at (height, width)."""
+    from edge.samples.sample import resized
+
+    return [resized(sample, *size) for _, sample in read_samples(samples, count)]
 
 
 def tell_skipped(skipped: dict[str, str], most: int = 5) -> None:

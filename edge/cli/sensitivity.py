@@ -10,8 +10,8 @@ import typer
 
 from edge import __version__
 from edge.bundled import DEFAULT
-from edge.cli.options import Count, Imgsz, Json, Method, Samples_, model_of, tell_skipped
-from edge.errors import EdgeError, UsageError
+from edge.cli.options import Count, Imgsz, Json, Method, Samples_, model_of, read_samples
+from edge.errors import UsageError
 from edge.progress import note, tracked
 
 if TYPE_CHECKING:
@@ -27,14 +27,8 @@ def judge_of(plan: Plan, samples: str, count: int) -> Judge:
     from calibrate.judge import Judge
     from edge.runtime.cores import usable_cores
     from edge.samples.open import open_samples
-    from edge.samples.sample import in_sequences, spread
 
-    source = open_samples(samples)
-    chosen = list(in_sequences(source, spread(source, count)))
-    tell_skipped(source.skipped)
-    if not chosen:
-        raise EdgeError(f"no sample of {samples} could be read")
-    return Judge(plan.split, chosen, plan.imgsz, usable_cores())
+    return Judge(plan.split, read_samples(open_samples(samples), count), plan.imgsz, usable_cores())
 
 
 def sensitivity(
