@@ -24,8 +24,7 @@ from benchmarks.turns import Measured, process, take_turns
 from benchmarks.worker import load_samples
 from edge.build import Plan, write
 from edge.errors import EdgeError
-from edge.samples.open import open_samples
-from edge.samples.sample import in_sequences, spread
+from edge.samples.sample import Samples, in_sequences, spread
 
 RUNGS = 3
 GROWTH = 4
@@ -132,7 +131,7 @@ def reason(point: Point, points: Sequence[Point], promise: Promise) -> str:
 def search(
     candidates: Sequence[Candidate],
     plan: Callable[[Candidate], Plan],
-    samples: str,
+    samples: Samples,
     count: int,
     promise: Promise,
     ledger: Ledger,
@@ -163,11 +162,10 @@ def search(
     return rank(final, promise) + [point for point in done if point.rung < RUNGS - 1]
 
 
-def _kept(samples: str, count: int, folder: Path) -> Path:
-    source = open_samples(samples)
-    pairs = list(in_sequences(source, spread(source, count)))
+def _kept(samples: Samples, count: int, folder: Path) -> Path:
+    pairs = list(in_sequences(samples, spread(samples, count)))
     if not pairs:
-        raise EdgeError(f"no sample of {samples} could be read")
+        raise EdgeError(f"no sample of {samples.name} could be read")
     file = folder / f"samples-{count}.pickle"
     file.write_bytes(pickle.dumps(pairs))
     return file

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge import __version__
-from edge.cli.options import Json, Samples_, command_line, parse_imgsz
+from edge.cli.options import Json, Samples_, command_line, parse_imgsz, tell_skipped
 from edge.cli.train import Data, LeaveOut
 from edge.errors import ACCURACY_GATE, SPEED_GATE, UsageError
 from edge.progress import bar, note
@@ -122,7 +122,7 @@ def tune(
         points = search(
             candidates,
             _plan,
-            samples,
+            source,
             count,
             promise,
             ledger,
@@ -131,6 +131,7 @@ def tune(
                 task, description=f"tune {what}", completed=done, total=all_
             ),
         )
+    tell_skipped(source.skipped)
     best = points[0]
     last = [point for point in points if point.rung == best.rung]
     why = {point.candidate: reason(point, last, promise) for point in points}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -14,6 +15,8 @@ import pytest
 from benchmarks import tune
 from benchmarks.page import pareto
 from benchmarks.tune import Candidate, Ledger, Point, Promise, rank, reason, search
+from edge.cli.app import app
+from edge.samples.rendered import Rendered
 
 
 def point(name: str, fps: float, iou: float, rung: int = 2) -> Point:
@@ -81,7 +84,7 @@ def test_half_of_the_candidates_go_on_and_a_killed_search_too(
         ledger = Ledger(tmp_path / "ledger.jsonl", {})
         try:
             points = search(
-                candidates, lambda c: None, "rendered:16", 16, Promise(30, 0.01),  # type: ignore[arg-type, return-value]
+                candidates, lambda c: None, Rendered(16), 16, Promise(30, 0.01),  # type: ignore[arg-type, return-value]
                 ledger, tmp_path, lambda what, done, all_: None,
             )  # fmt: skip
             break
@@ -112,12 +115,33 @@ def test_accuracy_is_promised_against_the_best_though_it_is_slow(
     promise = Promise(200, 0.01)
     points = search(
         [Candidate(name, "224", "int8", "openvino", "0") for name in known], lambda c: None,  # type: ignore[arg-type, return-value]
-        "rendered:16", 16, promise, Ledger(tmp_path / "ledger.jsonl", {}), tmp_path,
+        Rendered(16), 16, promise, Ledger(tmp_path / "ledger.jsonl", {}), tmp_path,
         lambda what, done, all_: None,
     )  # fmt: skip
     last = [p for p in points if p.rung == points[0].rung]
     assert {p.candidate.network for p in last} >= {"a", points[0].candidate.network}
     assert "IoU below the best" in reason(points[0], last, promise)
+
+
+def test_samples_that_cannot_be_read_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fake(
+        todo: Sequence[Candidate], plan: Any, samples: Path, rung: int, *_: Any
+    ) -> Iterator[Point]:
+        for candidate in todo:
+            yield Point(candidate, rung, 100.0, 10.0, 0.9, None)
+
+    monkeypatch.setattr(tune, "_measured", fake)
+    for part in ("input", "groundtruth"):
+        (tmp_path / "hall" / part).mkdir(parents=True)
+        for number in range(3):
+            cv2.imwrite(str(tmp_path / f"hall/{part}/{number}.png"), np.zeros((64, 64), np.uint8))
+    cv2.imwrite(str(tmp_path / "hall/bg.png"), np.zeros((64, 64, 3), np.uint8))
+    (tmp_path / "hall/input/1.png").write_bytes(b"cut short")
+    words = ["tune", "--samples", str(tmp_path / "hall"), "--out", str(tmp_path / "found")]
+    app(words, standalone_mode=False)
+    assert "skipped hall/1: " in capsys.readouterr().err
 
 
 @pytest.fixture
