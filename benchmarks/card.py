@@ -21,7 +21,8 @@ STAGES = {
     "scene/all": "the depth of a scene from its picture, on all photographs and rendered scenes",
     "base": "rendered scenes and permissively licensed pictures alone",
     "plain": "from there, with all sources",
-    "final": "from there, imitating the `plain` of all three networks, as they are and mirrored",
+    "taught": "from there, imitating the `plain` of all three networks, as they are and mirrored",
+    "final": "from there, imitating the `taught` of all three in the same way",
 }
 """Steps of the zoo's journal that a network is made of, and what was learned in each."""
 
@@ -32,7 +33,7 @@ of which {frame:,} work at every frame: {mmac:.0f} MMAC at 224x224 (other multip
 `--imgsz`). Inputs and outputs as in the [runtime](../../docs/runtime.md).
 
 ## Trained on
-Pictures of {side}x{side} made on the fly, the depth of the scene first and then three stages, on
+Pictures of {side}x{side} made on the fly, the depth of the scene first and then four stages, on
 {cores} cores ({processor}) shared with other work, no GPU; times as they passed. {remark}
 
 {stages}
@@ -52,10 +53,10 @@ a network of its own, the same in all three files; it saw no sequence.
 {scores}
 
 ## Licence
-The code that made it is Apache-2.0. The pictures of `scene/all`, `plain` and `final` are not all
-free: SBI's sequences are CC BY-NC 4.0 for their authors' part, COCO's and Penn-Fudan's photographs
-keep their owners' rights, and several collections state no licence. Whether that binds the weights
-is not settled. The network of the first stage saw only rendered scenes and collections under
+The code that made it is Apache-2.0. But for `scene/base` and `base`, the pictures are not all free:
+SBI's sequences are CC BY-NC 4.0 for their authors' part, COCO's and Penn-Fudan's photographs keep
+their owners' rights, and several collections state no licence. Whether that binds the weights is
+not settled. The network of the first stage saw only rendered scenes and collections under
 Apache-2.0, MIT and CC BY 4.0 (Aitzol Berasategi), of which the first two do not say where their
 pictures are from; `make zoo` leaves it as `runs/zoo/{network}/base.onnx`, and the table says what
 it costs. For commercial use take that one, or train your own on pictures that you may use.

@@ -5,13 +5,14 @@
 DATA is a folder with `backgrounds/`, `foregrounds/` (RGBA cut-outs) and `sequences/` (labelled).
 The depth of the scene comes first, as a network of its own that all others take over: `base` on
 rendered scenes and permissively licensed pictures alone, `all` with the other photographs as well.
-Each network is then trained in three stages, all of them in one before the next:
+Each network is then trained in four stages, all of them in one before the next:
 
 - `base` sees rendered scenes and composites of permissively licensed pictures alone. It is also the
   network for those who must not touch anything else.
 - `plain` goes on from there with everything; `plain1` and so on without some of the sequences.
-- `final` goes on from `plain` and imitates the `plain` of all networks; it is what is bundled.
-  `fold1` does so from `plain1`, to judge it by sequences that nobody in its past has seen.
+- `taught` goes on from `plain` and imitates the `plain` of all networks; `taught1` from `plain1`.
+- `final` goes on from `taught` and imitates the `taught` of all networks; it is what is bundled.
+  `fold1` does so from `taught1`, to judge it by sequences that nobody in its past has seen.
 
 The folds of the largest are also pruned to half of their multiplications and trained on: what that
 costs on sequences that were never seen. What is bundled is not pruned; `nano` and `tiny` were
@@ -28,7 +29,7 @@ import subprocess
 import sys
 import time
 from argparse import ArgumentParser
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,16 +85,23 @@ class Stage:
         return 1000 * self.pictures[network != LARGEST]
 
 
+def _imitating(name: str, of_folds: str, start: str, pictures: tuple[int, int]) -> list[Stage]:
+    """A stage that imitates where it begins, with everything and of each fold."""
+    whole = Stage(name, start, pictures, 1.5e-3, imitates=True)
+    return [whole] + [
+        replace(whole, name=f"{of_folds}{n}", start=f"{start}{n}", left_out=fold)
+        for n, fold in enumerate(FOLDS, 1)
+    ]
+
+
+FINAL, FOLD = "final", "fold"
 BASE_STAGE = Stage("base", "", (48, 24), 3e-3)
 STAGES = (
     BASE_STAGE,
     Stage("plain", "base", (96, 64), 2e-3),
     *(Stage(f"plain{n}", "base", (56, 36), 2e-3, fold) for n, fold in enumerate(FOLDS, 1)),
-    Stage("final", "plain", (24, 16), 1.5e-3, imitates=True),
-    *(
-        Stage(f"fold{n}", f"plain{n}", (24, 16), 1.5e-3, fold, imitates=True)
-        for n, fold in enumerate(FOLDS, 1)
-    ),
+    *_imitating("taught", "taught", "plain", (24, 16)),
+    *_imitating(FINAL, FOLD, "taught", (16, 16)),
 )
 EPOCH = 4000
 SCENE, SCENES, SCENE_PICTURES = "scene", ("base", "all"), 112_000
@@ -214,12 +222,14 @@ def export(checkpoint: Path, file: Path, places: dict[str, str]) -> None:
         onnx.save(model, draft)
 
 
-def file_of(network: str, stage: Stage, runs: Path) -> Path:
+def file_of(network: str, stage: Stage, runs: Path) -> Path | None:
     """Where a stage's network goes: the final one into the package, the base and the folds beside
-    their runs, where `make accuracy` finds them."""
-    if stage.name == "final":
+    their runs, where `make accuracy` finds them; the others are only gone on from."""
+    if stage.name == FINAL:
         return FOLDER / f"{network}.onnx"
-    return runs / network / (BASE if stage is BASE_STAGE else f"{stage.name}.onnx")
+    if stage is BASE_STAGE:
+        return runs / network / BASE
+    return runs / network / f"{stage.name}.onnx" if stage.name.startswith(FOLD) else None
 
 
 def main(words: list[str]) -> int:
@@ -265,10 +275,9 @@ def trained(data: Path, teacher: Path, runs: Path, journal: Journal) -> None:
             note(f"{network}: {stage.name}")
             asked = command(network, stage, data, teacher, runs)
             step(f"{network}/{stage.name}", asked, stage.pictures_of(network), journal)
-            if stage.imitates or stage is BASE_STAGE:
-                checkpoint = runs / network / stage.name / "best.pt"
-                export(checkpoint, file_of(network, stage, runs), journal.places)
-    for fold in (stage for stage in STAGES if stage.left_out and stage.imitates):
+            if file := file_of(network, stage, runs):
+                export(runs / network / stage.name / "best.pt", file, journal.places)
+    for fold in (stage for stage in STAGES if stage.name.startswith(FOLD)):
         note(f"{LARGEST}: {fold.name}, {PRUNED}")
         asked = pruning(fold, data, teacher, runs)
         step(f"{LARGEST}/{fold.name}-{PRUNED}", asked, PRUNED_PICTURES, journal)

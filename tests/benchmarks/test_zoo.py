@@ -33,8 +33,7 @@ STEP = {
     "seconds": 1800.0, "cores": 2, "processor": "CPU", "pictures": 48000,
     "command": "edge train --network small",
 }  # fmt: skip
-
-
+FOLD_FILES = ["fold1.onnx", "fold2.onnx", "fold3.onnx"]
 STEPS = dict.fromkeys(STAGES, STEP)
 
 
@@ -102,6 +101,13 @@ def test_a_card_without_folds_says_so() -> None:
     results = {kind: found for kind, found in RESULTS.items() if kind != "unseen"}
     assert "has seen all of them" in card("nano", STEPS, results)
     assert "never saw it" in card("nano", STEPS, RESULTS)
+
+
+def test_what_is_bundled_and_what_judges_it_is_exported(tmp_path: Path) -> None:
+    files = [zoo.file_of("nano", stage, tmp_path) for stage in zoo.STAGES]
+    kept = [file for file in files if file]
+    assert [file.name for file in kept] == ["base.onnx", "nano.onnx", *FOLD_FILES]
+    assert kept[1] == bundled("nano") and kept[2].parent == tmp_path / "nano"
 
 
 def test_folds_leave_each_sequence_out_once() -> None:
