@@ -218,6 +218,7 @@ def depths_of(
     finders: dict[str, Callable[[Sample], npt.NDArray[np.float32] | None]] = {}
     if teacher is not None:
         finders["teacher"] = lambda sample: teacher(sample.fg_bg)
+        finders["teacher, mirrored too"] = lambda sample: teacher.both_ways(sample.fg_bg)
     for network in networks:
         finders[network.title] = lambda s, n=network: n.answer("", s.bg, s.fg_bg)[1]  # type: ignore[misc]
     found: dict[str, dict[str, dict[str, float]]] = {source: {} for source in sources}

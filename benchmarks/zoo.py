@@ -104,7 +104,7 @@ STAGES = (
     *_imitating(FINAL, FOLD, "taught", (16, 16)),
 )
 EPOCH = 4000
-SCENE, SCENES, SCENE_PICTURES = "scene", ("base", "all"), 112_000
+SCENE, SCENES, SCENE_PICTURES = "scene", ("base", "all"), 168_000
 """The network of the scene's depth, its two runs, and the pictures of each."""
 SHARE, PRUNED_PICTURES = 0.5, 20_000
 """Of the multiplications of the largest network, what is kept, and the training after that."""

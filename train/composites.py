@@ -102,7 +102,7 @@ class Composites:
         self.depths: list[npt.NDArray[np.float16]] = []
         if teacher is not None:
             watched = tracked(self.backgrounds, len(self.backgrounds), "depth of backgrounds")
-            self.depths = [teacher(bg).astype(np.float16) for bg in watched]
+            self.depths = [teacher.both_ways(bg).astype(np.float16) for bg in watched]
 
     def draw(self, rng: Rng) -> tuple[Sample, Pair]:
         index = int(rng.integers(len(self.backgrounds)))

@@ -110,7 +110,7 @@ def _labelled(
     for scene, sample in read:
         if sample.depth is None and teacher is not None:
             if scene not in scenes:
-                scenes[scene] = teacher(sample.bg)
+                scenes[scene] = teacher.both_ways(sample.bg)
             unknown = np.float32(np.nan)
             depth = np.where(sample.mask == BACKGROUND, scenes[scene], unknown)
             sample = replace(sample, depth=depth)

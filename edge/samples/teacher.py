@@ -50,3 +50,8 @@ class Teacher:
             stretched.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR
         )
         return np.asarray(resized, np.float32)
+
+    def both_ways(self, picture: Picture) -> npt.NDArray[np.float32]:
+        """The mean of a look at the picture and one at its mirror image, which errs elsewhere."""
+        mirrored = self(np.ascontiguousarray(picture[:, ::-1]))[:, ::-1]
+        return np.asarray((self(picture) + mirrored) / 2, np.float32)
