@@ -47,6 +47,15 @@ def test_ssim_of_the_reference_vectors(other: np.ndarray, ssim: float) -> None:
     assert 0 < small.item() < 1
 
 
+def test_ssim_of_a_batch_is_the_mean_over_its_pictures() -> None:
+    depth, target = torch.cat([tensor(B), tensor(C)]), torch.cat([tensor(A), tensor(A)])
+    known = torch.ones(2, 1, 224, 224)
+    known[1, :, 100:] = 0
+    for loss in (losses.structure, losses.similarity):
+        each = [loss(*(part[i : i + 1] for part in (depth, target, known))) for i in range(2)]
+        assert loss(depth, target, known).item() == pytest.approx(np.mean(each), abs=1e-6)
+
+
 def test_l1_and_berhu_of_the_reference_vectors() -> None:
     """numpy float64 of the definitions, in metres as the vectors' depths are."""
     found, true = 9.5 * B + 0.5, 9.5 * A + 0.5
