@@ -208,7 +208,7 @@ class FlatScene(torch.nn.Module):
 
 @pytest.mark.parametrize("size", [(64, 64), (224, 192)])
 def test_a_mirrored_scene_is_as_deep_mirrored(size: tuple[int, int]) -> None:
-    """The four looks of the scene's depth, and in training one."""
+    """The four looks of the scene's depth; in training one, at either size of half a batch."""
     depth = create("nano").scene_depth.eval()
     bg = torch.rand(2, 3, *size)
     with torch.no_grad():
@@ -222,6 +222,13 @@ def test_a_mirrored_scene_is_as_deep_mirrored(size: tuple[int, int]) -> None:
         assert torch.allclose(found, torch.stack(looks).mean(0), atol=1e-6)
         assert not torch.allclose(looks[0], looks[1], atol=1e-4)
         depth.train()
+        if min(size) > 160:
+            again = F.interpolate(depth.look(small[1:]), size, mode="bilinear")
+            expected = torch.cat([depth.look(bg[:1]), again])
+        else:
+            expected = depth.look(bg)
+        assert torch.equal(depth(bg), expected)
+        depth.keep()
         assert torch.equal(depth(bg), depth.look(bg))
 
 

@@ -6,6 +6,8 @@ take it over (`edge train --scene`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -38,6 +40,8 @@ class SceneDepth(nn.Module):
     It works at 1/4 to 1/16 of the resolution: depth is smooth, and its edges come from the mask.
     Outside training it looks at the scene four times, as it is and smaller, each mirrored as well,
     and gives the mean: errors of one look are not those of another, and a scene has the time.
+    In training it looks once, at one half of a batch as it is and at the other smaller: what was
+    never seen at a size is worse there.
     """
 
     smaller = (160, 160)
@@ -73,15 +77,21 @@ class SceneDepth(nn.Module):
         return self
 
     def forward(self, picture: Tensor) -> Tensor:
-        if self.training:
+        two_sizes = min(picture.shape[2:]) > self.smaller[0]
+        if not self.training:
+            depth = self._both_ways(picture)
+            return (depth + self._smaller(picture, self._both_ways)) / 2 if two_sizes else depth
+        half = len(picture) // 2
+        if self.kept or not (two_sizes and half):
             return self.look(picture)
-        depth = self._both_ways(picture)
-        if min(picture.shape[2:]) <= self.smaller[0]:
-            return depth
+        halves = self.look(picture[:half]), self._smaller(picture[half:], self.look)
+        return torch.cat(halves)
+
+    def _smaller(self, picture: Tensor, look: Callable[[Tensor], Tensor]) -> Tensor:
+        """What a look at the smaller picture finds, at the size of the picture."""
         small = F.interpolate(picture, self.smaller, mode="bilinear", align_corners=False)
-        again = self._both_ways(small)
-        again = F.interpolate(again, picture.shape[2:], mode="bilinear", align_corners=False)
-        return (depth + again) / 2
+        found = look(small)
+        return F.interpolate(found, picture.shape[2:], mode="bilinear", align_corners=False)
 
     def _both_ways(self, picture: Tensor) -> Tensor:
         """The mean of a look at the scene and one at its mirror image, in one batch."""
