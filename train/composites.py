@@ -35,13 +35,18 @@ LONGEST = 320
 """Pictures are kept in memory with this longest side: training never sees more."""
 
 
-def window(rng: Rng, shape: tuple[int, ...], size: int) -> Field:
-    """The affine map (2x3) of a random part of a picture, perhaps mirrored, to size x size."""
+def window(rng: Rng, shape: tuple[int, ...], size: int, whole: bool = False) -> Field:
+    """The affine map (2x3) of a random part of a picture, perhaps mirrored, to size x size.
+
+    whole: of all of it, squeezed as a build squeezes it.
+    """
     height, width = shape[:2]
-    share = rng.uniform(0.55, 1.0)
-    stretch = np.exp(rng.uniform(-0.15, 0.15))
-    tall = min(height, share * min(height, width) * stretch)
-    wide = min(width, share * min(height, width) / stretch)
+    tall, wide = float(height), float(width)
+    if not whole:
+        share = rng.uniform(0.55, 1.0)
+        stretch = np.exp(rng.uniform(-0.15, 0.15))
+        tall = min(height, share * min(height, width) * stretch)
+        wide = min(width, share * min(height, width) / stretch)
     top, left = rng.uniform(0, height - tall), rng.uniform(0, width - wide)
     sx, sy = size / wide, size / tall
     if rng.random() < 0.5:
@@ -92,27 +97,41 @@ class Composites:
     """Pairs from a folder with `backgrounds/` and `foregrounds/`, made at `size` x `size`.
 
     teacher: labels the depth of each background once, at the start; without one there is no depth.
+    whole: on whole backgrounds, not on parts of them.
+    as_shown: the teacher looks at each part that is shown instead. It then says other things than
+        where it saw the whole: this is slower, and nearer to the teacher.
     """
 
-    def __init__(self, folder: Path, size: int, teacher: Teacher | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        size: int,
+        teacher: Teacher | None,
+        *,
+        whole: bool = False,
+        as_shown: bool = False,
+    ) -> None:
         self.name = folder.name
-        self.size = size
+        self.size, self.whole = size, whole
         self.backgrounds = list(read_backgrounds(folder / "backgrounds", LONGEST).values())
         self.cutouts = read_cutouts(folder / "foregrounds", LONGEST)
         self.depths: list[npt.NDArray[np.float16]] = []
-        if teacher is not None:
+        self._teacher = teacher if as_shown else None
+        if teacher is not None and not as_shown:
             watched = tracked(self.backgrounds, len(self.backgrounds), "depth of backgrounds")
             self.depths = [teacher.both_ways(bg).astype(np.float16) for bg in watched]
 
     def draw(self, rng: Rng) -> tuple[Sample, Pair]:
         index = int(rng.integers(len(self.backgrounds)))
         picture, size = self.backgrounds[index], self.size
-        matrix = window(rng, picture.shape, size)
+        matrix = window(rng, picture.shape, size, self.whole)
         empty = warped(picture, matrix, size, cv2.INTER_LINEAR)
         depth: Field | None = None
         if self.depths:
             stored = self.depths[index].astype(np.float32)
             depth = warped(stored, matrix, size, cv2.INTER_LINEAR)
+        if self._teacher is not None:
+            depth = self._teacher(empty)
 
         scene = empty.astype(np.float32)
         if rng.random() < 0.15:

@@ -50,7 +50,8 @@ class Recipe:
     start: checkpoint whose weights the run begins with; distill: checkpoints of networks that are
     imitated as well; scene: checkpoint of a network of ours whose depth of the scene is taken and
     kept; qat: target whose int8 arithmetic the network learns with; depth_teacher: ONNX file that
-    labels depth; each empty for none. validate: what chooses the best weights; precision: Fabric's.
+    labels depth; each empty for none. whole: pictures are shown as they are, not parts of them.
+    validate: what chooses the best weights; precision: Fabric's.
     average: how fast the averaged weights follow (their half-life is about 0.7 / (1 - average)
     steps).
     """
@@ -73,6 +74,7 @@ class Recipe:
     scene: str = ""
     qat: str = ""
     depth_teacher: str = ""
+    whole: bool = False
     validate: tuple[str, ...] = ()
     precision: str = "32-true"
     average: float = 0.998

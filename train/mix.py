@@ -54,7 +54,7 @@ KEPT = 2000
 
 
 class Crops:
-    """Random parts of samples, at `size` x `size`.
+    """Random parts of samples, or with `whole` all of each, at `size` x `size`.
 
     Kept samples without a depth get that of their empty scene from the teacher; what is new in
     them stays unknown. One that cannot be read is named on stderr and another is drawn.
@@ -62,9 +62,15 @@ class Crops:
     """
 
     def __init__(
-        self, samples: Samples, indices: Sequence[int], size: int, teacher: Teacher | None
+        self,
+        samples: Samples,
+        indices: Sequence[int],
+        size: int,
+        teacher: Teacher | None,
+        *,
+        whole: bool = False,
     ) -> None:
-        self.size = size
+        self.size, self.whole = size, whole
         self.names = {samples.sequence(i) for i in range(len(samples))}
         self._samples, self._indices = samples, indices
         self._kept: list[Sample] = []
@@ -87,7 +93,7 @@ class Crops:
 
     def draw(self, rng: Rng) -> tuple[Sample, Pair]:
         sample = self._draw_whole(rng)
-        matrix = window(rng, sample.mask.shape, self.size)
+        matrix = window(rng, sample.mask.shape, self.size, self.whole)
         bg, fg_bg = (
             warped(image, matrix, self.size, cv2.INTER_LINEAR)
             for image in (sample.bg, sample.fg_bg)
@@ -123,9 +129,18 @@ def place_of(spec: str) -> str:
 
 
 def open_source(
-    spec: str, size: int, teacher: Teacher | None, leave_out: Sequence[str]
+    spec: str,
+    size: int,
+    teacher: Teacher | None,
+    leave_out: Sequence[str],
+    *,
+    whole: bool = False,
+    as_shown: bool = False,
 ) -> tuple[Source, float]:
-    """One `--data` argument, `[composites:]PLACE[=WEIGHT]`, as a source and its weight."""
+    """One `--data` argument, `[composites:]PLACE[=WEIGHT]`, as a source and its weight.
+
+    whole, as_shown: see Composites.
+    """
     place, (_, _, weight) = place_of(spec), spec.partition("=")
     try:
         share = float(weight or 1)
@@ -134,10 +149,11 @@ def open_source(
     if not 0 <= share < math.inf:
         raise SampleError(f"--data {spec}: {weight!r} is not a weight; expected 0 or more")
     if place.startswith("composites:"):
-        return Composites(Path(place.removeprefix("composites:")), size, teacher), share
+        folder = Path(place.removeprefix("composites:"))
+        return Composites(folder, size, teacher, whole=whole, as_shown=as_shown), share
     samples = open_samples(place)
     kept = [i for i in range(len(samples)) if samples.sequence(i) not in leave_out]
-    return Crops(samples, kept, size, teacher), share
+    return Crops(samples, kept, size, teacher, whole=whole), share
 
 
 class Mix(IterableDataset[Batch]):

@@ -98,6 +98,9 @@ def train(
     leave_out: LeaveOut = "",
     validate: Validate = None,
     depth_teacher: DepthTeacher = None,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Show whole pictures, not random parts of them.")
+    ] = False,
     precision: Precision = "32-true",
     accelerator: Accelerator = "auto",
     devices: Annotated[int, typer.Option(min=1, help="Processes, one device each.")] = 1,
@@ -146,6 +149,7 @@ def train(
         scene=str(scene or ""),
         qat=qat or "",
         depth_teacher=str(depth_teacher or ""),
+        whole=whole,
         validate=tuple(validate or CHOSEN_BY),
         precision=precision,
     )
@@ -251,8 +255,17 @@ def read_data(recipe: Recipe) -> tuple[list[tuple[Source, float]], list[tuple[st
     from train.mix import Crops, open_source, place_of
 
     labels = recipe.depth_teacher
-    teacher = Teacher(Path(labels), os.cpu_count() or 1) if labels else None
-    sources = [open_source(spec, recipe.imgsz, teacher, recipe.leave_out) for spec in recipe.data]
+    # Where depth is all that is learned, it is worth a look of the teacher at every picture: by the
+    # processes that make them, which cannot share threads of this one.
+    as_shown = recipe.outputs == "depth"
+    threads = 1 if as_shown else os.cpu_count() or 1
+    teacher = Teacher(Path(labels), threads) if labels else None
+    sources = [
+        open_source(
+            spec, recipe.imgsz, teacher, recipe.leave_out, whole=recipe.whole, as_shown=as_shown
+        )
+        for spec in recipe.data
+    ]
     if not sum(share for _, share in sources):
         raise UsageError("every --data has a weight of 0; there is nothing to train on")
     known = {name for source, _ in sources if isinstance(source, Crops) for name in source.names}

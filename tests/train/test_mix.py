@@ -84,6 +84,14 @@ def test_crops_keep_picture_mask_and_depth_together() -> None:
             assert wide[mask_edges].mean() > 0.3
 
 
+def test_whole_samples_are_shown_as_they_are() -> None:
+    rendered = Rendered(1, (64, 64), seed=1)
+    crops = Crops(rendered, [0], 64, None, whole=True)
+    shown = [crops.draw(np.random.default_rng(i))[0] for i in range(6)]
+    assert any(np.array_equal(one.bg, rendered[0].bg) for one in shown)
+    assert not all(np.array_equal(one.bg, rendered[0].bg) for one in shown)  # mirrored
+
+
 def test_left_out_sequences_are_never_read(shared: Path) -> None:
     place = str(shared / "data" / "sequences" / "sbi_Board")
     with pytest.raises(SampleError, match="nothing to train on"):
