@@ -98,26 +98,17 @@ class Composites:
 
     teacher: labels the depth of each background once, at the start; without one there is no depth.
     whole: on whole backgrounds, not on parts of them.
-    as_shown: the teacher looks at each part that is shown instead. It then says other things than
-        where it saw the whole: this is slower, and nearer to the teacher.
     """
 
     def __init__(
-        self,
-        folder: Path,
-        size: int,
-        teacher: Teacher | None,
-        *,
-        whole: bool = False,
-        as_shown: bool = False,
+        self, folder: Path, size: int, teacher: Teacher | None, *, whole: bool = False
     ) -> None:
         self.name = folder.name
         self.size, self.whole = size, whole
         self.backgrounds = list(read_backgrounds(folder / "backgrounds", LONGEST).values())
         self.cutouts = read_cutouts(folder / "foregrounds", LONGEST)
         self.depths: list[npt.NDArray[np.float16]] = []
-        self._teacher = teacher if as_shown else None
-        if teacher is not None and not as_shown:
+        if teacher is not None:
             watched = tracked(self.backgrounds, len(self.backgrounds), "depth of backgrounds")
             self.depths = [teacher.both_ways(bg).astype(np.float16) for bg in watched]
 
@@ -130,8 +121,6 @@ class Composites:
         if self.depths:
             stored = self.depths[index].astype(np.float32)
             depth = warped(stored, matrix, size, cv2.INTER_LINEAR)
-        if self._teacher is not None:
-            depth = self._teacher(empty)
 
         scene = empty.astype(np.float32)
         if rng.random() < 0.15:

@@ -135,11 +135,10 @@ def open_source(
     leave_out: Sequence[str],
     *,
     whole: bool = False,
-    as_shown: bool = False,
 ) -> tuple[Source, float]:
     """One `--data` argument, `[composites:]PLACE[=WEIGHT]`, as a source and its weight.
 
-    whole, as_shown: see Composites.
+    whole: of whole pictures, not of parts of them.
     """
     place, (_, _, weight) = place_of(spec), spec.partition("=")
     try:
@@ -150,7 +149,7 @@ def open_source(
         raise SampleError(f"--data {spec}: {weight!r} is not a weight; expected 0 or more")
     if place.startswith("composites:"):
         folder = Path(place.removeprefix("composites:"))
-        return Composites(folder, size, teacher, whole=whole, as_shown=as_shown), share
+        return Composites(folder, size, teacher, whole=whole), share
     samples = open_samples(place)
     kept = [i for i in range(len(samples)) if samples.sequence(i) not in leave_out]
     return Crops(samples, kept, size, teacher, whole=whole), share

@@ -255,15 +255,9 @@ def read_data(recipe: Recipe) -> tuple[list[tuple[Source, float]], list[tuple[st
     from train.mix import Crops, open_source, place_of
 
     labels = recipe.depth_teacher
-    # Where depth is all that is learned, it is worth a look of the teacher at every picture: by the
-    # processes that make them, which cannot share threads of this one.
-    as_shown = recipe.outputs == "depth"
-    threads = 1 if as_shown else os.cpu_count() or 1
-    teacher = Teacher(Path(labels), threads) if labels else None
+    teacher = Teacher(Path(labels), os.cpu_count() or 1) if labels else None
     sources = [
-        open_source(
-            spec, recipe.imgsz, teacher, recipe.leave_out, whole=recipe.whole, as_shown=as_shown
-        )
+        open_source(spec, recipe.imgsz, teacher, recipe.leave_out, whole=recipe.whole)
         for spec in recipe.data
     ]
     if not sum(share for _, share in sources):

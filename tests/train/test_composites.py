@@ -69,33 +69,6 @@ def test_what_is_more_than_half_covered_is_new(
         assert ignored < 0.15 * new
 
 
-class Spread:
-    """A teacher that stretches each picture it sees: a part of it is deeper than within it."""
-
-    def __call__(self, picture: np.ndarray) -> np.ndarray:
-        grey = picture.mean(2, dtype=np.float32)
-        return (grey - grey.min()) / np.ptp(grey)
-
-    both_ways = __call__
-
-
-def test_a_teacher_labels_what_is_shown_or_the_whole_once(folder: Path) -> None:
-    teacher = Spread()
-    once, shown = (
-        Composites(folder, 96, teacher, as_shown=as_shown)  # type: ignore[arg-type]
-        for as_shown in (False, True)
-    )
-    differ = []
-    for i in range(40):
-        sample, same = (source.draw(np.random.default_rng([4, i]))[0] for source in (shown, once))
-        assert sample.depth is not None and same.depth is not None
-        np.testing.assert_array_equal(sample.fg_bg, same.fg_bg)
-        empty = sample.mask == BACKGROUND
-        np.testing.assert_array_equal(sample.depth[empty], teacher(sample.bg)[empty])
-        differ.append(np.abs(sample.depth - same.depth)[empty].mean())
-    assert np.mean(differ) > 0.02
-
-
 def test_a_thing_is_as_deep_as_the_floor_it_touches() -> None:
     depth = np.repeat(np.linspace(0, 1, 50, dtype=np.float32)[:, None], 50, axis=1)
     alpha = np.zeros((50, 50), np.float32)
