@@ -35,7 +35,7 @@ LONGEST = 320
 """Pictures are kept in memory with this longest side: training never sees more."""
 
 
-def window(rng: Rng, shape: tuple[int, ...], size: int, whole: bool = False) -> Field:
+def window(rng: Rng, shape: tuple[int, ...], size: int, *, whole: bool = False) -> Field:
     """The affine map (2x3) of a random part of a picture, perhaps mirrored, to size x size.
 
     whole: of all of it, squeezed as a build squeezes it.
@@ -115,7 +115,7 @@ class Composites:
     def draw(self, rng: Rng) -> tuple[Sample, Pair]:
         index = int(rng.integers(len(self.backgrounds)))
         picture, size = self.backgrounds[index], self.size
-        matrix = window(rng, picture.shape, size, self.whole)
+        matrix = window(rng, picture.shape, size, whole=self.whole)
         empty = warped(picture, matrix, size, cv2.INTER_LINEAR)
         depth: Field | None = None
         if self.depths:

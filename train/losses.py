@@ -81,8 +81,8 @@ def _for_ssim(depth: Tensor, target: Tensor, known: Tensor) -> tuple[Tensor, Ten
     """Both as [1, N, H, W], the target with the prediction's own value where it is unknown: that
     pulls nowhere.
 
-    SSIM looks at each channel alone, so the pictures may as well be channels; CPUs then need a
-    thirteenth of the time, since their kernels work on several channels at once.
+    SSIM looks at each channel alone, so the pictures may as well be channels: a CPU, whose
+    kernels work on several channels at once, is much quicker so (docs/performance.md).
     """
     target = torch.where(known > 0, target, depth.detach())
     return depth.transpose(0, 1), target.transpose(0, 1)

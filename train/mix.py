@@ -93,7 +93,7 @@ class Crops:
 
     def draw(self, rng: Rng) -> tuple[Sample, Pair]:
         sample = self._draw_whole(rng)
-        matrix = window(rng, sample.mask.shape, self.size, self.whole)
+        matrix = window(rng, sample.mask.shape, self.size, whole=self.whole)
         bg, fg_bg = (
             warped(image, matrix, self.size, cv2.INTER_LINEAR)
             for image in (sample.bg, sample.fg_bg)

@@ -40,8 +40,8 @@ class SceneDepth(nn.Module):
     It works at 1/4 to 1/16 of the resolution: depth is smooth, and its edges come from the mask.
     Outside training it looks at the scene four times, as it is and smaller, each mirrored as well,
     and gives the mean: errors of one look are not those of another, and a scene has the time.
-    In training it looks once, at one half of a batch as it is and at the other smaller: what was
-    never seen at a size is worse there.
+    In training it looks once, at one half of a batch as it is and at the other smaller: at a size
+    that it never learned at it is worse.
     """
 
     smaller = (160, 160)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -34,6 +35,13 @@ def recipe(
         "nano", (str(data),), names_of(leave_out), 1, 16, 4, 64, 1e-3, 0,
         validate=(str(validate),), **more,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_whole_pictures_are_shown_if_asked_for(whole: bool) -> None:
+    ((source, _),), _ = read_data(replace(recipe("rendered:1"), whole=whole))
+    seen = {source.draw(np.random.default_rng(i))[0].bg.tobytes() for i in range(8)}
+    assert (len(seen) == 2) == whole  # as it is, and mirrored
 
 
 def test_names_may_have_spaces(scenes: Path) -> None:
