@@ -59,6 +59,21 @@ def alone(folder: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def claimed(folder: Path, busy: str) -> Iterator[None]:
+    """Be the only process inside, or EdgeError of the sentence `busy` where another one is.
+
+    A POSIX lock, which children do not inherit: those that outlive a killed process hold nothing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise EdgeError(busy) from error
+        yield
+
+
 def _beside(path: Path, end: str) -> Path:
     """A name beside `path` that only this process uses; what killed ones left there is removed."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.{end}"):

@@ -7,7 +7,8 @@ validation) and TensorBoard's events.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeGuard
@@ -21,6 +22,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from calibrate.qdq import SCHEMES
 from edge.errors import EdgeError, UsageError
+from edge.files import claimed
 from edge.samples.sample import Sample
 from edge.targets import TARGETS
 from train import losses
@@ -321,25 +323,39 @@ def train(
     SIGTERM of its last step; with `resume` it goes on from there, with the same weights at the end
     as a run that was never stopped.
     """
-    run = Run(recipe, out, fabric, sources)
-    if resume and run.last.is_file():
-        run.resume()
-    elif run.last.is_file():
-        raise EdgeError(
-            f"{out} holds a run already; --resume goes on with it, or give another --out"
-        )
     first = fabric.global_rank == 0
-    if first:
-        out.mkdir(parents=True, exist_ok=True)
-    writer = SummaryWriter(str(out), purge_step=run.step) if first else None
+    busy = f"another training is at work in {out}; wait for its end, or give another --out"
+    with claimed(out, busy) if first else nullcontext():
+        run = Run(recipe, out, fabric, sources)
+        if resume and run.last.is_file():
+            run.resume()
+        elif run.last.is_file():
+            raise EdgeError(
+                f"{out} holds a run already; --resume goes on with it, or give another --out"
+            )
+        _learn(run, run.loader(sources, workers), validation, every, report)
+    return run.best
+
+
+def _learn(
+    run: Run,
+    batches: Iterable[Batch],
+    validation: Sequence[tuple[str, Sample]],
+    every: int,
+    report: Callable[[Progress], None],
+) -> None:
+    """The steps that are left, one for each batch."""
+    fabric = run.fabric
+    first = fabric.global_rank == 0
+    writer = SummaryWriter(str(run.last.parent), purge_step=run.step) if first else None
     saved = run.step
     try:
-        for batch in run.loader(sources, workers):
+        for batch in batches:
             batch = spoiled({name: value.to(fabric.device) for name, value in batch.items()})
             with unbroken():
                 terms, logits, depth = run.learn(batch)
             parts = {name: run.over_all(term) for name, term in terms.items()}
-            due = run.step % every == 0 or run.step == recipe.steps
+            due = run.step % every == 0 or run.step == run.recipe.steps
             if due and first:
                 run.checkpoint(validation)
                 saved = run.step
@@ -347,7 +363,7 @@ def train(
                 _log(writer, run, parts)
             if writer and due:
                 _show(writer, run.step, batch, logits, depth)
-            report(Progress(run.step, recipe.steps, sum(parts.values()), run.scores))
+            report(Progress(run.step, run.recipe.steps, sum(parts.values()), run.scores))
     except (KeyboardInterrupt, SystemExit):
         if first and run.step > saved:
             run.checkpoint(validation)
@@ -355,7 +371,6 @@ def train(
     finally:
         if writer:
             writer.close()
-    return run.best
 
 
 def _log(writer: SummaryWriter, run: Run, parts: dict[str, float]) -> None:

@@ -16,6 +16,7 @@ from lightning_fabric.plugins import MixedPrecision
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from edge.errors import EdgeError
+from edge.files import claimed
 from train.checkpoint import load, network_of, save
 from train.loop import Recipe, Run
 from train.networks import create
@@ -128,6 +129,17 @@ def noise(seed: int) -> dict[str, torch.Tensor]:
     mask = (plane() > 0.5).float()
     return {"bg": picture(), "fg_bg": picture(), "mask": mask, "counts": ones, "depth": plane(),
             "known": ones}  # fmt: skip
+
+
+def test_a_folder_has_one_run_at_a_time(tmp_path: Path) -> None:
+    with claimed(tmp_path, "busy"):
+        process = edge_train(tmp_path)
+        _, errors = process.communicate()
+    assert process.returncode == 1
+    assert errors.splitlines()[-1] == (
+        f"error: another training is at work in {tmp_path}; wait for its end, or give another --out"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
 def test_a_run_that_diverges_says_so(tmp_path: Path) -> None:
