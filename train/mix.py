@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from edge.progress import tracked
+from edge.samples.cutouts import Cutout, cut
 from edge.samples.open import open_samples
 from edge.samples.sample import (
     BACKGROUND,
@@ -31,10 +32,13 @@ from edge.samples.sample import (
     SampleError,
     Samples,
     in_sequences,
+    readable,
+    spread,
 )
 from edge.samples.sensor import Rng
+from edge.samples.sequences import Sequences
 from edge.samples.teacher import Teacher
-from train.composites import Composites, warped, window
+from train.composites import LONGEST, Composites, warped, window
 from train.spoil import Pair, drawn_lightly, exposed, shaded
 from train.spoil_batch import stacked
 
@@ -51,6 +55,10 @@ class Source(Protocol):
 
 KEPT = 2000
 """Sets of at most so many samples are kept in memory; larger ones are read as they are drawn."""
+
+
+LENDING = 320
+"""Frames of sequences, evenly spread, whose things composites are made of as well."""
 
 
 class Crops:
@@ -80,6 +88,15 @@ class Crops:
                 print(f"skipped {name}: {reason}", file=sys.stderr)
         if not self._kept and len(indices) <= KEPT:
             raise SampleError(f"nothing to train on in {samples.name}")
+
+    def things(self) -> list[Cutout]:
+        """What is new in frames of sequences; of rendered and composed ones nothing."""
+        if not isinstance(self._samples, Sequences):
+            return []
+        frames = [self._indices[i] for i in spread(self._indices, LENDING)]
+        return [
+            thing for sample in readable(self._samples, frames) for thing in cut(sample, LONGEST)
+        ]
 
     def _draw_whole(self, rng: Rng) -> Sample:
         if self._kept:
@@ -153,6 +170,20 @@ def open_source(
     samples = open_samples(place)
     kept = [i for i in range(len(samples)) if samples.sequence(i) not in leave_out]
     return Crops(samples, kept, size, teacher, whole=whole), share
+
+
+def lend(sources: Sequence[tuple[Source, float]]) -> None:
+    """Composites also take what is new in the sequences that are trained on.
+
+    It is in a real camera's light, blur and compression, as studio photographs are not (copy-paste,
+    Ghiasi et al. 2021). docs/performance.md says what that is worth.
+    """
+    things = [
+        thing for source, _ in sources if isinstance(source, Crops) for thing in source.things()
+    ]
+    for source, _ in sources:
+        if isinstance(source, Composites):
+            source.cutouts += things
 
 
 class Mix(IterableDataset[Batch]):

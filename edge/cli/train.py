@@ -252,7 +252,7 @@ def read_data(recipe: Recipe) -> tuple[list[tuple[Source, float]], list[tuple[st
     from edge.samples.open import open_samples
     from edge.samples.sample import in_sequences, spread
     from edge.samples.teacher import Teacher
-    from train.mix import Crops, open_source, place_of
+    from train.mix import Crops, lend, open_source, place_of
 
     labels = recipe.depth_teacher
     teacher = Teacher(Path(labels), os.cpu_count() or 1) if labels else None
@@ -268,6 +268,7 @@ def read_data(recipe: Recipe) -> tuple[list[tuple[Source, float]], list[tuple[st
             f"--leave-out {strange[0]}: no such sequence in --data;"
             f" there are {', '.join(sorted(known)) or 'none'}"
         )
+    lend(sources)
     judged: list[tuple[str, Sample]] = []
     for place in recipe.validate:
         samples = open_samples(place)

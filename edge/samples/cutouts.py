@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.samples.sample import Picture, SampleError
+from edge.samples.sample import FOREGROUND, Picture, Sample, SampleError
 from edge.samples.sequences import pictures_in
 
 Field = npt.NDArray[np.float32]
@@ -72,6 +73,33 @@ def read_cutouts(folder: Path, longest: int) -> list[Cutout]:
     if not cutouts:
         raise SampleError(f"no RGBA cut-outs in {folder}")
     return cutouts
+
+
+LEAST_AREA, LEAST_HEIGHT = 150, 14
+"""Pixels of a thing that is worth cutting out of a frame."""
+
+
+def cut(sample: Sample, longest: int) -> Iterator[Cutout]:
+    """What is new in a frame, thing by thing, shrunk, with the edge softened over a pixel.
+
+    Left out is what is small, and what goes beyond the picture on two sides or more: too little
+    of it is there.
+    """
+    height, width = sample.mask.shape
+    new = (sample.mask == FOREGROUND).astype(np.uint8)
+    _, things, boxes, _ = cv2.connectedComponentsWithStats(new)
+    for thing, (left, top, wide, tall, area) in enumerate(boxes.tolist()):
+        cut_off = (left == 0) + (top == 0) + (left + wide == width) + (top + tall == height)
+        if thing == 0 or area < LEAST_AREA or tall < LEAST_HEIGHT or cut_off > 1:
+            continue
+        part = (
+            slice(max(top - 2, 0), top + tall + 2),
+            slice(max(left - 2, 0), left + wide + 2),
+        )
+        alpha = cv2.GaussianBlur(255.0 * (things[part] == thing), (0, 0), 0.7)
+        colour = shrunk(sample.fg_bg[part].copy(), longest)
+        soft = shrunk(np.asarray(alpha.round(), np.uint8), longest)
+        yield Cutout(f"{sample.name}/{thing}", colour, soft)
 
 
 def place(

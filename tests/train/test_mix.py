@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -10,7 +11,8 @@ from torch.utils.data import DataLoader
 from edge.samples.rendered import Rendered
 from edge.samples.sample import Sample, SampleError
 from edge.samples.sensor import Rng
-from train.mix import Crops, Mix, collate, open_source, taken
+from train.composites import Composites
+from train.mix import Crops, Mix, collate, lend, open_source, taken
 from train.spoil import Exposure, Pair
 
 
@@ -96,6 +98,30 @@ def test_left_out_sequences_are_never_read(shared: Path) -> None:
     place = str(shared / "data" / "sequences" / "sbi_Board")
     with pytest.raises(SampleError, match="nothing to train on"):
         open_source(place, 64, None, ["sbi_Board"])
+
+
+def test_composites_are_lent_what_is_new_in_sequences_that_are_trained_on(tmp_path: Path) -> None:
+    """One that is left out lends nothing, nor do rendered scenes."""
+    for name, grey in (("hall", 90), ("yard", 180)):
+        for part in ("input", "groundtruth"):
+            (tmp_path / "sequences" / name / part).mkdir(parents=True)
+        picture, mask = np.zeros((60, 80, 3), np.uint8), np.zeros((60, 80), np.uint8)
+        cv2.imwrite(str(tmp_path / "sequences" / name / "bg.png"), picture)
+        picture[10:50, 20:40], mask[10:50, 20:40] = grey, 255
+        cv2.imwrite(str(tmp_path / "sequences" / name / "input" / "1.png"), picture)
+        cv2.imwrite(str(tmp_path / "sequences" / name / "groundtruth" / "1.png"), mask)
+    for part in ("backgrounds", "foregrounds"):
+        (tmp_path / part).mkdir()
+        cv2.imwrite(str(tmp_path / part / "1.png"), np.full((40, 40, 4), 255, np.uint8))
+
+    places = (f"composites:{tmp_path}", str(tmp_path / "sequences"), "rendered:2")
+    sources = [open_source(place, 64, None, ["hall"]) for place in places]
+    lend(sources)
+    composites = sources[0][0]
+    assert isinstance(composites, Composites)
+    assert [thing.name for thing in composites.cutouts] == ["1", "yard/1/1"]
+    own = composites.cutouts[1]
+    assert (own.colour[own.alpha == 255] == 180).all()
 
 
 BAD = ["rendered:4=x", "rendered=-1", "rendered=nan", "rendered=inf", "/nowhere"]
