@@ -7,6 +7,7 @@ that sway; other light, noise and compression in `bg` than in `fg_bg`; a camera 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -74,6 +75,8 @@ def _textured(colour: Field, alpha: Field, scene: Field, rng: Rng) -> Field:
 def _placed(cutout: Cutout, rng: Rng, size: int) -> tuple[Field, Field]:
     """The cut-out at a random size and position, at least a third of it in the picture."""
     height = size * np.exp(rng.uniform(np.log(0.05), np.log(0.95)))
+    # What was cut out of a frame may be small; larger it would be a blur.
+    height = min(height, 3 * cutout.alpha.shape[0])
     width = height * cutout.alpha.shape[1] / cutout.alpha.shape[0]
     left = rng.uniform(0, size) - width * rng.uniform(0.3, 0.7)
     top = min(rng.uniform(-0.1 * height, size), size - 0.4 * height)
@@ -83,14 +86,61 @@ def _placed(cutout: Cutout, rng: Rng, size: int) -> tuple[Field, Field]:
 def touching(depth: Field, alpha: Field) -> float:
     """Inverse depth of a thing that stands in a scene: that of the floor where it touches it.
 
-    depth: float32 [H, W] of the scene; alpha: float32 [H, W] of the thing. A thing is never
-    behind what it covers, so the answer is at least the mean depth under it.
+    depth: float32 [H, W] of the scene, NaN where unknown; alpha: float32 [H, W] of the thing. A
+    thing is never behind what it covers, so the answer is at least the mean depth under it; it is
+    NaN where none of that is known.
     """
     inside = alpha > 0.5
     rows = np.nonzero(inside.any(1))[0]
-    foot = inside[max(rows[0], rows[-1] - 2) : rows[-1] + 1]
-    floor = depth[max(rows[0], rows[-1] - 2) : rows[-1] + 1][foot]
-    return float(max(np.median(floor), depth[inside].mean()))
+    foot = slice(max(rows[0], rows[-1] - 2), rows[-1] + 1)
+    floor, under = (part[np.isfinite(part)] for part in (depth[foot][inside[foot]], depth[inside]))
+    return float(max(np.median(floor), under.mean())) if len(floor) else np.nan
+
+
+def populate(
+    scene: Field,
+    mask: npt.NDArray[np.uint8],
+    depth: Field | None,
+    cutouts: Sequence[Cutout],
+    rng: Rng,
+) -> None:
+    """Put a few things into a picture, the farthest first, with shadows and reflections.
+
+    scene: float32 [S, S, 3] in 0..255; mask: uint8 [S, S], labels; depth: float32 [S, S], inverse
+    depth, NaN where unknown. All three are changed in place.
+    """
+    for near, colour, alpha in _things(scene.shape[0], depth, cutouts, rng):
+        if rng.random() < 0.6:
+            darken(scene, cast_shadow(alpha, rng), rng.uniform(0.2, 0.65))
+        if rng.random() < 0.3:
+            darken(scene, contact_shadow(alpha, rng), rng.uniform(0.3, 0.9))
+        # Only where the thing is: most are small.
+        left, top, wide, tall = cv2.boundingRect((alpha > 0).view(np.uint8))
+        part = slice(top, top + tall), slice(left, left + wide)
+        own = _textured(colour[part], alpha[part], scene[part], rng)
+        if rng.random() < 0.2:
+            reflect(scene, own, alpha[part], (left, top), rng)
+        scene[part] += alpha[part][..., None] * (own - scene[part])
+        # Who labels by hand counts what is half covered as covered; below that nobody agrees.
+        mask[(alpha > 0.1) & (mask == BACKGROUND)] = IGNORED
+        mask[alpha > 0.5] = FOREGROUND
+        if depth is not None:
+            depth[alpha > 0.5] = near
+
+
+def _things(
+    size: int, depth: Field | None, cutouts: Sequence[Cutout], rng: Rng
+) -> list[tuple[float, Field, Field]]:
+    """What stands in the scene, (inverse depth, colour, alpha), the farthest first."""
+    count = int(rng.choice(6, p=[0.12, 0.3, 0.25, 0.15, 0.1, 0.08]))
+    things = []
+    for _ in range(count):
+        cutout = cutouts[int(rng.integers(len(cutouts)))]
+        colour, alpha = _placed(cutout, rng, size)
+        if alpha.max() > 0.5:
+            near = 0.0 if depth is None else touching(depth, alpha)
+            things.append((near, colour, alpha))
+    return sorted(things, key=lambda thing: thing[0])
 
 
 class Composites:
@@ -127,36 +177,7 @@ class Composites:
             sway(scene, rng)
         if rng.random() < 0.4:
             darken(scene, loose_shadow(size, rng), rng.uniform(0.15, 0.65))
-        things = self._things(rng, depth)
         mask = np.full((size, size), BACKGROUND, np.uint8)
-        for near, colour, alpha in things:
-            if rng.random() < 0.6:
-                darken(scene, cast_shadow(alpha, rng), rng.uniform(0.2, 0.65))
-            if rng.random() < 0.3:
-                darken(scene, contact_shadow(alpha, rng), rng.uniform(0.3, 0.9))
-            # Only where the thing is: most are small.
-            left, top, wide, tall = cv2.boundingRect((alpha > 0).view(np.uint8))
-            part = slice(top, top + tall), slice(left, left + wide)
-            own = _textured(colour[part], alpha[part], scene[part], rng)
-            if rng.random() < 0.2:
-                reflect(scene, own, alpha[part], (left, top), rng)
-            scene[part] += alpha[part][..., None] * (own - scene[part])
-            # Who labels by hand counts what is half covered as covered; below that nobody agrees.
-            mask[(alpha > 0.1) & (mask == BACKGROUND)] = IGNORED
-            mask[alpha > 0.5] = FOREGROUND
-            if depth is not None:
-                depth = np.where(alpha > 0.5, np.float32(near), depth)
+        populate(scene, mask, depth, self.cutouts, rng)
         frame = np.clip(scene + 0.5, 0, 255).astype(np.uint8)
         return Sample(self.name, empty, frame, mask, depth), drawn(rng)
-
-    def _things(self, rng: Rng, depth: Field | None) -> list[tuple[float, Field, Field]]:
-        """What stands in the scene, (inverse depth, colour, alpha), the farthest first."""
-        count = int(rng.choice(6, p=[0.12, 0.3, 0.25, 0.15, 0.1, 0.08]))
-        things = []
-        for _ in range(count):
-            cutout = self.cutouts[int(rng.integers(len(self.cutouts)))]
-            colour, alpha = _placed(cutout, rng, self.size)
-            if alpha.max() > 0.5:
-                near = 0.0 if depth is None else touching(depth, alpha)
-                things.append((near, colour, alpha))
-        return sorted(things, key=lambda thing: thing[0])

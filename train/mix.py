@@ -38,7 +38,7 @@ from edge.samples.sample import (
 from edge.samples.sensor import Rng
 from edge.samples.sequences import Sequences
 from edge.samples.teacher import Teacher
-from train.composites import LONGEST, Composites, warped, window
+from train.composites import LONGEST, Composites, populate, warped, window
 from train.spoil import Pair, drawn_lightly, exposed, shaded
 from train.spoil_batch import stacked
 
@@ -80,6 +80,7 @@ class Crops:
     ) -> None:
         self.size, self.whole = size, whole
         self.names = {samples.sequence(i) for i in range(len(samples))}
+        self.cutouts: list[Cutout] = []
         self._samples, self._indices = samples, indices
         self._kept: list[Sample] = []
         if len(indices) <= KEPT:
@@ -89,10 +90,13 @@ class Crops:
         if not self._kept and len(indices) <= KEPT:
             raise SampleError(f"nothing to train on in {samples.name}")
 
+    @property
+    def recorded(self) -> bool:
+        """Whether these are frames of real cameras."""
+        return isinstance(self._samples, Sequences)
+
     def things(self) -> list[Cutout]:
-        """What is new in frames of sequences; of rendered and composed ones nothing."""
-        if not isinstance(self._samples, Sequences):
-            return []
+        """What is new in them, cut out."""
         frames = [self._indices[i] for i in spread(self._indices, LENDING)]
         return [
             thing for sample in readable(self._samples, frames) for thing in cut(sample, LONGEST)
@@ -119,6 +123,10 @@ class Crops:
         depth = sample.depth
         if depth is not None:
             depth = warped(depth, matrix, self.size, cv2.INTER_NEAREST)
+        if self.cutouts and rng.random() < 0.5:
+            scene = fg_bg.astype(np.float32)
+            populate(scene, mask, depth, self.cutouts, rng)
+            fg_bg = np.clip(scene + 0.5, 0, 255).astype(np.uint8)
         if rng.random() < 0.25:
             fg_bg = shaded(fg_bg, rng)
         return Sample(sample.name, bg, fg_bg, mask, depth), drawn_lightly(rng)
@@ -173,17 +181,21 @@ def open_source(
 
 
 def lend(sources: Sequence[tuple[Source, float]]) -> None:
-    """Composites also take what is new in the sequences that are trained on.
+    """Mix what is cut out: composites also take what is new in the sequences that are trained on,
+    and half of the parts of sequences that are shown take a few things more.
 
-    It is in a real camera's light, blur and compression, as studio photographs are not (copy-paste,
-    Ghiasi et al. 2021). docs/performance.md says what that is worth.
+    What a camera recorded is in its own light, blur and compression, as studio photographs are not,
+    and the frames of a sequence show few things in few places (copy-paste, Ghiasi et al. 2021).
+    docs/performance.md says what that is worth.
     """
-    things = [
-        thing for source, _ in sources if isinstance(source, Crops) for thing in source.things()
-    ]
-    for source, _ in sources:
-        if isinstance(source, Composites):
-            source.cutouts += things
+    recorded = [source for source, _ in sources if isinstance(source, Crops) and source.recorded]
+    composed = [source for source, _ in sources if isinstance(source, Composites)]
+    things = [thing for source in recorded for thing in source.things()]
+    studio = [thing for source in composed for thing in source.cutouts]
+    for crops in recorded:
+        crops.cutouts = studio + things
+    for composites in composed:
+        composites.cutouts += things
 
 
 class Mix(IterableDataset[Batch]):

@@ -77,6 +77,23 @@ def test_a_thing_is_as_deep_as_the_floor_it_touches() -> None:
     # Nothing is behind what it covers: a thing before a near wall is at least as near.
     depth[:30] = 0.9
     assert touching(depth, alpha) > 0.75
+    # Of what is unknown it is not guessed.
+    depth[:30] = np.nan
+    assert touching(depth, alpha) == pytest.approx(depth[39, 0], abs=0.02)
+    assert np.isnan(touching(np.full_like(depth, np.nan), alpha))
+
+
+def test_a_small_cut_out_is_not_blown_up(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "backgrounds").symlink_to(folder / "backgrounds")
+    (tmp_path / "foregrounds").mkdir()
+    cv2.imwrite(str(tmp_path / "foregrounds" / "a.png"), np.full((15, 10, 4), 255, np.uint8))
+    source = Composites(tmp_path, 96, None)
+    for i in range(30):
+        mask = source.draw(np.random.default_rng(i))[0].mask
+        _, _, boxes, _ = cv2.connectedComponentsWithStats((mask == FOREGROUND).astype(np.uint8))
+        assert (boxes[1:, cv2.CC_STAT_AREA] <= 5 * 45 * 31).all()
+        if len(boxes) == 2 and boxes[1, 4] <= 45 * 31:
+            assert boxes[1, cv2.CC_STAT_HEIGHT] <= 46
 
 
 def test_a_window_lies_inside_the_picture() -> None:

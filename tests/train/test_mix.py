@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from edge.samples.cutouts import Cutout
+from edge.samples.open import open_samples
 from edge.samples.rendered import Rendered
 from edge.samples.sample import Sample, SampleError
 from edge.samples.sensor import Rng
@@ -100,8 +102,9 @@ def test_left_out_sequences_are_never_read(shared: Path) -> None:
         open_source(place, 64, None, ["sbi_Board"])
 
 
-def test_composites_are_lent_what_is_new_in_sequences_that_are_trained_on(tmp_path: Path) -> None:
-    """One that is left out lends nothing, nor do rendered scenes."""
+@pytest.fixture
+def yard(tmp_path: Path) -> Path:
+    """Two sequences of one frame, a box of its own grey in each, and one composite's material."""
     for name, grey in (("hall", 90), ("yard", 180)):
         for part in ("input", "groundtruth"):
             (tmp_path / "sequences" / name / part).mkdir(parents=True)
@@ -113,15 +116,42 @@ def test_composites_are_lent_what_is_new_in_sequences_that_are_trained_on(tmp_pa
     for part in ("backgrounds", "foregrounds"):
         (tmp_path / part).mkdir()
         cv2.imwrite(str(tmp_path / part / "1.png"), np.full((40, 40, 4), 255, np.uint8))
+    return tmp_path
 
-    places = (f"composites:{tmp_path}", str(tmp_path / "sequences"), "rendered:2")
+
+def test_composites_are_lent_what_is_new_in_sequences_that_are_trained_on(yard: Path) -> None:
+    """One that is left out lends nothing, nor do rendered scenes."""
+    places = (f"composites:{yard}", str(yard / "sequences"), "rendered:2")
     sources = [open_source(place, 64, None, ["hall"]) for place in places]
     lend(sources)
-    composites = sources[0][0]
+    (composites, _), (recorded, _), (rendered, _) = sources
     assert isinstance(composites, Composites)
+    assert isinstance(recorded, Crops)
+    assert isinstance(rendered, Crops)
     assert [thing.name for thing in composites.cutouts] == ["1", "yard/1/1"]
+    assert [thing.name for thing in recorded.cutouts] == ["1", "yard/1/1"]
+    assert rendered.cutouts == []
     own = composites.cutouts[1]
     assert (own.colour[own.alpha == 255] == 180).all()
+
+
+def test_frames_of_sequences_take_a_few_things_more(yard: Path) -> None:
+    """Half of them, and nine tenths of those; what was new before stays new."""
+    crops = Crops(open_samples(str(yard / "sequences")), [0, 1], 64, None)
+    white = np.full((20, 20, 3), 255, np.uint8)
+    changed = 0
+    for i in range(200):
+        crops.cutouts = []
+        before, _ = crops.draw(np.random.default_rng(i))
+        crops.cutouts = [Cutout("white", white, white[..., 0])]
+        after, _ = crops.draw(np.random.default_rng(i))
+        assert np.array_equal(before.bg, after.bg)
+        assert (after.mask[before.mask == 255] == 255).all()
+        put = (after.mask == 255) & (before.mask != 255)
+        # Where it was black; a third of the things are pulled towards that.
+        assert not put.any() or after.fg_bg[put].max() > 20
+        changed += bool(put.any())
+    assert 0.33 < changed / 200 < 0.55
 
 
 BAD = ["rendered:4=x", "rendered=-1", "rendered=nan", "rendered=inf", "/nowhere"]
