@@ -67,6 +67,7 @@ class Crops:
     Kept samples without a depth get that of their empty scene from the teacher; what is new in
     them stays unknown. One that cannot be read is named on stderr and another is drawn.
     names: of all sequences, those that are left out too.
+    cutouts: things of which a few are put into half of what is shown; none unless lent (`lend`).
     """
 
     def __init__(
@@ -98,9 +99,9 @@ class Crops:
     def things(self) -> list[Cutout]:
         """What is new in them, cut out."""
         frames = [self._indices[i] for i in spread(self._indices, LENDING)]
-        return [
-            thing for sample in readable(self._samples, frames) for thing in cut(sample, LONGEST)
-        ]
+        read = readable(self._samples, frames)
+        watched = tracked(read, len(frames), f"cutting things out of {self._samples.name}")
+        return [thing for sample in watched for thing in cut(sample, LONGEST)]
 
     def _draw_whole(self, rng: Rng) -> Sample:
         if self._kept:
