@@ -86,14 +86,11 @@ def test_a_thing_is_as_deep_as_the_floor_it_touches() -> None:
 def test_a_small_cut_out_is_not_blown_up(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "backgrounds").symlink_to(folder / "backgrounds")
     (tmp_path / "foregrounds").mkdir()
-    cv2.imwrite(str(tmp_path / "foregrounds" / "a.png"), np.full((15, 10, 4), 255, np.uint8))
+    cv2.imwrite(str(tmp_path / "foregrounds" / "a.png"), np.full((5, 4, 4), 255, np.uint8))
     source = Composites(tmp_path, 96, None)
-    for i in range(30):
-        mask = source.draw(np.random.default_rng(i))[0].mask
-        _, _, boxes, _ = cv2.connectedComponentsWithStats((mask == FOREGROUND).astype(np.uint8))
-        assert (boxes[1:, cv2.CC_STAT_AREA] <= 5 * 45 * 31).all()
-        if len(boxes) == 2 and boxes[1, 4] <= 45 * 31:
-            assert boxes[1, cv2.CC_STAT_HEIGHT] <= 46
+    shown = [source.draw(np.random.default_rng(i))[0].mask for i in range(30)]
+    # Up to five things of three times its size and half a pixel around.
+    assert 0 < max((mask == FOREGROUND).sum() for mask in shown) <= 5 * 16 * 13
 
 
 def test_a_window_lies_inside_the_picture() -> None:
