@@ -25,7 +25,27 @@ def save(state: dict[str, Any], path: Path) -> None:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """A checkpoint of ours; anything else is refused with one sentence."""
+    """A checkpoint of a network of ours; anything else is refused with one sentence."""
+    state = _read(path)
+    if "learners" in state:
+        names = ", ".join(one["network"] for one in state["learners"])
+        raise EdgeError(
+            f"{path} is what goes on with {names}; take {path.parent}/NETWORK/best.pt of one"
+        )
+    if not {"network", "weights"} <= state.keys():
+        raise EdgeError(f"{path} is not a checkpoint of `edge train`")
+    return state
+
+
+def load_run(path: Path) -> dict[str, Any]:
+    """The last.pt of a run, of one network or of several that learn together."""
+    state = _read(path)
+    if not {"recipe", "step", "precision"} <= state.keys():
+        raise EdgeError(f"{path} is not the last.pt of a run of `edge train`")
+    return state
+
+
+def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise EdgeError(f"no checkpoint {path}; `edge train` writes best.pt into its --out folder")
     try:
@@ -33,7 +53,7 @@ def load(path: Path) -> dict[str, Any]:
     except Exception as error:
         reason = str(error).splitlines()[0]
         raise EdgeError(f"{path} is not a checkpoint that can be read: {reason}") from error
-    if not isinstance(state, dict) or not {"network", "weights"} <= state.keys():
+    if not isinstance(state, dict):
         raise EdgeError(f"{path} is not a checkpoint of `edge train`")
     return state
 

@@ -1,91 +1,41 @@
 """The training loop: Fabric carries devices, precision and processes; a killed run goes on exactly.
 
 A run is a folder: `last.pt` (everything, to go on), `best.pt` (the best averaged weights by
-validation) and TensorBoard's events.
+validation) and TensorBoard's events. Of networks that learn together each has a folder of its name
+in there for the last two.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeGuard
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
+from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
-from calibrate.qdq import SCHEMES
-from edge.errors import EdgeError, UsageError
+from edge.errors import EdgeError
 from edge.files import claimed
 from edge.samples.sample import Sample
-from edge.targets import TARGETS
-from train import losses
-from train.batchnorm import shared
-from train.checkpoint import load, network_of, save, scene_kept
-from train.distill import imitation, lesson, teacher_of
+from train.checkpoint import load_run, save
+from train.distill import lesson, teacher_of
 from train.interrupt import unbroken
+from train.learner import Learner, Step
 from train.mix import Batch, Mix, Source
-from train.networks import check_size, create, normalised
-from train.networks.scene import Scene
-from train.networks.unet import UNet
-from train.networks.variant import Variant
-from train.qat import Quantized
+from train.networks import normalised
+from train.networks.variant import Outputs
+from train.recipe import Recipe, learning_rate
 from train.spoil_batch import spoiled
-from train.validation import validate
 
 LOGGED = 20
 """Steps between two entries for TensorBoard."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What a run is made of. Two runs of the same recipe on the CPU give the same weights.
-
-    data: `--data` arguments; pictures: how many make an epoch; batch: over all processes.
-    inputs, outputs: see train.networks.variant; mask_loss, depth_loss: names of train.losses.
-    start: checkpoint whose weights the run begins with; distill: checkpoints of networks that are
-    imitated as well; scene: checkpoint of a network of ours whose depth of the scene is taken and
-    kept; qat: target whose int8 arithmetic the network learns with; depth_teacher: ONNX file that
-    labels depth; each empty for none. whole: pictures are shown as they are, not parts of them.
-    validate: what chooses the best weights; precision: Fabric's.
-    average: how fast the averaged weights follow (their half-life is about 0.7 / (1 - average)
-    steps).
-    """
-
-    network: str
-    data: tuple[str, ...]
-    leave_out: tuple[str, ...]
-    epochs: int
-    pictures: int
-    batch: int
-    imgsz: int
-    rate: float
-    seed: int
-    inputs: str = "both"
-    outputs: str = "both"
-    mask_loss: str = "bce+dice"
-    depth_loss: str = "ssi+ms_ssim"
-    start: str = ""
-    distill: tuple[str, ...] = ()
-    scene: str = ""
-    qat: str = ""
-    depth_teacher: str = ""
-    whole: bool = False
-    validate: tuple[str, ...] = ()
-    precision: str = "32-true"
-    average: float = 0.998
-    clip: float = 1.0
-    decay: float = 1e-2
-
-    @property
-    def steps(self) -> int:
-        return max(1, self.epochs * self.pictures // self.batch)
+APART = 0.25
+"""Share of a run after which networks that learn together from fresh weights imitate each other;
+before, none of them knows enough."""
 
 
 @dataclass(frozen=True)
@@ -98,82 +48,12 @@ class Progress:
     scores: dict[str, float]
 
 
-def loss_parts(
-    logits: Tensor | None,
-    depth: Tensor | None,
-    batch: Batch,
-    mask_loss: str = "bce+dice",
-    depth_loss: str = "ssi+ms_ssim",
-) -> dict[str, Tensor]:
-    """The terms whose sum is trained, by their names in train.losses."""
-    parts = {}
-    if logits is not None:
-        for name in losses.named(mask_loss, losses.MASK):
-            parts[name] = losses.MASK[name](logits, batch["mask"], batch["counts"])
-    if depth is not None:
-        for name in losses.named(depth_loss, losses.DEPTH):
-            parts[name] = losses.DEPTH[name](depth, batch["depth"], batch["known"])
-    return parts
-
-
-def learning_rate(recipe: Recipe, step: int) -> float:
-    """Linear warm-up over 3 % of the steps, then a cosine down to 1 % of the rate."""
-    warm = max(1, round(0.03 * recipe.steps))
-    if step < warm:
-        return recipe.rate * (step + 1) / warm
-    done = (step - warm) / max(1, recipe.steps - warm)
-    return recipe.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
-
-
-def averaged(network: nn.Module, decay: float) -> AveragedModel:
-    """Exponentially averaged weights and buffers; young averages follow faster."""
-
-    def blend(average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
-        keep = min(decay, (1 + int(count)) / (10 + int(count)))
-        return average + (current - average) * (1 - keep)
-
-    return AveragedModel(network, avg_fn=blend, use_buffers=True)
-
-
-CALIBRATED = 8
-"""Batches that fix the ranges of a network that learns with int8 arithmetic."""
-
-
-def quantized(
-    network: nn.Module, recipe: Recipe, sources: Sequence[tuple[Source, float]]
-) -> Quantized:
-    """The network with the arithmetic of the recipe's target, its ranges fixed on pictures that
-    the run does not train on (the series of another seed)."""
-    if not isinstance(network, UNet):
-        raise UsageError(
-            f"--qat knows where our own networks are rounded, not {recipe.network};"
-            " build that as it is"
-        )
-    found = Quantized(network, SCHEMES[TARGETS[recipe.qat].scheme])
-    end = CALIBRATED * recipe.batch
-    found.calibrate(Mix(sources, seed=recipe.seed + 1, start=0, end=end, batch=recipe.batch))
-    return found
-
-
-def take_scene(network: nn.Module, checkpoint: Path) -> None:
-    """The scene's depth network of a checkpoint, for a network of ours that knows the scene."""
-    other, state = network_of(checkpoint)
-    if not isinstance(other, Scene) and not _knows_scene(other):
-        raise UsageError(
-            f"--scene {checkpoint} is a {state['network']} without a depth of the scene; give one"
-            " of `edge train --network scene`, or of our own networks that see bg and give depth"
-        )
-    if not _knows_scene(network):
-        raise UsageError("--scene is for our own networks that see bg and give depth")
-    network.take_scene(other)
-
-
-def _knows_scene(network: nn.Module) -> TypeGuard[UNet]:
-    return isinstance(network, UNet) and network.knows_scene
-
-
 class Run:
-    """A network in training, and everything that makes its next step."""
+    """The networks of a recipe, which learn from the same pictures.
+
+    Where they are several, each also learns to find the masks that the averaged weights of all of
+    them find (mutual learning, Zhang et al. 2018, from mean teachers, Tarvainen & Valpola 2017).
+    """
 
     def __init__(
         self,
@@ -182,106 +62,70 @@ class Run:
         fabric: Fabric,
         sources: Sequence[tuple[Source, float]],
     ) -> None:
-        torch.manual_seed(recipe.seed)
-        self.variant = Variant(recipe.inputs, recipe.outputs)
-        if recipe.start:
-            network, _ = network_of(Path(recipe.start))
-        else:
-            network = create(recipe.network, self.variant)
-        if recipe.scene:
-            take_scene(network, Path(recipe.scene))
-        taught = (teacher_of(Path(one), self.variant, recipe.imgsz) for one in recipe.distill)
-        self.teachers = [teacher.to(fabric.device) for teacher in taught]
-        check_size(network, recipe.network, recipe.imgsz, recipe.imgsz)
-        self.plain = shared(network.train()) if fabric.world_size > 1 else network.train()
-        if recipe.qat:
-            network = quantized(network, recipe, sources)
         self.recipe, self.fabric = recipe, fabric
-        self.last, self.best = out / "last.pt", out / "best.pt"
-        # channels_last: uint8 pictures come in that order, and CPUs and GPUs are faster with it.
-        self.network = network.to(memory_format=torch.channels_last).to(fabric.device)  # type: ignore[call-overload]
-        self.average = averaged(self.network, recipe.average)
-        optimizer = torch.optim.AdamW(
-            self.network.parameters(), recipe.rate, weight_decay=recipe.decay
-        )
-        self.model, self.optimizer = fabric.setup(self.network, optimizer)
-        self.step, self.best_score = 0, -1.0
-        self.scores: dict[str, float] = {}
+        self.last = out / "last.pt"
+        self.together = len(recipe.networks) > 1
+        self.learners = [
+            Learner(recipe, name, out / name if self.together else out, fabric, sources)
+            for name in recipe.networks
+        ]
+        if self.together:
+            self.teachers = [learner.average.module for learner in self.learners]
+        else:
+            variant = self.learners[0].variant
+            taught = (teacher_of(Path(one), variant, recipe.imgsz) for one in recipe.distill)
+            self.teachers = [teacher.to(fabric.device) for teacher in taught]
+        self.step = 0
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """Of the last checkpoint."""
+        if not self.together:
+            return self.learners[0].scores
+        return {
+            f"{learner.name} {name}": value
+            for learner in self.learners
+            for name, value in learner.scores.items()
+        }
 
     def resume(self) -> None:
         """Take up the run where its last checkpoint left it."""
-        state = load(self.last)
+        state = load_run(self.last)
         if state["recipe"] != asdict(self.recipe):
             raise EdgeError(
                 f"{self.last} was made by another recipe, or another version; give the same options"
                 " as before, or another --out"
             )
-        self.network.load_state_dict(state["trained"])
-        self.average.module.load_state_dict(state["average"])
-        self.average.n_averaged.fill_(state["averaged"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for learner, own in zip(self.learners, state.get("learners", [state]), strict=True):
+            learner.resume(own)
         self.fabric.strategy.precision.load_state_dict(state["precision"])
-        self.step, self.best_score = state["step"], state["best_score"]
-        self.scores = state["scores"]
+        self.step = state["step"]
 
     def checkpoint(self, validation: Sequence[tuple[str, Sample]]) -> None:
-        """Score the averaged weights; keep them if they are the best, and everything to go on."""
-        average = self.average.module
-        self.scores = validate(average, validation, self.fabric.device)
-        weights = {
-            "network": self.recipe.network,
-            "variant": asdict(self.variant),
-            "recipe": asdict(self.recipe),
-            "scores": self.scores,
-            "step": self.step,
-            "scene_kept": scene_kept(self.plain),
-            "weights": (
-                average.weights(self.plain)
-                if isinstance(average, Quantized)
-                else average.state_dict()
-            ),
-        }
-        if self.scores["score"] >= self.best_score:
-            self.best_score = self.scores["score"]
-            save(weights, self.best)
-        state = {
-            "trained": self.network.state_dict(),
-            "average": average.state_dict(),
-            "averaged": int(self.average.n_averaged),
-            "optimizer": self.optimizer.state_dict(),
-            "precision": self.fabric.strategy.precision.state_dict(),
-            "best_score": self.best_score,
-        }
-        save(weights | state, self.last)
+        """Score the averaged weights; keep the best, and everything to go on, in one file."""
+        states = [learner.checkpoint(validation, self.step) for learner in self.learners]
+        whole = {"recipe": asdict(self.recipe), "step": self.step, "learners": states}
+        state = whole if self.together else states[0]
+        save(state | {"precision": self.fabric.strategy.precision.state_dict()}, self.last)
 
-    def learn(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor | None, Tensor | None]:
-        """One step on a batch; returns the terms of the loss, the logits and the depth."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.recipe, self.step)
+    def learn(self, batch: Batch) -> list[Step]:
+        """One step of each network on a batch."""
         pair = normalised(batch["bg"]), normalised(batch["fg_bg"])
-        logits, depth = (None if out is None else out.float() for out in self.model(*pair))
-        parts = loss_parts(logits, depth, batch, self.recipe.mask_loss, self.recipe.depth_loss)
-        if self.teachers:
-            with torch.no_grad(), self.fabric.autocast():
-                taught = lesson(self.teachers, self.step, *pair)
-            parts |= imitation((logits, depth), taught)
-        self.optimizer.zero_grad(set_to_none=True)
-        self.fabric.backward(torch.stack(list(parts.values())).sum())
-        norm = self.fabric.clip_gradients(
-            self.model, self.optimizer, max_norm=self.recipe.clip, error_if_nonfinite=False
-        )
-        # In float16 gradients overflow now and then by design: the scaler leaves that step out.
-        scaled = getattr(self.fabric.strategy.precision, "scaler", None) is not None
-        if norm is not None and not (scaled or torch.isfinite(norm)):
-            terms = ", ".join(f"{name} {float(part.detach()):.3g}" for name, part in parts.items())
-            raise EdgeError(
-                f"step {self.step + 1}: the gradients are not finite ({terms}); begin again with a"
-                f" lower --rate than {self.recipe.rate:g}"
-            )
-        self.optimizer.step()
-        self.average.update_parameters(self.network)
+        taught = self._lesson(*pair)
+        steps = [learner.learn(self.step, batch, pair, taught) for learner in self.learners]
         self.step += 1
-        return parts, logits, depth
+        return steps
+
+    def _lesson(self, bg: Tensor, fg_bg: Tensor) -> Outputs | None:
+        """What the network that is imitated in this step says of its pictures."""
+        fresh = self.together and not self.recipe.start
+        alone = fresh and self.step < APART * self.recipe.steps
+        if alone or not self.teachers:
+            return None
+        with torch.no_grad(), self.fabric.autocast():
+            logits, depth = lesson(self.teachers, self.step, bg, fg_bg)
+        # How deep a thing is, the labels say; a family would only agree on its mistakes.
+        return logits, None if self.together else depth
 
     def over_all(self, term: Tensor) -> float:
         """The mean of a term over all processes."""
@@ -316,8 +160,8 @@ def train(
     workers: int,
     every: int,
     report: Callable[[Progress], None],
-) -> Path:
-    """Train and return the path of `best.pt`.
+) -> list[Path]:
+    """Train and return the path of each network's `best.pt`.
 
     every: steps between checkpoints. A run that ends early leaves `last.pt`, after Ctrl-C and
     SIGTERM of its last step; with `resume` it goes on from there, with the same weights at the end
@@ -334,7 +178,7 @@ def train(
                 f"{out} holds a run already; --resume goes on with it, or give another --out"
             )
         _learn(run, run.loader(sources, workers), validation, every, report)
-    return run.best
+    return [learner.best for learner in run.learners]
 
 
 def _learn(
@@ -347,38 +191,48 @@ def _learn(
     """The steps that are left, one for each batch."""
     fabric = run.fabric
     first = fabric.global_rank == 0
-    writer = SummaryWriter(str(run.last.parent), purge_step=run.step) if first else None
     saved = run.step
-    try:
-        for batch in batches:
-            batch = spoiled({name: value.to(fabric.device) for name, value in batch.items()})
-            with unbroken():
-                terms, logits, depth = run.learn(batch)
-            parts = {name: run.over_all(term) for name, term in terms.items()}
-            due = run.step % every == 0 or run.step == run.recipe.steps
-            if due and first:
+    with ExitStack() as stack:
+        writers: list[SummaryWriter] = []
+        for learner in run.learners if first else ():
+            writer = SummaryWriter(str(learner.out), purge_step=run.step)
+            stack.callback(writer.close)
+            writers.append(writer)
+        try:
+            for batch in batches:
+                batch = spoiled({name: value.to(fabric.device) for name, value in batch.items()})
+                with unbroken():
+                    done = run.learn(batch)
+                parts = [
+                    {name: run.over_all(term) for name, term in terms.items()}
+                    for terms, _, _ in done
+                ]
+                due = run.step % every == 0 or run.step == run.recipe.steps
+                if due and first:
+                    run.checkpoint(validation)
+                    saved = run.step
+                # Only the first process writes.
+                for writer, learner, own, step in zip(
+                    writers, run.learners, parts, done, strict=False
+                ):
+                    if due or run.step % LOGGED == 0:
+                        _log(writer, run.step, learner, own)
+                    if due:
+                        _show(writer, run.step, batch, *step[1:])
+                loss = sum(sum(own.values()) for own in parts) / len(parts)
+                report(Progress(run.step, run.recipe.steps, loss, run.scores))
+        except (KeyboardInterrupt, SystemExit):
+            if first and run.step > saved:
                 run.checkpoint(validation)
-                saved = run.step
-            if writer and (due or run.step % LOGGED == 0):
-                _log(writer, run, parts)
-            if writer and due:
-                _show(writer, run.step, batch, logits, depth)
-            report(Progress(run.step, run.recipe.steps, sum(parts.values()), run.scores))
-    except (KeyboardInterrupt, SystemExit):
-        if first and run.step > saved:
-            run.checkpoint(validation)
-        raise
-    finally:
-        if writer:
-            writer.close()
+            raise
 
 
-def _log(writer: SummaryWriter, run: Run, parts: dict[str, float]) -> None:
+def _log(writer: SummaryWriter, step: int, learner: Learner, parts: dict[str, float]) -> None:
     for name, part in parts.items():
-        writer.add_scalar(f"loss/{name}", part, run.step)
-    for name, value in run.scores.items():
-        writer.add_scalar(f"validation/{name}", value, run.step)
-    writer.add_scalar("rate", learning_rate(run.recipe, run.step), run.step)
+        writer.add_scalar(f"loss/{name}", part, step)
+    for name, value in learner.scores.items():
+        writer.add_scalar(f"validation/{name}", value, step)
+    writer.add_scalar("rate", learning_rate(learner.recipe, step), step)
 
 
 def _show(

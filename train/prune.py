@@ -22,7 +22,7 @@ from edge.manifest import sha256
 from edge.progress import note
 from train.checkpoint import load, network_of, save, scene_kept
 from train.cost import macs
-from train.loop import loss_parts
+from train.learner import loss_parts
 from train.losses import usual_depth
 from train.mix import Batch
 from train.networks import normalised

@@ -36,6 +36,7 @@ TO_YCC = torch.tensor(
     [[0.114, 0.587, 0.299], [0.5, -0.331264, -0.168736], [-0.081312, -0.418688, 0.5]]
 )
 """From blue, green and red to Y, Cb and Cr (JFIF 1.02)."""
+FROM_YCC = torch.linalg.inv(TO_YCC)
 
 
 def stacked(pairs: Sequence[Pair]) -> dict[str, Tensor]:
@@ -130,12 +131,11 @@ def _jpeg(x: Tensor, quality: Tensor) -> Tensor:
     # An encoder, too, fills the last blocks of 16 with the border.
     x = F.pad(x, (0, -width % 16, 0, -height % 16), mode="replicate")
     scale = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality)
-    to_ycc = TO_YCC.to(x.device)
-    ycc = torch.einsum("oc,nchw->nohw", to_ycc, x)
+    ycc = torch.einsum("oc,nchw->nohw", TO_YCC.to(x.device), x)
     luma = _quantized(ycc[:, :1] - 128, LUMA.to(x.device), scale) + 128
     colours = _quantized(F.avg_pool2d(ycc[:, 1:], 2), CHROMA.to(x.device), scale)
     colours = F.interpolate(colours, scale_factor=2.0, mode="bilinear", align_corners=False)
-    back = torch.einsum("oc,nchw->nohw", torch.linalg.inv(to_ycc), torch.cat([luma, colours], 1))
+    back = torch.einsum("oc,nchw->nohw", FROM_YCC.to(x.device), torch.cat([luma, colours], 1))
     return back.round().clamp(0, 255)[:, :, :height, :width]
 
 

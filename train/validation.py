@@ -23,6 +23,7 @@ def validate(
     """f_measure, mean over the sequences of `samples` (sequence, sample); delta1, mean over the
     pictures whose depth is known; score, the mean of both. What the network does not give has none.
     """
+    training = network.training
     network.eval()
     height, width = network.only or (SIDE, SIDE)  # type: ignore[misc]
     counts: dict[str, MaskCounts] = {}
@@ -36,7 +37,7 @@ def validate(
             counts[name] = counts.get(name, MaskCounts()) + count_mask(found, small.mask)
         if depth is not None and small.depth is not None:
             depths.append(depth_scores(depth[0, 0].float().cpu().numpy(), small.depth))
-    network.train()
+    network.train(training)
     scores = {}
     if counts:
         scores["f_measure"] = means([count.scores() for count in counts.values()])["f_measure"]

@@ -85,11 +85,11 @@ def prune(
     row = _target(target, target_macs, target_fps)
 
     from train.checkpoint import load
-    from train.loop import Recipe
     from train.loop import train as run
     from train.losses import usual_depth
     from train.mix import Mix
     from train.prune import prune as make
+    from train.recipe import Recipe
 
     goal = _goal(row, target_macs, target_fps, threads, samples, build_imgsz)
     fabric = fabric_of(accelerator, precision)
@@ -120,7 +120,7 @@ def prune(
     def train(start: Path, folder: Path) -> Path:
         step = replace(recipe, start=str(start))
         with reporting(folder.name, step, every, first=True) as report:
-            return run(
+            [best] = run(
                 step,
                 sources,
                 judged,
@@ -131,6 +131,7 @@ def prune(
                 every=every,
                 report=report,
             )
+            return best
 
     try:
         best = make(checkpoint, out, goal, steps, weighed, train)

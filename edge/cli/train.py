@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
     from edge.samples.sample import Sample
-    from train.loop import Progress, Recipe
+    from train.loop import Progress
     from train.mix import Source
     from train.networks.variant import Variant
+    from train.recipe import Recipe
 
 Data = Annotated[
     Optional[list[str]],
@@ -55,7 +56,11 @@ Seed = Annotated[int, typer.Option(min=0, help="On the CPU the same seed gives t
 def train(
     data: Data = None,
     network: Annotated[
-        Optional[str], typer.Option(help="Network, by its name.  [default: small, or --start's]")
+        Optional[str],
+        typer.Option(
+            help="Network, by its name; several, joined by commas, learn together."
+            "  [default: small, or --start's]"
+        ),
     ] = None,
     inputs: Annotated[
         Optional[str], typer.Option(help="What it sees: both pictures, or fg_bg.  [default: both]")
@@ -72,7 +77,11 @@ def train(
         ),
     ] = None,
     start: Annotated[
-        Optional[Path], typer.Option(help="Checkpoint to begin with instead of fresh weights.")
+        Optional[Path],
+        typer.Option(
+            help="Checkpoint to begin with instead of fresh weights; of several networks the folder"
+            " of a run in which they learned together."
+        ),
     ] = None,
     distill: Annotated[
         Optional[list[Path]],
@@ -110,9 +119,17 @@ def train(
     seed: Seed = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
 ) -> None:
-    """Train a network; writes best.pt, last.pt and TensorBoard's events to --out."""
+    """Train a network; writes best.pt, last.pt and TensorBoard's events to --out.
+
+    Networks that learn together see the same pictures, and each imitates the masks of all; the
+    best.pt of each is in a folder of its name."""
     from edge.targets import choose
 
+    if "," in (network or "") and (distill or qat):
+        raise UsageError(
+            f"--network {network}: --distill and --qat are for one network; several imitate each"
+            " other"
+        )
     if qat is not None:
         qat = choose(qat).name
         if start is None:
@@ -121,8 +138,8 @@ def train(
         if scene is not None:
             raise UsageError("--qat leaves the scene's depth as it is anyway; leave --scene out")
 
-    from train.loop import Recipe
     from train.loop import train as run
+    from train.recipe import Recipe
 
     name, variant = _network(network, inputs, outputs, start)
     losses = _losses(mask_loss, depth_loss, imgsz)
@@ -170,24 +187,44 @@ def train(
         except KeyboardInterrupt:
             note(f"stopped; the same command with --resume goes on from {out / 'last.pt'}")
             raise
-    if fabric.global_rank == 0:
-        note(f"best weights: {best}; next: edge export {best}")
-        print(best)
+    for one in best if fabric.global_rank == 0 else ():
+        note(f"best weights: {one}; next: edge export {one}")
+        print(one)
 
 
 def _network(
     name: Optional[str], inputs: Optional[str], outputs: Optional[str], start: Optional[Path]
 ) -> tuple[str, Variant]:
-    """The network and variant that are trained: those asked for, which must be the checkpoint's."""
-    from train.checkpoint import load
+    """The networks and the variant that are trained: those asked for, which must be those of the
+    checkpoints that they begin with."""
     from train.networks import variant_of
+
+    names = tuple(one.strip() for one in (name or "small").split(","))
+    if start is not None and len(names) == 1:
+        return _started(name, inputs, outputs, start)
+    try:
+        if start is None:
+            variants = [variant_of(one, inputs, outputs) for one in names]
+        else:
+            places = [(one, start / one / "best.pt") for one in names]
+            variants = [_started(one, inputs, outputs, place)[1] for one, place in places]
+    except ValueError as error:
+        raise UsageError(f"--network, --inputs, --outputs: {error}") from error
+    if len({*names}) < len(names) or len({*variants}) > 1:
+        raise UsageError(
+            f"--network {name}: what learns together are different networks that see and give the"
+            " same"
+        )
+    return ",".join(names), variants[0]
+
+
+def _started(
+    name: Optional[str], inputs: Optional[str], outputs: Optional[str], start: Path
+) -> tuple[str, Variant]:
+    """The network and the variant of a checkpoint, which must be those asked for."""
+    from train.checkpoint import load
     from train.networks.variant import Variant
 
-    if start is None:
-        try:
-            return name or "small", variant_of(name or "small", inputs, outputs)
-        except ValueError as error:
-            raise UsageError(f"--network, --inputs, --outputs: {error}") from error
     state = load(start)
     found, variant = str(state["network"]), Variant(**state.get("variant", {}))
     if name not in (None, found):

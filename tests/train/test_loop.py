@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +19,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from edge.errors import EdgeError
 from edge.files import claimed
-from train.checkpoint import load, network_of, save
-from train.loop import Recipe, Run
-from train.networks import create
+from train.checkpoint import load, load_run, network_of, save
+from train.distill import lesson
+from train.loop import Run
+from train.networks import create, normalised
+from train.recipe import Recipe
 
 OPTIONS = [
     "--network=nano", "--data=rendered:8", "--epochs=1", "--pictures=32", "--batch=4",
@@ -145,8 +149,10 @@ def test_a_folder_has_one_run_at_a_time(tmp_path: Path) -> None:
 def test_a_run_that_diverges_says_so(tmp_path: Path) -> None:
     run = short_run(tmp_path, Fabric(accelerator="cpu", precision="32-true"), 1e-3, 4)
     with torch.no_grad():
-        next(run.plain.parameters()).fill_(float("inf"))
-    with pytest.raises(EdgeError, match=r"step 1: the gradients are not finite .*a lower --rate"):
+        next(run.learners[0].plain.parameters()).fill_(float("inf"))
+    with pytest.raises(
+        EdgeError, match=r"step 1 of nano: the gradients are not finite .*a lower --rate"
+    ):
         run.learn(noise(0))
 
 
@@ -158,15 +164,97 @@ def test_float16_leaves_out_a_step_that_overflows_and_resumes_its_scale(tmp_path
         return Fabric(accelerator="cpu", plugins=MixedPrecision("16-mixed", "cpu", scaler))
 
     run = short_run(tmp_path, fabric(), 1e-3, 8)
-    before = {name: value.clone() for name, value in run.plain.named_parameters()}
+    before = {name: value.clone() for name, value in run.learners[0].plain.named_parameters()}
     run.learn(noise(0))
-    assert all(torch.equal(before[name], value) for name, value in run.plain.named_parameters())
+    assert all(
+        torch.equal(before[name], value) for name, value in run.learners[0].plain.named_parameters()
+    )
     scale = run.fabric.strategy.precision.scaler.get_scale()  # type: ignore[union-attr]
     assert scale < 2.0**40
     run.checkpoint([])
     again = short_run(tmp_path, fabric(), 1e-3, 8)
     again.resume()
     assert again.fabric.strategy.precision.scaler.get_scale() == scale  # type: ignore[union-attr]
+
+
+FAMILY = ["--network=nano,tiny", "--imgsz=64", "--batch=2", "--pictures=32"]
+
+
+@pytest.mark.slow
+def test_networks_learn_together_and_go_on_after_a_kill(tmp_path: Path) -> None:
+    once, twice = tmp_path / "once", tmp_path / "twice"
+    process = edge_train(once, *FAMILY)
+    out, errors = process.communicate()
+    assert process.returncode == 0, errors
+    best = [once / name / "best.pt" for name in ("nano", "tiny")]
+    assert out.split() == [str(path) for path in best]
+    assert [load(path)["network"] for path in best] == ["nano", "tiny"]
+
+    process = edge_train(twice, *FAMILY)
+    while process.poll() is None and not (twice / "last.pt").exists():
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    # It was killed before and goes on after the networks begin to imitate each other.
+    process = edge_train(twice, *FAMILY, "--resume")
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    states = [load_run(run / "last.pt") for run in (once, twice)]
+    assert [state["step"] for state in states] == [16, 16]
+    for mine, other in zip(*(state["learners"] for state in states), strict=True):
+        assert same(mine["weights"], other["weights"])
+    with pytest.raises(EdgeError, match=r"goes on with nano, tiny; take .*/NETWORK/best.pt"):
+        load(once / "last.pt")
+
+    on = tmp_path / "on"
+    process = edge_train(on, *FAMILY, f"--start={once}", "--rate=1e-9")
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    start, end = weights(once / "tiny", "best.pt"), weights(on / "tiny", "best.pt")
+    words = [sys.executable, "-m", "edge", "train"]
+    for options, says in (
+        (["--network=nano,small", f"--start={once}"], "no checkpoint"),
+        (["--network=nano,tiny", f"--start={once}", "--outputs=mask"], "asked for are both and"),
+        (["--network=nano,nano"], "different networks that see and give the same"),
+        (["--network=nano,scene"], "different networks that see and give the same"),
+        (["--network=nano,tiny", "--qat=openvino"], "--distill and --qat are for one network"),
+    ):
+        refused = subprocess.run(
+            [*words, *options, f"--out={tmp_path / 'no'}"], capture_output=True, text=True
+        )
+        assert refused.returncode != 0 and says in refused.stderr
+    assert torch.allclose(start["mask.weight"], end["mask.weight"], atol=1e-5)
+
+
+def together(out: Path, steps: int, start: str = "") -> Run:
+    recipe = Recipe("nano,tiny", ("rendered",), (), 1, 2 * steps, 2, 64, 1e-3, 0, start=start)
+    return Run(
+        replace(recipe, depth_loss="ssi"), out, Fabric(accelerator="cpu", precision="32-true"), []
+    )
+
+
+def test_what_learns_together_imitates_the_masks_of_all(tmp_path: Path) -> None:
+    run = together(tmp_path, 8)
+    for step in range(8):
+        means = [copy.deepcopy(learner.average.module) for learner in run.learners]
+        batch = noise(step)
+        pair = normalised(batch["bg"]), normalised(batch["fg_bg"])
+        nano, tiny = ({*terms} for terms, _, _ in run.learn(batch))
+        assert nano == tiny
+        assert ("imitated_mask" in nano) == (step >= 2)  # a quarter of the run
+        assert "imitated_depth" not in nano
+        if step == 6:  # whose turn it is: (6 // 2) % 2, as it is
+            with torch.no_grad():
+                expected, _ = means[1](*pair)
+                found, none = lesson(means, step, *pair)
+            assert none is not None and torch.equal(found, expected)
+    run.checkpoint([])
+    again = together(tmp_path, 8)
+    again.resume()
+    for old, new in zip(run.learners, again.learners, strict=True):
+        assert same(dict(old.network.state_dict()), dict(new.network.state_dict()))
+        assert int(old.average.n_averaged) == int(new.average.n_averaged) == 8
+        assert not new.average.module.training
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ import pytest
 
 from edge.cli.train import fabric_of, names_of, read_data
 from edge.errors import EdgeError, UsageError
-from train.loop import Recipe
+from train.recipe import Recipe
 
 
 @pytest.fixture
