@@ -19,10 +19,8 @@ Results = dict[str, Any]
 STAGES = {
     "scene/base": "the depth of a scene from its picture, on what `base` sees",
     "scene/all": "the depth of a scene from its picture, on all photographs and rendered scenes",
-    "base": "rendered scenes and permissively licensed pictures alone",
-    "plain": "from there, with all sources",
-    "taught": "from there, imitating the `plain` of all three networks, as they are and mirrored",
-    "final": "from there, imitating the `taught` of all three in the same way",
+    "base": "the three networks together, from rendered scenes and permissively licensed pictures",
+    "final": "the three networks together, from all sources",
 }
 """Steps of the zoo's journal that a network is made of, and what was learned in each."""
 

@@ -37,7 +37,9 @@ BUILDS = ("fp32", "int8")
 BUNDLED, UNSEEN, PERMISSIVE, PRUNED = "bundled", "unseen", "permissive", "pruned"
 """Kinds: as in the package; the folds; trained on rendered scenes and permissive pictures alone;
 the folds with fewer channels."""
-BASE = "base.onnx"
+BASE = "base"
+"""Folder of the permissive ones in the runs of `make zoo`; beside it are fold1, fold1-pruned and so
+on, each with a file for each network."""
 Mask = npt.NDArray[np.bool_]
 Counts = dict[str, MaskCounts]
 
@@ -100,7 +102,7 @@ def opened(folder: Path, runs: Path | None, stack: ExitStack) -> Iterator[Networ
     def of_folds(files: list[Path], name: str, kind: str, precision: str) -> Network:
         handles: dict[str, edge.Handle] = {}
         for file in files:
-            h = _open(file, f"{name}-{file.stem}", precision, folder, stack)
+            h = _open(file, f"{name}-{file.parent.name}", precision, folder, stack)
             handles |= dict.fromkeys(left_out(file), h)
         return Network(name, kind, precision, handles)
 
@@ -108,14 +110,13 @@ def opened(folder: Path, runs: Path | None, stack: ExitStack) -> Iterator[Networ
         for precision in BUILDS:
             h = _open(bundled(name), name, precision, folder, stack)
             yield Network(name, BUNDLED, precision, {"": h})
-        place = runs / name if runs else None
-        if place and (folds := sorted(place.glob("fold*.onnx"))):
+        if runs and (folds := sorted(runs.glob(f"fold?/{name}.onnx"))):
             for precision in BUILDS:
                 yield of_folds(folds, name, UNSEEN, precision)
-        if place and (folds := sorted(place.glob(f"{PRUNED}*.onnx"))):
+        if runs and (folds := sorted(runs.glob(f"fold?-{PRUNED}/{name}.onnx"))):
             yield of_folds(folds, name, PRUNED, "int8")
-        if place and (place / BASE).is_file():
-            h = _open(place / BASE, f"{name}-{PERMISSIVE}", "int8", folder, stack)
+        if runs and (base := runs / BASE / f"{name}.onnx").is_file():
+            h = _open(base, f"{name}-{PERMISSIVE}", "int8", folder, stack)
             yield Network(name, PERMISSIVE, "int8", {"": h})
         note(f"built {name}")
 

@@ -5,14 +5,12 @@
 DATA is a folder with `backgrounds/`, `foregrounds/` (RGBA cut-outs) and `sequences/` (labelled).
 The depth of the scene comes first, as a network of its own that all others take over: `base` on
 rendered scenes and permissively licensed pictures alone, `all` with the other photographs as well.
-Each network is then trained in four stages, all of them in one before the next:
+Then the three networks learn together, from the same pictures and from each other:
 
-- `base` sees rendered scenes and composites of permissively licensed pictures alone. It is also the
-  network for those who must not touch anything else.
-- `plain` goes on from there with everything; `plain1` and so on without some of the sequences.
-- `taught` goes on from `plain` and imitates the `plain` of all networks; `taught1` from `plain1`.
-- `final` goes on from `taught` and imitates the `taught` of all networks; it is what is bundled.
-  `fold1` does so from `taught1`, to judge it by sequences that nobody in its past has seen.
+- `base` from rendered scenes and composites of permissively licensed pictures alone: for those who
+  must not touch anything else.
+- `final` from everything; it is what is bundled.
+- `fold1` and so on as `final`, but without some of the sequences, to be judged by them.
 
 The folds of the largest are also pruned to half of their multiplications and trained on: what that
 costs on sequences that were never seen. What is bundled is not pruned; `nano` and `tiny` were
@@ -45,7 +43,7 @@ from edge.files import replacing
 from edge.progress import note
 
 LARGEST = "small"
-"""It is trained for longer, and its folds are pruned."""
+"""Its folds are pruned."""
 NETWORKS = (LARGEST, "tiny", "nano")
 FOLDS = (
     ("cdnet_highway", "sbi_IBMtest2", "sbi_Candela_m1.10"),
@@ -70,42 +68,21 @@ JOURNAL = "journal.json"
 
 @dataclass(frozen=True)
 class Stage:
-    """One run of `edge train` of each network. start: the stage whose weights it begins with;
-    pictures: thousands, of the largest network and of the others; rate: the highest learning rate;
-    imitates: whether the networks of `start` are imitated, all by each."""
+    """One training of the three networks together. pictures: how many they see."""
 
     name: str
-    start: str
-    pictures: tuple[int, int]
-    rate: float
+    pictures: int
     left_out: tuple[str, ...] = ()
-    imitates: bool = False
-
-    def pictures_of(self, network: str) -> int:
-        return 1000 * self.pictures[network != LARGEST]
 
 
-def _imitating(name: str, of_folds: str, start: str, pictures: tuple[int, int]) -> list[Stage]:
-    """A stage that imitates where it begins, with everything and of each fold."""
-    whole = Stage(name, start, pictures, 1.5e-3, imitates=True)
-    return [whole] + [
-        replace(whole, name=f"{of_folds}{n}", start=f"{start}{n}", left_out=fold)
-        for n, fold in enumerate(FOLDS, 1)
-    ]
-
-
-FINAL, FOLD = "final", "fold"
-BASE_STAGE = Stage("base", "", (48, 24), 3e-3)
-STAGES = (
-    BASE_STAGE,
-    Stage("plain", "base", (96, 64), 2e-3),
-    *(Stage(f"plain{n}", "base", (56, 36), 2e-3, fold) for n, fold in enumerate(FOLDS, 1)),
-    *_imitating("taught", "taught", "plain", (24, 16)),
-    *_imitating(FINAL, FOLD, "taught", (16, 16)),
+BASE_STAGE, FINAL = Stage(BASE, 68_000), Stage("final", 176_000)
+FOLD_STAGES = tuple(
+    replace(FINAL, name=f"fold{number}", left_out=fold) for number, fold in enumerate(FOLDS, 1)
 )
+STAGES = (BASE_STAGE, FINAL, *FOLD_STAGES)
 EPOCH = 4000
-SCENE, SCENES, SCENE_PICTURES = "scene", ("base", "all"), 168_000
-"""The network of the scene's depth, its two runs, and the pictures of each."""
+SCENE, SCENES = "scene", {BASE: 168_000, "all": 412_000}
+"""The network of the scene's depth, and the pictures of each of its runs."""
 SHARE, PRUNED_PICTURES = 0.5, 20_000
 """Of the multiplications of the largest network, what is kept, and the training after that."""
 
@@ -113,48 +90,44 @@ SHARE, PRUNED_PICTURES = 0.5, 20_000
 def scene_command(name: str, data: Path, teacher: Path, runs: Path) -> list[str]:
     """The `edge train` command of the scene's depth. It sees no sequence, so every fold may have
     it."""
-    photographs = runs / "free" if name == "base" else data
+    photographs = runs / "free" if name == BASE else data
     words = ["edge", "train", "--network", SCENE]
     words += ["--data", f"composites:{photographs}=2", "--data", "rendered:480=1"]
-    return [*words, *_run(teacher, 3e-3, SCENE_PICTURES, runs / SCENE / name)]
+    return [*words, *_run(teacher, SCENES[name], runs / SCENE / name)]
 
 
-def command(network: str, stage: Stage, data: Path, teacher: Path, runs: Path) -> list[str]:
+def command(stage: Stage, data: Path, teacher: Path, runs: Path) -> list[str]:
     """The `edge train` command of a stage."""
-    words = ["edge", "train"]
-    if stage.start:
-        words += ["--start", str(runs / network / stage.start / "best.pt"), *everything(data)]
+    words = ["edge", "train", "--network", ",".join(NETWORKS)]
+    if stage is BASE_STAGE:
+        words += ["--data", f"composites:{runs / 'free'}=4", "--data", "rendered:480=1"]
     else:
-        words += ["--network", network, "--data", f"composites:{runs / 'free'}=4"]
-        words += ["--data", "rendered:480=1"]
+        words += everything(data)
     words += ["--leave-out", ",".join(stage.left_out)] if stage.left_out else []
-    words += ["--scene", str(runs / SCENE / ("all" if stage.start else "base") / "best.pt")]
-    for other in NETWORKS if stage.imitates else ():
-        words += ["--distill", str(runs / other / stage.start / "best.pt")]
-    pictures = stage.pictures_of(network)
-    return [*words, *_run(teacher, stage.rate, pictures, runs / network / stage.name)]
+    words += ["--scene", str(runs / SCENE / (BASE if stage is BASE_STAGE else "all") / "best.pt")]
+    return [*words, *_run(teacher, stage.pictures, runs / stage.name)]
 
 
-def _run(teacher: Path, rate: float, pictures: int, out: Path) -> list[str]:
+def _run(teacher: Path, pictures: int, out: Path) -> list[str]:
     """The options that every training has."""
-    words = ["--depth-teacher", str(teacher), "--precision", "bf16-mixed", "--rate", f"{rate:g}"]
-    words += ["--epochs", str(pictures // EPOCH), "--pictures", str(EPOCH), "--every", "1000"]
-    return [*words, "--out", str(out), "--resume"]
+    words = ["--depth-teacher", str(teacher), "--precision", "bf16-mixed", "--rate", "3e-3"]
+    words += ["--epochs", str(pictures // EPOCH), "--pictures", str(EPOCH), "--batch", "64"]
+    return [*words, "--every", "1000", "--out", str(out), "--resume"]
 
 
 def everything(data: Path) -> list[str]:
     """The sources of all stages but the first, as options."""
-    words = ["--data", f"composites:{data}=3", "--data", f"{data / 'sequences'}=1"]
-    return [*words, "--data", "rendered:480=2"]
+    words = ["--data", f"composites:{data}=3", "--data", f"{data / 'sequences'}=2"]
+    return [*words, "--data", "rendered:480=1"]
 
 
 def pruning(fold: Stage, data: Path, teacher: Path, runs: Path) -> list[str]:
     """The `edge prune` command of a fold of the largest network."""
-    words = ["edge", "prune", str(runs / LARGEST / fold.name / "best.pt")]
+    words = ["edge", "prune", str(runs / fold.name / LARGEST / "best.pt")]
     words += ["--target-macs", str(SHARE), "--steps", "1", "--pictures", str(PRUNED_PICTURES)]
     words += [*everything(data), "--leave-out", ",".join(fold.left_out)]
     words += ["--depth-teacher", str(teacher), "--precision", "bf16-mixed", "--every", "1000"]
-    return [*words, "--out", str(runs / LARGEST / f"{fold.name}-{PRUNED}")]
+    return [*words, "--out", str(runs / f"{fold.name}-{PRUNED}")]
 
 
 def free(data: Path, folder: Path) -> None:
@@ -222,14 +195,10 @@ def export(checkpoint: Path, file: Path, places: dict[str, str]) -> None:
         onnx.save(model, draft)
 
 
-def file_of(network: str, stage: Stage, runs: Path) -> Path | None:
-    """Where a stage's network goes: the final one into the package, the base and the folds beside
-    their runs, where `make accuracy` finds them; the others are only gone on from."""
-    if stage.name == FINAL:
-        return FOLDER / f"{network}.onnx"
-    if stage is BASE_STAGE:
-        return runs / network / BASE
-    return runs / network / f"{stage.name}.onnx" if stage.name.startswith(FOLD) else None
+def file_of(network: str, stage: Stage, runs: Path) -> Path:
+    """Where a stage's network goes: the final one into the package, the others beside their runs,
+    where `make accuracy` finds them."""
+    return (FOLDER if stage is FINAL else runs / stage.name) / f"{network}.onnx"
 
 
 def main(words: list[str]) -> int:
@@ -254,10 +223,7 @@ def main(words: list[str]) -> int:
         return code
     results = json.loads((out / accuracy.RESULTS).read_text())
     for network in NETWORKS:
-        names = [f"{SCENE}/{name}" for name in SCENES]
-        names += [f"{network}/{stage.name}" for stage in STAGES if not stage.left_out]
-        steps = {name.removeprefix(f"{network}/"): journal.steps[name] for name in names}
-        (FOLDER / f"{network}.md").write_text(card(network, steps, results))
+        (FOLDER / f"{network}.md").write_text(card(network, journal.steps, results))
     for name, done in journal.steps.items():
         note(f"{name}: {done['seconds'] / 60:.0f} min on {done['cores']} x {done['processor']}")
     return 0
@@ -266,23 +232,21 @@ def main(words: list[str]) -> int:
 def trained(data: Path, teacher: Path, runs: Path, journal: Journal) -> None:
     """Everything up to the files that are bundled and those that judge them."""
     free(data, runs / "free")
-    for name in SCENES:
+    for name, pictures in SCENES.items():
         note(f"{SCENE}: {name}")
         asked = scene_command(name, data, teacher, runs)
-        step(f"{SCENE}/{name}", asked, SCENE_PICTURES, journal)
+        step(f"{SCENE}/{name}", asked, pictures, journal)
     for stage in STAGES:
+        note(stage.name)
+        step(stage.name, command(stage, data, teacher, runs), stage.pictures, journal)
         for network in NETWORKS:
-            note(f"{network}: {stage.name}")
-            asked = command(network, stage, data, teacher, runs)
-            step(f"{network}/{stage.name}", asked, stage.pictures_of(network), journal)
-            if file := file_of(network, stage, runs):
-                export(runs / network / stage.name / "best.pt", file, journal.places)
-    for fold in (stage for stage in STAGES if stage.name.startswith(FOLD)):
-        note(f"{LARGEST}: {fold.name}, {PRUNED}")
-        asked = pruning(fold, data, teacher, runs)
-        step(f"{LARGEST}/{fold.name}-{PRUNED}", asked, PRUNED_PICTURES, journal)
-        smaller = runs / LARGEST / f"{fold.name}-{PRUNED}" / "step-1" / "best.pt"
-        export(smaller, runs / LARGEST / f"{PRUNED}-{fold.name}.onnx", journal.places)
+            checkpoint = runs / stage.name / network / "best.pt"
+            export(checkpoint, file_of(network, stage, runs), journal.places)
+    for fold in FOLD_STAGES:
+        name = f"{fold.name}-{PRUNED}"
+        note(f"{LARGEST}: {name}")
+        step(name, pruning(fold, data, teacher, runs), PRUNED_PICTURES, journal)
+        export(runs / name / "step-1" / "best.pt", runs / name / f"{LARGEST}.onnx", journal.places)
 
 
 if __name__ == "__main__":
