@@ -269,3 +269,22 @@ def test_normalised() -> None:
     found = normalised(pictures)
     assert found.shape == (2, 3, 4, 6)
     assert torch.equal(found[1, 2], pictures[1, :, :, 2] / 255)
+
+
+def test_a_thing_is_never_behind_what_it_covers() -> None:
+    """Not as built; in training a thing that is taken to be far away must be pulled nearer."""
+    torch.manual_seed(0)
+    network = create("nano").eval()
+    with torch.no_grad():
+        network.depth.bias.fill_(-9)  # everything new is at the horizon
+        network.mask.bias.fill_(9)  # and everything is new
+        pair = torch.rand(2, 1, 3, 64, 64)
+        _, depth = network(*pair)
+        assert torch.equal(depth, network.scene_depth(pair[0]))
+        network.depth.bias.fill_(9)
+        assert network(*pair)[1].min() > 0.9
+        network.depth.bias.fill_(-9)
+    _, depth = network.train()(*pair)
+    assert depth.max() < 0.1
+    depth.sum().backward()
+    assert network.depth.bias.grad.abs().sum() > 0

@@ -172,4 +172,7 @@ class UNet(nn.Module):
         n, _, h, w = x.shape
         new = torch.sigmoid(self.depth(x).permute(0, 2, 3, 1).reshape(n, h, 1, 4 * w))
         share, scene_rows = (t.reshape(n, h, 4, 4 * w) for t in (share, scene))
+        if not self.training:
+            # A thing is never behind what it covers. In training that would hide how far off it is.
+            new = torch.maximum(new, scene_rows)
         return (scene_rows + share * (new - scene_rows)).reshape(scene.shape)
