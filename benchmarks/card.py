@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,8 +32,7 @@ of which {frame:,} work at every frame: {mmac:.0f} MMAC at 224x224 (other multip
 `--imgsz`). Inputs and outputs as in the [runtime](../../docs/runtime.md).
 
 ## Trained on
-Pictures of {side}x{side} made on the fly, the depth of the scene first and then four stages, on
-{cores} cores ({processor}) shared with other work, no GPU; times as they passed. {remark}
+{made}
 
 {stages}
 
@@ -54,24 +54,28 @@ a network of its own, the same in all three files; it saw no sequence.
 The code that made it is Apache-2.0. But for `scene/base` and `base`, the pictures are not all free:
 SBI's sequences are CC BY-NC 4.0 for their authors' part, COCO's and Penn-Fudan's photographs keep
 their owners' rights, and several collections state no licence. Whether that binds the weights is
-not settled. The network of the first stage saw only rendered scenes and collections under
-Apache-2.0, MIT and CC BY 4.0 (Aitzol Berasategi), of which the first two do not say where their
-pictures are from; `make zoo` leaves it as `runs/zoo/{network}/base.onnx`, and the table says what
-it costs. For commercial use take that one, or train your own on pictures that you may use.
+not settled. `base` saw only rendered scenes and collections under Apache-2.0, MIT and CC BY 4.0
+(Aitzol Berasategi), of which the first two do not say where their pictures are from; `make zoo`
+leaves it as `runs/zoo/base/{network}.onnx`, and the table says what it costs. For commercial use
+take that one, or train your own on pictures that you may use.
 """
 
 
 def card(network: str, steps: Mapping[str, dict[str, Any]], results: Results) -> str:
     """The card as Markdown.
 
-    steps: of the zoo's journal, by STAGES: seconds, processor, cores, command, and `remark` where
-    something else is to be known. results: `accuracy.json` of benchmarks.accuracy.
+    steps: of the zoo's journal, by STAGES: seconds, processor, cores, gpu, command, and `remark`
+    where something else is to be known. results: `accuracy.json` of benchmarks.accuracy.
     """
     file = bundled(network)
     model = onnx.load(file)
     about = {entry.key: entry.value for entry in model.metadata_props}
     frame = split(model).frame
-    last = steps["final"]
+    last, side = steps["final"], json.loads(about["training"])["imgsz"]
+    made = (
+        f"Pictures of {side}x{side} made on the fly, the depth of the scene first and then the three"
+        f" networks together, on {place_of(last)}; times as they passed."
+    )
     return TEMPLATE.format(
         network=network,
         megabytes=file.stat().st_size / 1e6,
@@ -79,14 +83,17 @@ def card(network: str, steps: Mapping[str, dict[str, Any]], results: Results) ->
         frame=parameters(frame),
         mmac=macs(frame) / 1e6,
         stride=about["stride"],
-        side=json.loads(about["training"])["imgsz"],
-        cores=last["cores"],
-        processor=last["processor"],
-        remark=last.get("remark", ""),
+        made=textwrap.fill(f"{made} {last.get('remark', '')}", 96),
         stages="\n".join(f"- {stage}" for stage in _stages(steps)),
         commands="\n".join(_wrapped(steps[name]["command"]) for name in STAGES if name in steps),
         scores="\n".join(_scores(network, results)),
     )
+
+
+def place_of(step: Mapping[str, Any]) -> str:
+    """What a step of the journal was done on."""
+    cores = f"{step['cores']} cores ({step['processor']})"
+    return f"one {gpu} and {cores}" if (gpu := step.get("gpu")) else f"{cores}, no GPU"
 
 
 def _stages(steps: Mapping[str, dict[str, Any]]) -> list[str]:

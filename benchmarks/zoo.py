@@ -34,9 +34,9 @@ from typing import Any
 import onnx
 
 from benchmarks import accuracy
-from benchmarks.card import card
+from benchmarks.card import card, place_of
 from benchmarks.families import BASE, PRUNED
-from benchmarks.machine import machine
+from benchmarks.machine import gpu, machine
 from edge.bundled import FOLDER
 from edge.errors import EdgeError
 from edge.files import replacing
@@ -172,7 +172,7 @@ def step(name: str, words: list[str], pictures: int, journal: Journal) -> None:
     if done["finished"]:
         return
     done |= {"command": shown, "processor": machine()["processor"]}
-    done |= {"cores": machine()["cores"], "pictures": pictures}
+    done |= {"cores": machine()["cores"], "gpu": gpu(), "pictures": pictures}
     started = time.monotonic()
     try:
         subprocess.run([sys.executable, "-m", *words], check=True)
@@ -225,7 +225,7 @@ def main(words: list[str]) -> int:
     for network in NETWORKS:
         (FOLDER / f"{network}.md").write_text(card(network, journal.steps, results))
     for name, done in journal.steps.items():
-        note(f"{name}: {done['seconds'] / 60:.0f} min on {done['cores']} x {done['processor']}")
+        note(f"{name}: {done['seconds'] / 60:.0f} min on {place_of(done)}")
     return 0
 
 

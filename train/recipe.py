@@ -13,10 +13,11 @@ class Recipe:
     network: a name of train.networks, or several joined by commas, which learn together.
     data: `--data` arguments; pictures: how many make an epoch; batch: over all processes.
     inputs, outputs: see train.networks.variant; mask_loss, depth_loss: names of train.losses.
-    start: checkpoint whose weights the run begins with; distill: checkpoints of networks that are
-    imitated as well; scene: checkpoint of a network of ours whose depth of the scene is taken and
-    kept; qat: target whose int8 arithmetic the network learns with; depth_teacher: ONNX file that
-    labels depth; each empty for none. whole: pictures are shown as they are, not parts of them.
+    start: checkpoint whose weights the run begins with, of several networks the folder of their
+    run; distill: checkpoints of networks that are imitated as well; scene: checkpoint of a network
+    of ours whose depth of the scene is taken and kept; qat: target whose int8 arithmetic is learned
+    with; depth_teacher: ONNX file that labels depth; each empty for none. whole: pictures are shown
+    as they are, not parts of them.
     validate: what chooses the best weights; precision: Fabric's.
     average: how fast the averaged weights follow (their half-life is about 0.7 / (1 - average)
     steps).

@@ -42,6 +42,11 @@ def test_a_card_says_what_a_user_must_know(name: str) -> None:
         assert part in text
     assert "| yard | 0.9000 | 0.9000 | 0.9000 | 0.8000 |" in text
     assert "| **mean** | 0.9350 | 0.9350 | 0.9350 | 0.8750 |" in text
+    assert "on 2 cores (CPU), no GPU; times" in text.replace("\n", " ")
+    on_a_gpu = {name: STEP | {"gpu": "NVIDIA H100"} for name in STAGES}
+    assert "on one NVIDIA H100 and 2 cores (CPU); times" in " ".join(
+        card(name, on_a_gpu, RESULTS).split()
+    )
     worst = "moved by 2 pixels (0.0300), a shadow alone (0.0100), 20 % darker (0.0010); behind"
     assert worst in text and "`edge.Steady` moved by 2 pixels costs 0.0200" in text
 
@@ -132,6 +137,7 @@ def test_a_killed_step_is_counted_and_a_finished_one_is_not_repeated(
             raise KeyboardInterrupt
 
     monkeypatch.setattr(zoo, "machine", lambda: {"processor": "CPU", "cores": 2})
+    monkeypatch.setattr(zoo, "gpu", lambda: "H100")
     monkeypatch.setattr(zoo.subprocess, "run", run)
     monkeypatch.setattr(zoo.time, "monotonic", itertools.count().__next__)
     file = tmp_path / zoo.JOURNAL
@@ -143,7 +149,7 @@ def test_a_killed_step_is_counted_and_a_finished_one_is_not_repeated(
         zoo.step("nano/final", words, 64, zoo.Journal(file, {str(tmp_path): "DATA"}))
     assert len(calls) == 2
     step = json.loads(file.read_text())["nano/final"]
-    assert step["finished"]
+    assert step["finished"] and step["gpu"] == "H100"
     assert step["command"] == "edge train --data DATA/photos"
     assert step["seconds"] == 2  # one of the clock's for each attempt
     with pytest.raises(EdgeError, match=r"has nano/final by another command; delete that entry"):
