@@ -73,8 +73,8 @@ def card(network: str, steps: Mapping[str, dict[str, Any]], results: Results) ->
     frame = split(model).frame
     last, side = steps["final"], json.loads(about["training"])["imgsz"]
     made = (
-        f"Pictures of {side}x{side} made on the fly, the depth of the scene first and then the three"
-        f" networks together, on {place_of(last)}; times as they passed."
+        f"Pictures of {side}x{side} made on the fly, the depth of the scene first and then the"
+        f" three networks together, on {place_of(last)}; times as they passed."
     )
     return TEMPLATE.format(
         network=network,
