@@ -66,7 +66,7 @@ def test_the_zoo_trains_with_commands_of_ours(stage: zoo.Stage, tmp_path: Path) 
     assert found["epochs"] * found["pictures"] == stage.pictures
     of = "base" if stage.name == "base" else "all"
     assert found["scene"] == tmp_path / "runs" / "scene" / of / "best.pt"
-    # Only the first stage is free of pictures that nobody may sell.
+    # Only `base` is free of pictures that nobody may sell.
     restricted = [place for place in found["data"] if place.startswith(str(tmp_path / "seq"))]
     assert bool(restricted) == (stage.name != "base")
     assert found["leave_out"] == ",".join(stage.left_out)
