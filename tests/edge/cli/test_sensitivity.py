@@ -5,7 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import onnx
 import pytest
+from onnx import numpy_helper
+
+from edge.bundled import bundled
 
 QUICK = ["--imgsz", "64", "--calib-samples", "4", "--target", "openvino"]
 
@@ -39,12 +43,40 @@ def test_every_layer_has_a_cost_and_a_saving_and_a_run_goes_on(tmp_path: Path) -
     assert "holds something else" in edge(*words, cwd=tmp_path).stderr
 
 
+def uneven(file: Path) -> None:
+    """The bundled network with one channel before its heads 300 times as large and read 1/300 as
+    much: the same in float, and in int8 little is left of the other channels."""
+    model = onnx.load(bundled("small"))
+    values = {one.name: one for one in model.graph.initializer}
+    layers = {n.input[1]: n for n in model.graph.node if n.op_type == "Conv"}
+    for name in layers["network.refine_quarter.0.weight"].input[1:]:
+        value = numpy_helper.to_array(values[name]).copy()
+        value[0] *= 300
+        values[name].CopyFrom(numpy_helper.from_array(value, name))
+    for name in ("network.mask.weight", "network.depth.weight"):
+        value = numpy_helper.to_array(values[name]).copy()
+        value[:, 0] /= 300
+        values[name].CopyFrom(numpy_helper.from_array(value, name))
+    onnx.save(model, file)
+
+
 @pytest.mark.slow
 def test_max_drop_keeps_layers_in_float_and_says_which(tmp_path: Path) -> None:
     """Nothing may be lost: TensorRT-RTX's own plan shows what stayed in float for it."""
     pytest.importorskip("tensorrt_rtx")
-    words = ["build", "--imgsz", "64", "--calib-samples", "4", "--samples", "rendered:4"]
-    words += ["--target", "tensorrt-rtx", "--sm", "86", "--max-drop", "0", "--json"]
+    uneven(tmp_path / "uneven.onnx")
+    words = ["build", "uneven.onnx", "--imgsz", "64", "--calib-samples", "4"]
+    words += [
+        "--samples",
+        "rendered:4",
+        "--target",
+        "tensorrt-rtx",
+        "--sm",
+        "86",
+        "--max-drop",
+        "0",
+        "--json",
+    ]
     done = edge(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     built = json.loads(done.stdout)
