@@ -36,7 +36,7 @@ import onnx
 from benchmarks import accuracy
 from benchmarks.card import card, place_of
 from benchmarks.families import BASE, PRUNED
-from benchmarks.machine import gpu, machine
+from benchmarks.machine import machine
 from edge.bundled import FOLDER
 from edge.errors import EdgeError
 from edge.files import replacing
@@ -156,6 +156,13 @@ class Journal:
     def save(self) -> None:
         with replacing(self.path) as draft:
             draft.write_text(json.dumps(self.steps, indent=2) + "\n")
+
+
+def gpu() -> str | None:
+    """The GPU that `edge train` takes, if its torch can use one."""
+    code = "import torch; print(torch.cuda.get_device_name() if torch.cuda.is_available() else '')"
+    words = [sys.executable, "-c", code]
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip() or None
 
 
 def step(name: str, words: list[str], pictures: int, journal: Journal) -> None:

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 import typer.main
 
 from benchmarks import zoo
@@ -93,6 +94,10 @@ def test_its_folds_are_pruned_with_a_command_of_ours(tmp_path: Path) -> None:
     assert found["target_macs"] == zoo.SHARE and found["pictures"] == zoo.PRUNED_PICTURES
     assert str(found["checkpoint"]).endswith("runs/fold3/small/best.pt")
     assert found["leave_out"] == ",".join(zoo.FOLDS[-1])
+
+
+def test_the_gpu_is_the_one_that_training_takes() -> None:
+    assert zoo.gpu() == (torch.cuda.get_device_name() if torch.cuda.is_available() else None)
 
 
 def test_a_card_without_folds_says_so() -> None:

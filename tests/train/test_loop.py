@@ -20,8 +20,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from edge.errors import EdgeError
 from edge.files import claimed
 from train.checkpoint import load, load_run, network_of, save
-from train.distill import lesson
 from train.loop import Run
+from train.losses import divergence
 from train.networks import create, normalised
 from train.recipe import Recipe
 
@@ -40,6 +40,15 @@ def edge_train(out: Path, *more: str) -> subprocess.Popen[str]:
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
+
+
+def killed(out: Path, *more: str) -> None:
+    """A run that is killed after its first checkpoint."""
+    process = edge_train(out, *more)
+    while process.poll() is None and not (out / "last.pt").exists():
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
 
 
 @pytest.fixture(scope="module")
@@ -63,11 +72,7 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 @pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_weights(whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "killed"
-    process = edge_train(out)
-    while process.poll() is None and not (out / "last.pt").exists():
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    killed(out)
     assert load(out / "last.pt")["step"] < 8
     resumed = edge_train(out, "--resume")
     _, errors = resumed.communicate()
@@ -190,11 +195,7 @@ def test_networks_learn_together_and_go_on_after_a_kill(tmp_path: Path) -> None:
     assert out.split() == [str(path) for path in best]
     assert [load(path)["network"] for path in best] == ["nano", "tiny"]
 
-    process = edge_train(twice, *FAMILY)
-    while process.poll() is None and not (twice / "last.pt").exists():
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    killed(twice, *FAMILY)
     # It was killed before and goes on after the networks begin to imitate each other.
     process = edge_train(twice, *FAMILY, "--resume")
     _, errors = process.communicate()
@@ -239,15 +240,14 @@ def test_what_learns_together_imitates_the_masks_of_all(tmp_path: Path) -> None:
         means = [copy.deepcopy(learner.average.module) for learner in run.learners]
         batch = noise(step)
         pair = normalised(batch["bg"]), normalised(batch["fg_bg"])
-        nano, tiny = ({*terms} for terms, _, _ in run.learn(batch))
-        assert nano == tiny
-        assert ("imitated_mask" in nano) == (step >= 2)  # a quarter of the run
-        assert "imitated_depth" not in nano
-        if step == 6:  # whose turn it is: (6 // 2) % 2, as it is
-            with torch.no_grad():
-                expected, _ = means[1](*pair)
-                found, none = lesson(means, step, *pair)
-            assert none is not None and torch.equal(found, expected)
+        with torch.no_grad():
+            said = [mean(*pair)[0] for mean in means]
+        for terms, logits, _ in run.learn(batch):
+            assert ("imitated_mask" in terms) == (step >= 2)  # a quarter of the run
+            assert "imitated_depth" not in terms
+            if step in (4, 6):  # each as it is in one step, mirrored in the next
+                expected = divergence(logits, said[step // 2 % 2])
+                assert torch.allclose(terms["imitated_mask"], expected)
     run.checkpoint([])
     again = together(tmp_path, 8)
     again.resume()
@@ -255,6 +255,9 @@ def test_what_learns_together_imitates_the_masks_of_all(tmp_path: Path) -> None:
         assert same(dict(old.network.state_dict()), dict(new.network.state_dict()))
         assert int(old.average.n_averaged) == int(new.average.n_averaged) == 8
         assert not new.average.module.training
+    # Who begins with what was learned has something to say from the first step on.
+    on = together(tmp_path / "on", 8, str(tmp_path))
+    assert all("imitated_mask" in terms for terms, _, _ in on.learn(noise(0)))
 
 
 @pytest.mark.slow
@@ -450,13 +453,9 @@ def test_int8_training_resumes_exactly_and_saves_a_plain_network(
     runs = {}
     for name in ("once", "twice"):
         out = tmp_path / name
-        process = edge_train(out, *options)
         if name == "twice":
-            while process.poll() is None and not (out / "last.pt").exists():
-                time.sleep(0.02)
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
-            process = edge_train(out, *options, "--resume")
+            killed(out, *options)
+        process = edge_train(out, *options, "--resume")
         _, errors = process.communicate()
         assert process.returncode == 0, errors
         runs[name] = weights(out)

@@ -66,17 +66,8 @@ def test_max_drop_keeps_layers_in_float_and_says_which(tmp_path: Path) -> None:
     pytest.importorskip("tensorrt_rtx")
     uneven(tmp_path / "uneven.onnx")
     words = ["build", "uneven.onnx", "--imgsz", "64", "--calib-samples", "4"]
-    words += [
-        "--samples",
-        "rendered:4",
-        "--target",
-        "tensorrt-rtx",
-        "--sm",
-        "86",
-        "--max-drop",
-        "0",
-        "--json",
-    ]
+    words += ["--samples", "rendered:4", "--target", "tensorrt-rtx", "--sm", "86"]
+    words += ["--max-drop", "0", "--json"]
     done = edge(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     built = json.loads(done.stdout)
