@@ -11,7 +11,6 @@ from torch import nn
 from edge.errors import EdgeError
 from edge.files import replacing
 from train.networks import with_weights
-from train.networks.scene import SceneDepth
 from train.networks.variant import Variant
 
 
@@ -73,8 +72,3 @@ def network_of(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     if state.get("scene_kept"):
         network.scene_depth.keep()  # type: ignore[union-attr, operator]
     return network.eval(), state
-
-
-def scene_kept(network: nn.Module) -> bool:
-    """Whether a network leaves its depth of the scene as it is; a checkpoint says so by this."""
-    return any(isinstance(part, SceneDepth) and part.kept for part in network.modules())

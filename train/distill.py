@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from edge.errors import UsageError
 from train import losses
 from train.checkpoint import network_of
 from train.networks import check_size
+from train.networks.scene import kept_scenes
 from train.networks.variant import Outputs, Variant
 
 
@@ -36,11 +38,26 @@ def lesson(teachers: Sequence[nn.Module], step: int, bg: Tensor, fg_bg: Tensor) 
     """
     turn, mirrored = divmod(step, 2)
     teacher = teachers[turn % len(teachers)]
-    if not mirrored:
-        return teacher(bg, fg_bg)  # type: ignore[no-any-return]
-    said = teacher(bg.flip(3), fg_bg.flip(3))
+    with _one_look(teacher):
+        if not mirrored:
+            return teacher(bg, fg_bg)  # type: ignore[no-any-return]
+        said = teacher(bg.flip(3), fg_bg.flip(3))
     logits, depth = (None if out is None else out.flip(3) for out in said)
     return logits, depth
+
+
+@contextmanager
+def _one_look(teacher: nn.Module) -> Iterator[None]:
+    """A kept depth of the scene looks once, as in training: four looks are more work than all the
+    rest of a teacher."""
+    kept = kept_scenes(teacher)
+    for scene in kept:
+        scene.train()
+    try:
+        yield
+    finally:
+        for scene in kept:
+            scene.eval()
 
 
 def imitation(found: Sequence[Tensor | None], taught: Sequence[Tensor | None]) -> dict[str, Tensor]:

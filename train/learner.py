@@ -18,11 +18,11 @@ from edge.samples.sample import Sample
 from edge.targets import TARGETS
 from train import losses
 from train.batchnorm import shared
-from train.checkpoint import network_of, save, scene_kept
+from train.checkpoint import network_of, save
 from train.distill import imitation
 from train.mix import Batch, Mix, Source
 from train.networks import check_size, create
-from train.networks.scene import Scene
+from train.networks.scene import Scene, kept_scenes
 from train.networks.unet import UNet
 from train.networks.variant import Outputs, Variant
 from train.qat import Quantized
@@ -165,7 +165,7 @@ class Learner:
             "recipe": asdict(self.recipe),
             "scores": self.scores,
             "step": step,
-            "scene_kept": scene_kept(self.plain),
+            "scene_kept": bool(kept_scenes(self.plain)),
             "weights": (
                 average.weights(self.plain)
                 if isinstance(average, Quantized)

@@ -20,12 +20,13 @@ from torch import Tensor, nn
 from edge.errors import EdgeError
 from edge.manifest import sha256
 from edge.progress import note
-from train.checkpoint import load, network_of, save, scene_kept
+from train.checkpoint import load, network_of, save
 from train.cost import macs
 from train.learner import loss_parts
 from train.losses import usual_depth
 from train.mix import Batch
 from train.networks import normalised
+from train.networks.scene import kept_scenes
 
 Costs = Callable[[Sequence[nn.Module]], list[float]]
 """What each of some networks costs per frame, in one unit."""
@@ -204,7 +205,7 @@ def prune(
                     "weights": network.state_dict(),
                     "recipe": state.get("recipe", {}),
                     "scores": {},
-                    "scene_kept": scene_kept(network),
+                    "scene_kept": bool(kept_scenes(network)),
                     "claim": claim,
                 },
                 start,

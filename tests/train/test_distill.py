@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
 
 from train.distill import lesson
 from train.networks import ONE_VARIANT, create
+from train.networks.unet import UNet
 from train.networks.variant import Outputs
 
 
@@ -34,3 +36,23 @@ def test_teachers_are_asked_in_turn_and_through_a_mirror() -> None:
     assert all(depth is not None and torch.equal(depth, frame[:, :1]) for _, depth in said)
     only_depth = create("scene", ONE_VARIANT["scene"])
     assert lesson([only_depth], 1, torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32))[0] is None
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_kept_depth_of_the_scene_is_taught_by_one_look(kept: bool) -> None:
+    torch.manual_seed(0)
+    teacher = create("nano").eval()
+    assert isinstance(teacher, UNet)
+    scene = teacher.scene_depth
+    if kept:
+        scene.keep()
+    looks: list[Tensor] = []
+    scene.head.register_forward_hook(lambda *said: looks.append(said[2]))
+    bg, fg_bg = torch.rand(2, 2, 3, 176, 176)
+    with torch.no_grad():
+        lesson([teacher], 0, bg, fg_bg)
+        assert [len(look) for look in looks] == ([2] if kept else [4, 4])
+        # Outside lessons it looks as often as ever.
+        looks.clear()
+        teacher(bg, fg_bg)
+    assert [len(look) for look in looks] == [4, 4]

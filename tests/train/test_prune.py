@@ -16,10 +16,11 @@ from torch import nn
 
 from edge.errors import EdgeError
 from edge.samples.rendered import Rendered
-from train.checkpoint import load, network_of, save, scene_kept
+from train.checkpoint import load, network_of, save
 from train.cost import macs
 from train.mix import Batch, Crops, collate, taken
 from train.networks import ONE_VARIANT, create, with_weights
+from train.networks.scene import kept_scenes
 from train.prune import Goal, Group, arithmetic, groups, prune, thinned, without
 
 
@@ -129,7 +130,7 @@ def test_a_depth_of_the_scene_that_was_taken_over_is_left_alone(batch: Batch) ->
     (cost,) = arithmetic([network])
     smaller = thinned(network, groups(network, [batch]), arithmetic, 0.7 * cost, 8)
     assert arithmetic([smaller])[0] <= 0.75 * cost
-    assert scene_kept(smaller)
+    assert kept_scenes(smaller)
     before, after = (n.scene_depth.state_dict() for n in (network, smaller))  # type: ignore[union-attr, operator]
     assert all(torch.equal(after[name], value) for name, value in before.items())
 

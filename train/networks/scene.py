@@ -41,7 +41,7 @@ class SceneDepth(nn.Module):
     Outside training it looks at the scene four times, as it is and smaller, each mirrored as well,
     and gives the mean: errors of one look are not those of another, and a scene has the time.
     In training it looks once, at one half of a batch as it is and at the other smaller: at a size
-    that it never learned at it is worse.
+    that it never learned at it is worse. One that is kept looks once, as it is.
     """
 
     smaller = (160, 160)
@@ -126,3 +126,8 @@ class Scene(nn.Module):
 
     def forward(self, bg: Tensor, fg_bg: Tensor) -> Outputs:
         return None, self.scene_depth(fg_bg)
+
+
+def kept_scenes(network: nn.Module) -> list[SceneDepth]:
+    """The depths of the scene in a network that stay as they are in training."""
+    return [part for part in network.modules() if isinstance(part, SceneDepth) and part.kept]
