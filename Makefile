@@ -1,6 +1,9 @@
 # `make run` and `make test` are all that a new user needs; both keep their environment in .venv.
 PYTHON ?= python3
 BIN := .venv/bin
+# Two files of tests at a time: most start processes that wait for each other. OpenMP's threads would
+# wait actively for a core that the other has.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: run test check bench-peers performance accuracy zoo aarch64 clean
@@ -11,12 +14,12 @@ run: .venv/run
 
 test: .venv/test .venv/packages
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
-	$(BIN)/pytest
+	$(PYTEST)
 
 # Lint, types and the fast tests.
 check: .venv/test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
-	$(BIN)/pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 # The bundled networks beside OpenCV's subtractors and, with PEERS="--peer a.onnx", any network.
 bench-peers: .venv/run
