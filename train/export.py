@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import warnings
 from pathlib import Path
@@ -65,6 +66,8 @@ def to_onnx(network: nn.Module, name: str, height: int, width: int) -> onnx.Mode
     check_size(network, name, height, width)
     contract = Contract(network).eval()
     blanks = tuple(torch.zeros(1, height, width, 3, dtype=torch.uint8) for _ in contract.inputs)
+    # torch warns of every operator that comes with torchvision, which no network here needs.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 import subprocess
+import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -66,6 +68,18 @@ def test_it_computes_what_torch_computes(
     exported: onnx.ModelProto, checkpoint: Path, samples: list[Sample]
 ) -> None:
     assert difference(exported, checkpoint, samples[:3]) < TOLERANCE
+
+
+@pytest.mark.slow
+def test_the_command_says_how_exact_it_is_and_nothing_else(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    words = ["export", str(checkpoint), "--out", str(tmp_path / "mine.onnx")]
+    done = subprocess.run(
+        [sys.executable, "-m", "edge", *words], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == f"{tmp_path / 'mine.onnx'}\n"
+    assert re.fullmatch(r"largest difference from torch: \S+ \(allowed 1e-04\)\n", done.stderr)
 
 
 def test_a_changed_weight_shows(
