@@ -12,9 +12,9 @@ Then the three networks learn together, from the same pictures and from each oth
 - `final` from everything; it is what is bundled.
 - `fold1` and so on as `final`, but without some of the sequences, to be judged by them.
 
-The folds of the largest are also pruned to half of their multiplications and trained on: what that
-costs on sequences that were never seen. What is bundled is not pruned; `nano` and `tiny` were
-shaped to be small.
+The folds of the largest are also pruned, as near to half of their multiplications as whole blocks
+of channels go, and trained on: what that costs on sequences that were never seen. What is bundled
+is not pruned; `nano` and `tiny` were shaped to be small.
 
 Every step can be killed and goes on where it was; `journal.json` says how long each took, on what.
 """
@@ -84,7 +84,7 @@ EPOCH = 4000
 SCENE, SCENES = "scene", {BASE: 168_000, "all": 412_000}
 """The network of the scene's depth, and the pictures of each of its runs."""
 SHARE, PRUNED_PICTURES = 0.5, 20_000
-"""Of the multiplications of the largest network, what is kept, and the training after that."""
+"""Of the multiplications of the largest network, what is asked for, and the training after that."""
 
 
 def scene_command(name: str, data: Path, teacher: Path, runs: Path) -> list[str]:
