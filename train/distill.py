@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -30,15 +30,18 @@ def teacher_of(checkpoint: Path, variant: Variant, imgsz: int) -> nn.Module:
     return network
 
 
-def lesson(teachers: Sequence[nn.Module], step: int, bg: Tensor, fg_bg: Tensor) -> Outputs:
+def lesson(
+    teachers: Sequence[nn.Module], step: int, bg: Tensor, fg_bg: Tensor, *, quick: bool = False
+) -> Outputs:
     """What the teacher whose turn it is says of a batch, every other time of its mirror image.
 
     Learning masks from each in turn is learning them from the mean of all: the gradient of their
     divergence is linear in the probabilities that are taught. Of depths it is about the median.
+    quick: who learns keeps its depth of the scene and has nothing to learn from four looks at it.
     """
     turn, mirrored = divmod(step, 2)
     teacher = teachers[turn % len(teachers)]
-    with _one_look(teacher):
+    with _one_look(teacher) if quick else nullcontext():
         if not mirrored:
             return teacher(bg, fg_bg)  # type: ignore[no-any-return]
         said = teacher(bg.flip(3), fg_bg.flip(3))

@@ -27,6 +27,7 @@ from train.interrupt import unbroken
 from train.learner import Learner, Step
 from train.mix import Batch, Mix, Source
 from train.networks import normalised
+from train.networks.scene import kept_scenes
 from train.networks.variant import Outputs
 from train.recipe import Recipe, learning_rate
 from train.spoil_batch import spoiled
@@ -75,6 +76,7 @@ class Run:
             variant = self.learners[0].variant
             taught = (teacher_of(Path(one), variant, recipe.imgsz) for one in recipe.distill)
             self.teachers = [teacher.to(fabric.device) for teacher in taught]
+        self.keeps_scene = all(kept_scenes(learner.plain) for learner in self.learners)
         self.step = 0
 
     @property
@@ -123,7 +125,7 @@ class Run:
         if alone or not self.teachers:
             return None
         with torch.no_grad(), self.fabric.autocast():
-            logits, depth = lesson(self.teachers, self.step, bg, fg_bg)
+            logits, depth = lesson(self.teachers, self.step, bg, fg_bg, quick=self.keeps_scene)
         # How deep a thing is, the labels say; a family would only agree on its mistakes.
         return logits, None if self.together else depth
 

@@ -260,6 +260,24 @@ def test_what_learns_together_imitates_the_masks_of_all(tmp_path: Path) -> None:
     assert all("imitated_mask" in terms for terms, _, _ in on.learn(noise(0)))
 
 
+def test_who_learns_the_depth_of_the_scene_is_taught_by_all_looks(tmp_path: Path) -> None:
+    """A teacher that keeps its own sees a scene and its mirror image (at 64 pixels there is no
+    smaller look), unless who learns keeps it as well."""
+    teacher = tmp_path / "best.pt"
+    state = {"network": "nano", "recipe": {}, "scores": {}, "scene_kept": True}
+    save(state | {"weights": create("nano").state_dict()}, teacher)
+    fabric = Fabric(accelerator="cpu", precision="32-true")
+    recipe = Recipe("nano", ("rendered",), (), 1, 2, 2, 64, 1e-3, 0, depth_loss="ssi")
+    for start, seen in (("", 4), (str(teacher), 2)):
+        asked = replace(recipe, start=start, distill=(str(teacher),))
+        run = Run(asked, tmp_path / "run", fabric, [])
+        looks: list[int] = []
+        scene = run.teachers[0].scene_depth
+        scene.head.register_forward_hook(lambda *said, looks=looks: looks.append(len(said[2])))  # type: ignore[union-attr]
+        run.learn(noise(0))
+        assert looks == [seen]
+
+
 @pytest.mark.slow
 def test_another_seed_gives_other_weights(whole: Path, tmp_path: Path) -> None:
     process = edge_train(tmp_path / "other", "--seed=1")
