@@ -29,18 +29,18 @@ bench-peers: .venv/run
 
 # The tables of docs/performance.md.
 performance: .venv/run
-	mkdir -p reports && $(BIN)/python -m benchmarks.performance | tee reports/performance.md
+	mkdir -p reports && $(BIN)/python -m edge.benchmarks.performance | tee reports/performance.md
 
 # The tables of docs/accuracy.md and a page of pictures, from labelled sequences in $(DATA); with the
 # folder of `make zoo` in $(RUNS) each sequence is answered by a network that never saw it.
 DATA ?= ../shared/data
 accuracy: .venv/run
-	$(BIN)/python -m benchmarks.accuracy $(DATA) $(if $(TEACHER),--teacher $(TEACHER)) \
+	$(BIN)/python -m edge.benchmarks.accuracy $(DATA) $(if $(TEACHER),--teacher $(TEACHER)) \
 	    $(if $(RUNS),--runs $(RUNS))
 
 # The bundled networks from the data in $(DATA), with $(TEACHER) to label depth; goes on after a kill.
 zoo: .venv/test
-	$(BIN)/python -m benchmarks.zoo $(DATA) --teacher $(TEACHER)
+	$(BIN)/python -m edge.benchmarks.zoo $(DATA) --teacher $(TEACHER)
 
 # Whether everything that a Jetson installs is there for its processor; $(PYTHON) is the Python that
 # it has (3.10 on JetPack 6).

@@ -1,6 +1,6 @@
 """The tables of docs/performance.md: what limits each bundled network, and how its cost grows.
 
-    python -m benchmarks.performance > reports/performance.md
+    python -m edge.benchmarks.performance > reports/performance.md
 
 One thread, int8 for OpenVINO, background folded, frames at network size; what is compared takes
 turns in rounds and is given as the median. Each figure belongs to the machine that it names.
@@ -19,17 +19,17 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 import edge
-from benchmarks.machine import machine
-from calibrate.apply import calibrated
-from edge.build import planned, write
+from edge.benchmarks.measuring.machine import machine
+from edge.builder.write import planned, write
 from edge.bundled import bundled, names
-from edge.graph.costs import macs, moved
+from edge.calibrate.apply import calibrated
+from edge.calibrate.rendering.samples import Rendered
 from edge.graph.fold import split
-from edge.graph.resize import at_size, sides
+from edge.graph.profile import macs, memory_traffic
+from edge.graph.resize import image_size, resize_network
 from edge.progress import note
-from edge.samples.rendered import Rendered
-from edge.samples.sample import Sample, resized
-from edge.targets import TARGETS
+from edge.samples.sample import Sample, resize_sample
+from edge.targets.table import TARGETS
 
 TARGET = TARGETS["openvino"]
 ROUNDS = 15
@@ -53,12 +53,12 @@ def take_turns(calls: Sequence[Callable[[], object]], least: int = 10) -> list[f
 
 def frames(side: int) -> list[Sample]:
     rendered = Rendered(4, seed=778, frames_per_scene=4)
-    return [resized(rendered[i], side, side) for i in range(4)]
+    return [resize_sample(rendered[i], side, side) for i in range(4)]
 
 
 def opened(model: onnx.ModelProto, samples: list[Sample], place: Path) -> edge.Handle:
     """The network as an open int8 build with a background."""
-    plan = planned(model, place.name, TARGET, "int8", "benchmarks.performance")
+    plan = planned(model, place.name, TARGET, "int8", "edge.benchmarks.performance")
     write(calibrated(plan, samples, 1), place, time.monotonic())
     h = edge.open(place, 1)
     edge.set_background(h, samples[0].bg)
@@ -145,7 +145,7 @@ def roofline(folder: Path) -> list[str]:
     taken = take_turns([inferring(h, samples) for h in handles])
     for (name, model), ms in zip(models.items(), taken, strict=True):
         frame = split(model).frame
-        work, data = macs(frame), moved(frame)
+        work, data = macs(frame), memory_traffic(frame)
         limits = 1e3 * work / peak, 1e3 * data / near
         lines.append(
             f"| `{name}` | {work / 1e6:.0f} | {data / 1e6:.1f} | {limits[0]:.2f} | {limits[1]:.2f}"
@@ -165,7 +165,7 @@ def resolution(folder: Path) -> list[str]:
         calls, handles = [], []
         for side in SIDES:
             samples = frames(side)
-            model = at_size(onnx.load(bundled(name)), side, side)
+            model = resize_network(onnx.load(bundled(name)), side, side)
             handles.append(opened(model, samples, folder / f"{name}-{side}"))
             calls.append(inferring(handles[-1], samples))
             note(f"built {name} at {side}")
@@ -187,10 +187,10 @@ def batches(folder: Path) -> list[str]:
     core = ov.Core()
     for name in names():
         model = onnx.load(bundled(name))
-        samples = frames(sides(model)[0])
+        samples = frames(image_size(model)[0])
         calls = []
         for count in BATCHES:
-            plan = planned(model, name, TARGET, "int8", "benchmarks.performance")
+            plan = planned(model, name, TARGET, "int8", "edge.benchmarks.performance")
             quantized = at_batch(calibrated(plan, samples, 1).frame, count)
             background = plan.split.background
             assert background is not None

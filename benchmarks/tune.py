@@ -17,14 +17,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.builds import BuildJob
-from benchmarks.machine import machine
-from benchmarks.stats import summary
-from benchmarks.turns import Measured, process, take_turns
-from benchmarks.worker import load_samples
-from edge.build import Plan, write
+from edge.benchmarks.measuring.build_worker import BuildJob
+from edge.benchmarks.measuring.machine import machine
+from edge.benchmarks.measuring.process import Measured, process, take_turns
+from edge.benchmarks.measuring.stats import summary
+from edge.benchmarks.measuring.worker import load_samples
+from edge.builder.write import Plan, write
 from edge.errors import EdgeError
-from edge.samples.sample import Samples, in_sequences, spread
+from edge.samples.sample import Samples, evenly_spaced, iter_samples
 
 RUNGS = 3
 GROWTH = 4
@@ -163,7 +163,7 @@ def search(
 
 
 def _kept(samples: Samples, count: int, folder: Path) -> Path:
-    pairs = list(in_sequences(samples, spread(samples, count)))
+    pairs = list(iter_samples(samples, evenly_spaced(samples, count)))
     if not pairs:
         raise EdgeError(f"no sample of {samples.name} could be read")
     file = folder / f"samples-{count}.pickle"

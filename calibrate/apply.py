@@ -7,10 +7,10 @@ from dataclasses import asdict, replace
 
 import onnx
 
-from calibrate.qdq import SCHEMES, quantize
-from calibrate.record import Ranges, key_of, observe
-from edge.build import Plan
-from edge.graph.convtranspose import to_depth_to_space
+from edge.builder.write import Plan
+from edge.calibrate.qdq import SCHEMES, quantize
+from edge.calibrate.record import Ranges, key_of, observe
+from edge.graph.upsample import to_depth_to_space
 from edge.samples.sample import Sample
 
 

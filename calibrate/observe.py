@@ -9,7 +9,7 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper
 
-from calibrate.methods import Histogram
+from edge.calibrate.methods import Histogram
 from edge.graph.fold import Split
 from edge.samples.sample import Sample
 

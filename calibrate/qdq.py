@@ -16,7 +16,7 @@ import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
 
-from calibrate.methods import Range
+from edge.calibrate.methods import Range
 from edge.errors import EdgeError
 
 LAYERS = {"Conv": 0, "ConvTranspose": 1}

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import edge
-from calibrate.methods import METHODS, SHAPED, Range
-from calibrate.observe import histograms
+from edge.calibrate.methods import METHODS, SHAPED, Range
+from edge.calibrate.observe import histograms
 from edge.errors import EdgeError
 from edge.graph.fold import Split
 from edge.samples.sample import Sample

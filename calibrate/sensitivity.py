@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import onnx
 
-from calibrate.judge import Judge, Scores
-from calibrate.methods import Range
-from calibrate.qdq import Scheme, quantize
+from edge.calibrate.evaluator import Evaluator, Scores
+from edge.calibrate.methods import Range
+from edge.calibrate.qdq import Scheme, quantize
 from edge.errors import EdgeError
 
 
@@ -30,7 +30,7 @@ def costs(
     frame: onnx.ModelProto,
     ranges: Mapping[str, Range],
     scheme: Scheme,
-    judge: Judge,
+    judge: Evaluator,
     known: Mapping[str, Scores],
 ) -> Iterator[tuple[str, Scores]]:
     """(layer, what is lost when it alone is int8), for the layers that are not `known` already.
@@ -50,7 +50,7 @@ def within(
     frame: onnx.ModelProto,
     ranges: Mapping[str, Range],
     scheme: Scheme,
-    judge: Judge,
+    judge: Evaluator,
     found: Mapping[str, Scores],
     allowed: float,
 ) -> Kept:

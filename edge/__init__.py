@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from edge.gate import Gate
+    from edge.image import fit
     from edge.manifest import BuildMismatch
-    from edge.picture import fit
     from edge.runtime.handle import (
         Handle,
         close,
@@ -27,13 +26,14 @@ if TYPE_CHECKING:
         submit,
         wait,
     )
-    from edge.steady import Steady
+    from edge.scene.gate import Gate
+    from edge.scene.stabilize import Stabilizer
 
 __all__ = [
     "BuildMismatch",
     "Gate",
     "Handle",
-    "Steady",
+    "Stabilizer",
     "close",
     "fit",
     "infer",
@@ -44,10 +44,10 @@ __all__ = [
 ]
 
 _HOMES = {
-    "fit": "edge.picture",
+    "fit": "edge.image",
     "BuildMismatch": "edge.manifest",
-    "Gate": "edge.gate",
-    "Steady": "edge.steady",
+    "Gate": "edge.scene.gate",
+    "Stabilizer": "edge.scene.stabilize",
 }
 
 

@@ -1,5 +1,1 @@
-"""`python -m edge`."""
-
-from edge.cli.app import main
-
-main()
+../cli/__main__.py

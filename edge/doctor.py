@@ -14,7 +14,7 @@ from typing import Any
 
 from edge.errors import EXTRAS, EdgeError
 from edge.runtime.cores import usable_cores
-from edge.targets import TARGETS, Target, installed
+from edge.targets.table import TARGETS, Target, installed
 
 FLAGS = {
     "avx512_vnni": "AVX512-VNNI (int8)",

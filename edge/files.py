@@ -14,7 +14,7 @@ from edge.errors import EdgeError
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """A draft to write that becomes `path` when all went well.
 
     A kill or a full disk leaves the old file or the new one, never half of one.
@@ -32,7 +32,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def replacing_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path) -> Iterator[Path]:
     """An empty folder to write into that takes the place of `path` when all went well."""
     path = Path(os.path.abspath(path))
     draft, old = _beside(path, "part"), _beside(path, "old")
@@ -51,7 +51,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Wait until no other process is inside, too: two that find nothing do not both make it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:

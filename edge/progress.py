@@ -33,7 +33,7 @@ def bar() -> Progress:
     )
 
 
-def tracked(items: Iterable[Item], total: int, description: str) -> Iterator[Item]:
+def track(items: Iterable[Item], total: int, description: str) -> Iterator[Item]:
     """The items, with a bar that moves with each."""
     with bar() as progress:
         yield from progress.track(items, total=total, description=description)

@@ -5,12 +5,12 @@ import sys
 import cv2
 
 import edge
-from edge.blobs import blobs
-from edge.camera import Camera, Event
+from edge.camera.camera import Camera, Event
+from edge.loop.blobs import blobs
 
 build, bg, url = sys.argv[1:]
 with edge.open(build) as h, Camera(url) as camera:
-    steady = edge.Steady(h, edge.fit(h, cv2.imread(bg)))
+    steady = edge.Stabilizer(h, edge.fit(h, cv2.imread(bg)))
     while not camera.ended:
         camera.wake.wait(0.01 if camera.live else 0)
         camera.wake.clear()

@@ -12,13 +12,14 @@ import numpy as np
 import onnx
 import pytest
 
-from calibrate.apply import calibrated
-from edge.build import Plan, planned, write
+import edge.calibrate.rendering.camera  # noqa: F401 (synthetic://)
+from edge.builder.write import Plan, planned, write
 from edge.bundled import DEFAULT, bundled
-from edge.graph.resize import at_size
-from edge.samples.rendered import Rendered
-from edge.samples.sample import Sample, resized
-from edge.targets import TARGETS
+from edge.calibrate.apply import calibrated
+from edge.calibrate.rendering.samples import Rendered
+from edge.graph.resize import resize_network
+from edge.samples.sample import Sample, resize_sample
+from edge.targets.table import TARGETS
 
 SIDE = 64
 DATA = Path(__file__).parents[2] / "shared"
@@ -36,13 +37,13 @@ def shared() -> Path:
 def samples() -> list[Sample]:
     """Eight rendered samples of two scenes, SIDE x SIDE."""
     rendered = Rendered(8, (SIDE, SIDE), seed=5, frames_per_scene=4)
-    return [resized(rendered[i], SIDE, SIDE) for i in range(len(rendered))]
+    return [resize_sample(rendered[i], SIDE, SIDE) for i in range(len(rendered))]
 
 
 @pytest.fixture(scope="session")
 def network() -> onnx.ModelProto:
     """The bundled network at SIDE x SIDE."""
-    return at_size(onnx.load(bundled(DEFAULT)), SIDE, SIDE)
+    return resize_network(onnx.load(bundled(DEFAULT)), SIDE, SIDE)
 
 
 @pytest.fixture(scope="session")

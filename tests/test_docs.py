@@ -12,8 +12,8 @@ import cv2
 import pytest
 import typer.main
 
+from edge.calibrate.rendering.samples import Rendered
 from edge.cli.app import app
-from edge.samples.rendered import Rendered
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

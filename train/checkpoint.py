@@ -9,14 +9,14 @@ import torch
 from torch import nn
 
 from edge.errors import EdgeError
-from edge.files import replacing
-from train.networks import with_weights
-from train.networks.variant import Variant
+from edge.files import atomic_write
+from edge.train.networks import with_weights
+from edge.train.networks.variant import Variant
 
 
 def save(state: dict[str, Any], path: Path) -> None:
     """Write a checkpoint so that a kill at any time leaves the old one or the new one."""
-    with replacing(path) as draft:
+    with atomic_write(path) as draft:
         try:
             torch.save(state, draft)
         except RuntimeError as error:  # torch's own words for a full disk

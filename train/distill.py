@@ -9,11 +9,11 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from edge.errors import UsageError
-from train import losses
-from train.checkpoint import network_of
-from train.networks import check_size
-from train.networks.scene import kept_scenes
-from train.networks.variant import Outputs, Variant
+from edge.train import losses
+from edge.train.checkpoint import network_of
+from edge.train.networks import check_size
+from edge.train.networks.scene import kept_scenes
+from edge.train.networks.variant import Outputs, Variant
 
 
 def teacher_of(checkpoint: Path, variant: Variant, imgsz: int) -> nn.Module:

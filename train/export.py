@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from edge.errors import EdgeError
 from edge.graph.metadata import CONTRACT
 from edge.samples.sample import Sample
-from train.checkpoint import network_of
-from train.networks import check_size, normalised
-from train.networks.variant import Variant
+from edge.train.checkpoint import network_of
+from edge.train.networks import check_size, normalised
+from edge.train.networks.variant import Variant
 
 OPSET = 20
 TOLERANCE = 1e-4

@@ -12,22 +12,22 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from calibrate.qdq import SCHEMES
+from edge.calibrate.qdq import SCHEMES
 from edge.errors import EdgeError, UsageError
 from edge.samples.sample import Sample
-from edge.targets import TARGETS
-from train import losses
-from train.batchnorm import shared
-from train.checkpoint import network_of, save
-from train.distill import imitation
-from train.mix import Batch, Mix, Source
-from train.networks import check_size, create
-from train.networks.scene import Scene, kept_scenes
-from train.networks.unet import UNet
-from train.networks.variant import Outputs, Variant
-from train.qat import Quantized
-from train.recipe import Recipe, learning_rate
-from train.validation import validate
+from edge.targets.table import TARGETS
+from edge.train import losses
+from edge.train.batchnorm import shared
+from edge.train.checkpoint import network_of, save
+from edge.train.data.mix import Batch, Mix, Source
+from edge.train.distill import imitation
+from edge.train.networks import check_size, create
+from edge.train.networks.scene import SceneDepthNetwork, kept_scenes
+from edge.train.networks.unet import UNet
+from edge.train.networks.variant import Outputs, Variant
+from edge.train.qat import Quantized
+from edge.train.recipe import Recipe, learning_rate
+from edge.train.validation import validate
 
 Step = tuple[dict[str, Tensor], Tensor | None, Tensor | None]
 """The terms of the loss by name, the mask's logits and the depth."""
@@ -40,7 +40,7 @@ def loss_parts(
     mask_loss: str = "bce+dice",
     depth_loss: str = "ssi+ms_ssim",
 ) -> dict[str, Tensor]:
-    """The terms whose sum is trained, by their names in train.losses."""
+    """The terms whose sum is trained, by their names in edge.train.losses."""
     parts = {}
     if logits is not None:
         for name in losses.named(mask_loss, losses.MASK):
@@ -88,7 +88,7 @@ def quantized(
 def take_scene(network: nn.Module, checkpoint: Path) -> None:
     """The scene's depth network of a checkpoint, for a network of ours that knows the scene."""
     other, state = network_of(checkpoint)
-    if not isinstance(other, Scene) and not _knows_scene(other):
+    if not isinstance(other, SceneDepthNetwork) and not _knows_scene(other):
         raise UsageError(
             f"--scene {checkpoint} is a {state['network']} without a depth of the scene; give one"
             " of `edge train --network scene`, or of our own networks that see bg and give depth"

@@ -21,16 +21,16 @@ from torch.utils.tensorboard import SummaryWriter
 from edge.errors import EdgeError
 from edge.files import claimed
 from edge.samples.sample import Sample
-from train.checkpoint import load_run, save
-from train.distill import lesson, teacher_of
-from train.interrupt import unbroken
-from train.learner import Learner, Step
-from train.mix import Batch, Mix, Source
-from train.networks import normalised
-from train.networks.scene import kept_scenes
-from train.networks.variant import Outputs
-from train.recipe import Recipe, learning_rate
-from train.spoil_batch import spoiled
+from edge.train.augment.photometric_batch import spoiled
+from edge.train.checkpoint import load_run, save
+from edge.train.data.mix import Batch, Mix, Source
+from edge.train.distill import lesson, teacher_of
+from edge.train.interrupt import unbroken
+from edge.train.learner import Learner, Step
+from edge.train.networks import normalised
+from edge.train.networks.scene import kept_scenes
+from edge.train.networks.variant import Outputs
+from edge.train.recipe import Recipe, learning_rate
 
 LOGGED = 20
 """Steps between two entries for TensorBoard."""

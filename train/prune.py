@@ -20,13 +20,13 @@ from torch import Tensor, nn
 from edge.errors import EdgeError
 from edge.manifest import sha256
 from edge.progress import note
-from train.checkpoint import load, network_of, save
-from train.cost import macs
-from train.learner import loss_parts
-from train.losses import usual_depth
-from train.mix import Batch
-from train.networks import normalised
-from train.networks.scene import kept_scenes
+from edge.train.checkpoint import load, network_of, save
+from edge.train.data.mix import Batch
+from edge.train.learner import loss_parts
+from edge.train.losses import usual_depth
+from edge.train.networks import normalised
+from edge.train.networks.scene import kept_scenes
+from edge.train.profile import macs
 
 Costs = Callable[[Sequence[nn.Module]], list[float]]
 """What each of some networks costs per frame, in one unit."""

@@ -19,12 +19,12 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from calibrate.methods import Range
-from calibrate.qdq import Scheme, parameters
-from train.mix import Batch
-from train.networks import normalised
-from train.networks.scene import SceneDepth
-from train.networks.variant import Outputs
+from edge.calibrate.methods import Range
+from edge.calibrate.qdq import Scheme, parameters
+from edge.train.data.mix import Batch
+from edge.train.networks import normalised
+from edge.train.networks.scene import SceneDepth
+from edge.train.networks.variant import Outputs
 
 SUMS = {operator.add, torch.add}
 RELU = {F.relu, torch.relu}
@@ -203,7 +203,7 @@ class Quantized(nn.Module):
         return False
 
     def _pairs(self, layers: list[fx.Node], framed: set[fx.Node]) -> Iterable[fx.Node]:
-        """The tensors that calibrate.qdq.quantized_tensors chooses, as nodes of this graph."""
+        """The tensors that edge.calibrate.qdq.quantized_tensors chooses, as nodes of this graph."""
         chosen: dict[fx.Node, None] = {}
         for node in self.traced.graph.nodes:
             if node not in framed:

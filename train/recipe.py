@@ -10,9 +10,9 @@ from dataclasses import dataclass
 class Recipe:
     """What a run is made of. Two runs of the same recipe on the CPU give the same weights.
 
-    network: a name of train.networks, or several joined by commas, which learn together.
+    network: a name of edge.train.networks, or several joined by commas, which learn together.
     data: `--data` arguments; pictures: how many make an epoch; batch: over all processes.
-    inputs, outputs: see train.networks.variant; mask_loss, depth_loss: names of train.losses.
+    inputs, outputs: see edge.train.networks.variant; mask_loss, depth_loss: names of train.losses.
     start: checkpoint whose weights the run begins with, of several networks the folder of their
     run; distill: checkpoints of networks that are imitated as well; scene: checkpoint of a network
     of ours whose depth of the scene is taken and kept; qat: target whose int8 arithmetic is learned

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from edge.accuracy import THRESHOLD, MaskCounts, count_mask, depth_scores, means
-from edge.samples.sample import Sample, resized
-from train.networks import normalised
+from edge.samples.sample import Sample, resize_sample
+from edge.train.networks import normalised
 
 SIDE = 224
 """Height and width at which the samples are seen and scored."""
@@ -29,7 +29,7 @@ def validate(
     counts: dict[str, MaskCounts] = {}
     depths: list[dict[str, float]] = []
     for name, sample in samples:
-        small = resized(sample, height, width)
+        small = resize_sample(sample, height, width)
         pair = (torch.from_numpy(image)[None].to(device) for image in (small.bg, small.fg_bg))
         logits, depth = network(*(normalised(image) for image in pair))
         if logits is not None:

@@ -11,16 +11,16 @@ from collections.abc import Sequence
 import onnx
 
 from edge.errors import EdgeError
-from edge.graph.resize import sides
-from edge.graph.sources import FRAME_INPUT, SCENE_INPUT
+from edge.graph.dependencies import FRAME_INPUT, SCENE_INPUT
+from edge.graph.resize import image_size
 
 OUTPUTS = ("mask", "depth")
 
 
-def in_contract(model: onnx.ModelProto) -> onnx.ModelProto:
+def conform(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy of the model for batches of one, where its batch was open; EdgeError says how a model
     breaks the contract."""
-    height, width = sides(model)
+    height, width = image_size(model)
     copy = onnx.ModelProto.FromString(model.SerializeToString())
     weights = {weight.name for weight in copy.graph.initializer}
     inputs = [value for value in copy.graph.input if value.name not in weights]

@@ -15,9 +15,15 @@ import onnx
 from onnx import TensorProto, helper
 
 from edge.errors import EdgeError
-from edge.graph.apart import apart, mixes
-from edge.graph.costs import macs
-from edge.graph.sources import FRAME_INPUT, SCENE_INPUT, Sources, reads, sources
+from edge.graph.dependencies import (
+    FRAME_INPUT,
+    SCENE_INPUT,
+    Dependencies,
+    dependencies,
+    input_names,
+)
+from edge.graph.profile import macs
+from edge.graph.split_concat import mixes, split_concat
 
 NORMALISATIONS = {
     "GroupNormalization", "InstanceNormalization", "LayerNormalization", "LpNormalization",
@@ -60,7 +66,7 @@ def _model(
     name: str,
 ) -> onnx.ModelProto:
     """A model of some of the nodes, with the initializers that they read and the same metadata."""
-    read = {tensor for node in nodes for tensor in reads(node)}
+    read = {tensor for node in nodes for tensor in input_names(node)}
     weights = [w for w in model.graph.initializer if w.name in read]
     made = {tensor for node in nodes for tensor in node.output}
     known = [info for info in model.graph.value_info if info.name in made]
@@ -73,15 +79,15 @@ def _model(
     return part
 
 
-def _why_unfolded(graph: onnx.GraphProto, found: Sources) -> tuple[str, ...]:
+def _why_unfolded(graph: onnx.GraphProto, found: Dependencies) -> tuple[str, ...]:
     """What keeps work of the background in the frame's graph."""
     reasons = []
     readers: dict[str, list[onnx.NodeProto]] = {}
     for node in graph.node:
-        for name in reads(node):
+        for name in input_names(node):
             readers.setdefault(name, []).append(node)
     for node in found.frame_nodes:
-        if found.scene.isdisjoint(reads(node)):
+        if found.scene.isdisjoint(input_names(node)):
             continue
         if node.op_type not in MEETINGS:
             reasons.append(f"{node.op_type} `{node.name}` reads frame and background at once")
@@ -114,24 +120,24 @@ def split(model: onnx.ModelProto) -> Split:
     if SCENE_INPUT not in inputs:
         return Split(None, model, ())
     original = onnx.shape_inference.infer_shapes(model, strict_mode=True)
-    model, summed = apart(original)
+    model, summed = split_concat(original)
     model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
     graph = model.graph
-    found = sources(graph)
+    found = dependencies(graph)
     scene_nodes, frame_nodes, framed = found.scene_nodes, found.frame_nodes, found.framed
     why = _why_unfolded(graph, found)
 
     def with_constants(nodes: list[onnx.NodeProto]) -> list[onnx.NodeProto]:
-        needed = {tensor for node in nodes for tensor in reads(node)}
+        needed = {tensor for node in nodes for tensor in input_names(node)}
         kept: list[onnx.NodeProto] = []
         for node in reversed(found.free_nodes):
             if needed & set(node.output):
-                needed.update(reads(node))
+                needed.update(input_names(node))
                 kept.insert(0, node)
         return kept + nodes
 
     outputs = {value.name: value for value in graph.output}
-    read_per_frame = {tensor for node in frame_nodes for tensor in reads(node)}
+    read_per_frame = {tensor for node in frame_nodes for tensor in input_names(node)}
     order = [SCENE_INPUT, *(tensor for node in scene_nodes for tensor in node.output)]
     border = [name for name in order if name in read_per_frame]
     if only_scene := [name for name in outputs if name not in framed]:

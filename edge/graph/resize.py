@@ -10,10 +10,10 @@ import onnx
 from onnx import numpy_helper
 
 from edge.errors import EdgeError, UsageError
-from edge.graph.sources import FRAME_INPUT, SCENE_INPUT, shapes
+from edge.graph.dependencies import FRAME_INPUT, SCENE_INPUT, tensor_shapes
 
 
-def sides(model: onnx.ModelProto) -> tuple[int, int]:
+def image_size(model: onnx.ModelProto) -> tuple[int, int]:
     """(height, width) that the model's `fg_bg` takes; EdgeError if it breaks the contract."""
     for value in model.graph.input:
         if value.name == FRAME_INPUT:
@@ -41,9 +41,9 @@ def stride_of(model: onnx.ModelProto) -> int:
     return int(next((p.value for p in model.metadata_props if p.key == "stride"), 1))
 
 
-def at_size(model: onnx.ModelProto, height: int, width: int) -> onnx.ModelProto:
+def resize_network(model: onnx.ModelProto, height: int, width: int) -> onnx.ModelProto:
     """A copy of the model for pictures of `height` x `width`; shapes are inferred anew."""
-    if (height, width) == sides(model):
+    if (height, width) == image_size(model):
         return model
     stride = stride_of(model)
     if height % stride or width % stride:
@@ -61,14 +61,15 @@ def at_size(model: onnx.ModelProto, height: int, width: int) -> onnx.ModelProto:
         value.type.tensor_type.shape.dim[2].dim_value = height
         value.type.tensor_type.shape.dim[3].dim_value = width
     del copy.graph.value_info[:]
-    _resize_resizes(copy, sides(model), (height, width))
+    _resize_resizes(copy, image_size(model), (height, width))
     _resize_reshapes(copy, model)
     try:
         return onnx.shape_inference.infer_shapes(copy, strict_mode=True)
     except onnx.shape_inference.InferenceError as error:
+        rows, columns = image_size(model)
         raise EdgeError(
-            f"this network works at {sides(model)[1]}x{sides(model)[0]} only; export it from its"
-            f" checkpoint with --imgsz {width}x{height} ({error})"
+            f"this network works at {columns}x{rows} only; export it from its checkpoint with"
+            f" --imgsz {width}x{height} ({error})"
         ) from error
 
 
@@ -91,12 +92,12 @@ def _resize_reshapes(model: onnx.ModelProto, original: onnx.ModelProto) -> None:
 
     They are taken in order, because each one's input may follow from the one before.
     """
-    before = shapes(onnx.shape_inference.infer_shapes(original).graph)
+    before = tensor_shapes(onnx.shape_inference.infer_shapes(original).graph)
     constants = {w.name: w for w in model.graph.initializer}
     for node in model.graph.node:
         if node.op_type != "Reshape" or node.input[1] not in constants:
             continue
-        now = shapes(onnx.shape_inference.infer_shapes(model).graph).get(node.input[0], [])
+        now = tensor_shapes(onnx.shape_inference.infer_shapes(model).graph).get(node.input[0], [])
         after = numpy_helper.to_array(constants[node.input[1]]).tolist()
         found = _resized_shape(before.get(node.input[0], []), after, now)
         name = f"{node.output[0]}.shape"

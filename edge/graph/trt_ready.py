@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, numpy_helper
 
-from edge.graph.half import SCALES_NEED
+from edge.graph.float16 import SCALES_NEED
 
 
 def trt_ready(model: onnx.ModelProto) -> list[str]:

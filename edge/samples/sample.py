@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import EdgeError
-from edge.picture import scaled
+from edge.image import resize_image
 
-Picture = npt.NDArray[np.uint8]
+Image = npt.NDArray[np.uint8]
 """uint8 [H, W, 3], BGR as OpenCV delivers it."""
 
 FOREGROUND = 255
@@ -35,8 +35,8 @@ class Sample:
     """
 
     name: str
-    bg: Picture
-    fg_bg: Picture
+    bg: Image
+    fg_bg: Image
     mask: npt.NDArray[np.uint8]
     depth: npt.NDArray[np.float32] | None = None
     depth_is_true: bool = False
@@ -79,7 +79,7 @@ class Samples(Protocol):
     def fingerprint(self) -> str: ...
 
 
-def resized(sample: Sample, height: int, width: int) -> Sample:
+def resize_sample(sample: Sample, height: int, width: int) -> Sample:
     """The sample at another size: pictures as `edge.fit` does it, labels and depth by the nearest
     pixel."""
     if sample.fg_bg.shape[:2] == (height, width):
@@ -92,15 +92,15 @@ def resized(sample: Sample, height: int, width: int) -> Sample:
     mask = cv2.resize(sample.mask, (width, height), interpolation=cv2.INTER_NEAREST)
     return Sample(
         sample.name,
-        scaled(sample.bg, height, width),
-        scaled(sample.fg_bg, height, width),
+        resize_image(sample.bg, height, width),
+        resize_image(sample.fg_bg, height, width),
         np.asarray(mask, np.uint8),
         depth,
         sample.depth_is_true,
     )
 
 
-def spread(samples: Sized, count: int) -> list[int]:
+def evenly_spaced(samples: Sized, count: int) -> list[int]:
     """At most `count` indices, evenly spaced over the whole set."""
     total = len(samples)
     if total <= count:
@@ -108,7 +108,7 @@ def spread(samples: Sized, count: int) -> list[int]:
     return [round(i * (total - 1) / max(1, count - 1)) for i in range(count)]
 
 
-def in_sequences(samples: Samples, indices: Iterable[int]) -> Iterator[tuple[str, Sample]]:
+def iter_samples(samples: Samples, indices: Iterable[int]) -> Iterator[tuple[str, Sample]]:
     """(sequence, sample) at `indices`; one that cannot be read is noted in `skipped`, left out."""
     for index in indices:
         try:
@@ -117,6 +117,6 @@ def in_sequences(samples: Samples, indices: Iterable[int]) -> Iterator[tuple[str
             continue
 
 
-def readable(samples: Samples, indices: Iterable[int]) -> Iterator[Sample]:
+def iter_readable(samples: Samples, indices: Iterable[int]) -> Iterator[Sample]:
     """The samples at `indices`, without those that cannot be read."""
-    return (sample for _, sample in in_sequences(samples, indices))
+    return (sample for _, sample in iter_samples(samples, indices))

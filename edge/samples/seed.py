@@ -26,8 +26,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.samples.sample import BACKGROUND, FOREGROUND, IGNORED, Picture, Sample, SampleError
-from edge.samples.sequences import pictures_in, read_picture
+from edge.samples.sample import BACKGROUND, FOREGROUND, IGNORED, Image, Sample, SampleError
+from edge.samples.sequences import images_in, read_image
 
 BG, FG_BG, MASKS, DEPTH = "bg", "fg_bg", "fg_bg_masks", "depth_maps"
 RECIPE = "recipe.json"
@@ -87,8 +87,8 @@ class SeedLayout:
         self.skipped: dict[str, str] = {}
         self._folder = folder
         self._zips = _Zips()
-        self._backgrounds: dict[str, Picture] = {}
-        self._pictures = {path.stem: path for path in pictures_in(folder / BG)}
+        self._backgrounds: dict[str, Image] = {}
+        self._pictures = {path.stem: path for path in images_in(folder / BG)}
         self._members: list[tuple[str, str]] = []
         self._has_depth = (folder / DEPTH).is_dir()
         self._bright = self._has_depth and near_is_bright(folder)
@@ -122,11 +122,11 @@ class SeedLayout:
             raise SampleError(f"{part}/{bg}.zip: {member} is not a picture")
         return np.asarray(image, np.uint8)
 
-    def _background(self, name: str, size: tuple[int, int]) -> Picture:
+    def _background(self, name: str, size: tuple[int, int]) -> Image:
         if name not in self._backgrounds:
             if name not in self._pictures:
                 raise SampleError(f"no background {BG}/{name}.jpg for {FG_BG}/{name}.zip")
-            self._backgrounds[name] = read_picture(self._pictures[name])
+            self._backgrounds[name] = read_image(self._pictures[name])
         picture = self._backgrounds[name]
         if picture.shape[:2] != size:
             picture = np.asarray(

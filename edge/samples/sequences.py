@@ -18,12 +18,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.samples.sample import BACKGROUND, FOREGROUND, IGNORED, Picture, Sample, SampleError
+from edge.samples.sample import BACKGROUND, FOREGROUND, IGNORED, Image, Sample, SampleError
 
 CODES = {0: BACKGROUND, 50: BACKGROUND, 85: IGNORED, 170: IGNORED, 255: FOREGROUND}
 
 
-PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
 
 def is_sequence(folder: Path) -> bool:
@@ -38,13 +38,13 @@ def from_codes(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return np.asarray(table[labels], np.uint8)
 
 
-def pictures_in(folder: Path) -> list[Path]:
+def images_in(folder: Path) -> list[Path]:
     """The picture files below a folder, sorted; folders that are links are followed."""
     below = (folder / name for name in iglob("**/*", root_dir=folder, recursive=True))
-    return sorted(path for path in below if path.suffix.lower() in PICTURES)
+    return sorted(path for path in below if path.suffix.lower() in IMAGE_SUFFIXES)
 
 
-def read_picture(path: Path) -> Picture:
+def read_image(path: Path) -> Image:
     """A picture file as uint8 [H, W, 3] BGR; SampleError names a file that cannot be read."""
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
@@ -60,10 +60,10 @@ class Sequences:
         self.name = folder.name
         self.skipped: dict[str, str] = {}
         self._frames: list[tuple[Path, Path]] = []
-        self._backgrounds: dict[Path, Picture] = {}
+        self._backgrounds: dict[Path, Image] = {}
         for sequence in folders:
-            labels = {path.stem: path for path in pictures_in(sequence / "groundtruth")}
-            frames = pictures_in(sequence / "input")
+            labels = {path.stem: path for path in images_in(sequence / "groundtruth")}
+            frames = images_in(sequence / "input")
             self._frames += [(f, labels[f.stem]) for f in frames if f.stem in labels]
         if not self._frames:
             raise SampleError(f"no labelled frames in {folder}")
@@ -80,11 +80,11 @@ class Sequences:
         name = f"{folder.name}/{frame.stem}"
         try:
             if folder not in self._backgrounds:
-                self._backgrounds[folder] = read_picture(folder / "bg.png")
+                self._backgrounds[folder] = read_image(folder / "bg.png")
             labels = cv2.imread(str(label), cv2.IMREAD_GRAYSCALE)
             if labels is None:
                 raise SampleError(f"cannot read labels from {label}")
-            picture = read_picture(frame)
+            picture = read_image(frame)
             mask = from_codes(np.asarray(labels, np.uint8))
             return Sample(name, self._backgrounds[folder], picture, mask)
         except (SampleError, ValueError) as error:

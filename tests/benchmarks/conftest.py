@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.run import Outcome, Settings, bench
+from edge.benchmarks.measuring.run import Outcome, Settings, bench
 
 SETTINGS = Settings("rendered:6:4", 6, threads=1, warmup=0.0, duration=0.0, iterations=70)
 

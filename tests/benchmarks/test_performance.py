@@ -9,9 +9,9 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from benchmarks.performance import at_batch, take_turns
-from edge.graph.costs import moved
+from edge.benchmarks.performance import at_batch, take_turns
 from edge.graph.fold import split
+from edge.graph.profile import memory_traffic
 from edge.samples.sample import Sample
 
 
@@ -49,4 +49,4 @@ def test_bytes_of_a_layer_are_its_weights_and_what_it_reads_and_gives() -> None:
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 5, 10, 20])],
         [numpy_helper.from_array(weight, "w")],
     )
-    assert moved(helper.make_model(graph)) == 3 * 200 + weight.size + 5 * 200
+    assert memory_traffic(helper.make_model(graph)) == 3 * 200 + weight.size + 5 * 200

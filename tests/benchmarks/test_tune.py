@@ -12,11 +12,11 @@ import numpy as np
 import onnx
 import pytest
 
-from benchmarks import tune
-from benchmarks.page import pareto
-from benchmarks.tune import Candidate, Ledger, Point, Promise, rank, reason, search
+from edge.benchmarks import tune
+from edge.benchmarks.reporting.page import pareto
+from edge.benchmarks.tune import Candidate, Ledger, Point, Promise, rank, reason, search
+from edge.calibrate.rendering.samples import Rendered
 from edge.cli.app import app
-from edge.samples.rendered import Rendered
 
 
 def point(name: str, fps: float, iou: float, rung: int = 2) -> Point:
@@ -159,8 +159,8 @@ def edge(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 def test_a_checkpoint_is_tried_as_it_is_and_pruned(
     edge: Callable[..., Any], tmp_path: Path
 ) -> None:
-    from train.checkpoint import save
-    from train.networks import create
+    from edge.train.checkpoint import save
+    from edge.train.networks import create
 
     weights = create("nano").state_dict()
     state = {"network": "nano", "variant": {}, "weights": weights, "recipe": {}, "scores": {}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calibrate.methods import LEVELS, METHODS, Histogram, entropy, minmax, mse, percentile
+from edge.calibrate.methods import LEVELS, METHODS, Histogram, entropy, minmax, mse, percentile
 
 
 def histogram(values: np.ndarray, bins: int = 2048) -> Histogram:

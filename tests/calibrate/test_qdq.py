@@ -9,13 +9,13 @@ import onnx
 import onnxruntime
 import pytest
 
-from calibrate.observe import histograms
-from calibrate.qdq import SCHEMES, parameters, quantize, quantized_weight
+from edge.calibrate.observe import histograms
+from edge.calibrate.qdq import SCHEMES, parameters, quantize, quantized_weight
 from edge.errors import EdgeError
-from edge.graph.convtranspose import to_depth_to_space
+from edge.graph.float16 import to_float16
 from edge.graph.fold import Split, split
-from edge.graph.half import to_float16
 from edge.graph.trt_ready import trt_ready
+from edge.graph.upsample import to_depth_to_space
 from edge.samples.sample import Sample
 
 Ranges = dict[str, tuple[float, float]]

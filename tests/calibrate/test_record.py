@@ -9,8 +9,8 @@ import onnx
 import onnxruntime
 import pytest
 
-from calibrate.observe import BINS, histograms, passes
-from calibrate.record import key_of, load, observe
+from edge.calibrate.observe import BINS, histograms, passes
+from edge.calibrate.record import key_of, load, observe
 from edge.errors import EdgeError
 from edge.graph.fold import split
 from edge.samples.sample import Sample

@@ -8,15 +8,15 @@ import numpy as np
 import onnx
 import pytest
 
-from calibrate.apply import float_frame
-from calibrate.judge import Judge
-from calibrate.qdq import SCHEMES, quantize
-from calibrate.record import key_of, observe
-from calibrate.sensitivity import costs, layers, ranked, within
-from edge.build import Plan
+from edge.builder.write import Plan
+from edge.calibrate.apply import float_frame
+from edge.calibrate.evaluator import Evaluator
+from edge.calibrate.qdq import SCHEMES, quantize
+from edge.calibrate.record import key_of, observe
+from edge.calibrate.rendering.samples import Rendered
+from edge.calibrate.sensitivity import costs, layers, ranked, within
 from edge.errors import EdgeError
-from edge.samples.rendered import Rendered
-from edge.samples.sample import Sample, resized
+from edge.samples.sample import Sample, resize_sample
 
 S8 = SCHEMES["s8"]
 
@@ -24,7 +24,7 @@ S8 = SCHEMES["s8"]
 @pytest.fixture(scope="module")
 def case(
     plan: Callable[..., Plan], samples: list[Sample]
-) -> tuple[onnx.ModelProto, dict[str, tuple[float, float]], Judge, str]:
+) -> tuple[onnx.ModelProto, dict[str, tuple[float, float]], Evaluator, str]:
     """A frame graph for TensorRT whose third layer was calibrated to a hundredth of its range."""
     made = plan("tensorrt", "fp32")
     frame = float_frame(made)
@@ -34,8 +34,8 @@ def case(
     low, high = ranges[reads]
     ranges[reads] = (low / 100, high / 100)
     rendered = Rendered(8, (64, 64), seed=6, frames_per_scene=4)
-    labelled = [(rendered.sequence(i), resized(rendered[i], 64, 64)) for i in range(8)]
-    return frame, ranges, Judge(made.split, labelled, (64, 64), 1), spoiled
+    labelled = [(rendered.sequence(i), resize_sample(rendered[i], 64, 64)) for i in range(8)]
+    return frame, ranges, Evaluator(made.split, labelled, (64, 64), 1), spoiled
 
 
 def test_the_float_graph_loses_nothing_to_itself(case) -> None:  # type: ignore[no-untyped-def]
@@ -70,8 +70,8 @@ def test_samples_without_depth_are_judged_by_the_float_graphs_own(
 ) -> None:
     made = plan("tensorrt", "fp32")
     bare = [("a", Sample("a", s.bg, s.fg_bg, s.mask)) for s in samples[:2]]
-    judge = Judge(made.split, bare, (64, 64), 1)
+    judge = Evaluator(made.split, bare, (64, 64), 1)
     assert judge.base["delta1"] == 1
     with pytest.raises(EdgeError, match="no samples to judge by"):
-        Judge(made.split, [], (64, 64), 1)
+        Evaluator(made.split, [], (64, 64), 1)
     assert np.isfinite(judge.base["iou"])

@@ -7,7 +7,7 @@ import pytest
 
 from edge import doctor
 from edge.errors import EdgeError
-from edge.targets import TARGETS
+from edge.targets.table import TARGETS
 
 ORIN = {
     "proc/cpuinfo": "processor : 0\nFeatures : fp asimd asimddp\nModel : ARMv8 rev 1\n",

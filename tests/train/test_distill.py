@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from train.distill import lesson
-from train.networks import ONE_VARIANT, create
-from train.networks.unet import UNet
-from train.networks.variant import Outputs
+from edge.train.distill import lesson
+from edge.train.networks import ONE_VARIANT, create
+from edge.train.networks.unet import UNet
+from edge.train.networks.variant import Outputs
 
 
 class Says(nn.Module):

@@ -13,17 +13,17 @@ import pytest
 import torch
 
 import edge
-from calibrate.apply import calibrated
-from edge.build import planned, write
+from edge.builder.write import planned, write
+from edge.calibrate.apply import calibrated
 from edge.errors import EdgeError
 from edge.graph.fold import split
-from edge.graph.resize import at_size
-from edge.samples.sample import Sample, resized
-from edge.targets import TARGETS
-from train.checkpoint import save
-from train.export import TOLERANCE, difference, export
-from train.networks import create
-from train.networks.variant import Variant
+from edge.graph.resize import resize_network
+from edge.samples.sample import Sample, resize_sample
+from edge.targets.table import TARGETS
+from edge.train.checkpoint import save
+from edge.train.export import TOLERANCE, difference, export
+from edge.train.networks import create
+from edge.train.networks.variant import Variant
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +106,8 @@ def test_resizing_the_graph_is_exporting_at_that_size(
     exported: onnx.ModelProto, checkpoint: Path, samples: list[Sample]
 ) -> None:
     """torch at the other size is the reference."""
-    taller = [resized(sample, 96, 64) for sample in samples[:2]]
-    assert difference(at_size(exported, 96, 64), checkpoint, taller) < TOLERANCE
+    taller = [resize_sample(sample, 96, 64) for sample in samples[:2]]
+    assert difference(resize_network(exported, 96, 64), checkpoint, taller) < TOLERANCE
 
 
 @pytest.mark.slow
@@ -142,7 +142,7 @@ def test_a_variant_has_only_its_own_inputs_and_outputs(
 def test_the_commit_is_that_of_our_own_checkout(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from train import export as module
+    from edge.train import export as module
 
     other = tmp_path / "site-packages" / "train" / "export.py"
     other.parent.mkdir(parents=True)

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from train.interrupt import unbroken
+from edge.train.interrupt import unbroken
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from train.learner import averaged
+from edge.train.learner import averaged
 
 
 def test_the_average_is_the_one_of_torch_once_it_is_old() -> None:

@@ -19,11 +19,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from edge.errors import EdgeError
 from edge.files import claimed
-from train.checkpoint import load, load_run, network_of, save
-from train.loop import Run
-from train.losses import divergence
-from train.networks import create, normalised
-from train.recipe import Recipe
+from edge.train.checkpoint import load, load_run, network_of, save
+from edge.train.loop import Run
+from edge.train.losses import divergence
+from edge.train.networks import create, normalised
+from edge.train.recipe import Recipe
 
 OPTIONS = [
     "--network=nano", "--data=rendered:8", "--epochs=1", "--pictures=32", "--batch=4",
@@ -83,7 +83,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(whole: Path, tmp_path: Path) -
 
 INTERRUPTED = """
 import os, signal, sys
-import train.loop as loop
+import edge.train.loop as loop
 
 kind, number = sys.argv.pop(1), {"SIGINT": signal.SIGINT, "SIGTERM": signal.SIGTERM}
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from train import losses
+from edge.train import losses
 
 ROW, COL = np.mgrid[0:224, 0:224].astype(np.float64)
 A = 0.5 + 0.3 * np.sin(0.11 * ROW) * np.cos(0.07 * COL) + 0.15 * np.sin(0.0221 * ROW + 0.029 * COL)

@@ -8,10 +8,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from edge.errors import UsageError
-from train.cost import macs
-from train.networks import NETWORKS, ONE_VARIANT, check_size, create, normalised, variant_of
-from train.networks.resunet import Block
-from train.networks.variant import Variant
+from edge.train.networks import NETWORKS, ONE_VARIANT, check_size, create, normalised, variant_of
+from edge.train.networks.resunet import Block
+from edge.train.networks.variant import Variant
+from edge.train.profile import macs
 
 VARIANTS = [Variant(i, o) for i in ("both", "fg_bg") for o in ("both", "mask", "depth")]
 

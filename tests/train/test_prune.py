@@ -14,14 +14,14 @@ import pytest
 import torch
 from torch import nn
 
+from edge.calibrate.rendering.samples import Rendered
 from edge.errors import EdgeError
-from edge.samples.rendered import Rendered
-from train.checkpoint import load, network_of, save
-from train.cost import macs
-from train.mix import Batch, Crops, collate, taken
-from train.networks import ONE_VARIANT, create, with_weights
-from train.networks.scene import kept_scenes
-from train.prune import Goal, Group, arithmetic, groups, prune, thinned, without
+from edge.train.checkpoint import load, network_of, save
+from edge.train.data.mix import Batch, Crops, collate, taken
+from edge.train.networks import ONE_VARIANT, create, with_weights
+from edge.train.networks.scene import kept_scenes
+from edge.train.profile import macs
+from edge.train.prune import Goal, Group, arithmetic, groups, prune, thinned, without
 
 
 @pytest.fixture(scope="module")

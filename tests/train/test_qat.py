@@ -8,15 +8,15 @@ import pytest
 import torch
 from torch import nn
 
-from calibrate.apply import calibrated
-from calibrate.qdq import SCHEMES
-from edge.build import planned
+from edge.builder.write import planned
+from edge.calibrate.apply import calibrated
+from edge.calibrate.qdq import SCHEMES
 from edge.samples.sample import Sample
-from edge.targets import TARGETS
-from train.export import to_onnx
-from train.mix import collate
-from train.networks import create, normalised, with_weights
-from train.qat import Activation, Layer, Quantized, rounded
+from edge.targets.table import TARGETS
+from edge.train.data.mix import collate
+from edge.train.export import to_onnx
+from edge.train.networks import create, normalised, with_weights
+from edge.train.qat import Activation, Layer, Quantized, rounded
 
 
 @pytest.fixture

@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping
 from torch import Tensor, nn
 
 from edge.errors import UsageError
-from train.networks.grouped import grouped
-from train.networks.resunet import resunet
-from train.networks.scene import Scene
-from train.networks.transposed import transposed, transposed_seed
-from train.networks.unet import UNet
-from train.networks.variant import Variant
+from edge.train.networks.grouped import grouped
+from edge.train.networks.resunet import resunet
+from edge.train.networks.scene import SceneDepthNetwork
+from edge.train.networks.transposed import transposed, transposed_seed
+from edge.train.networks.unet import UNet
+from edge.train.networks.variant import Variant
 
 NETWORKS: dict[str, Callable[[Variant], nn.Module]] = {
     "nano": lambda variant: UNet((16, 32, 32, 64), variant),
@@ -28,9 +28,9 @@ NETWORKS: dict[str, Callable[[Variant], nn.Module]] = {
     "transposed-seed": transposed_seed,
     "resunet": resunet,
     "grouped": grouped,
-    "scene": lambda variant: Scene(),
+    "scene": lambda variant: SceneDepthNetwork(),
 }
-ONE_VARIANT = {"scene": Scene.variant}
+ONE_VARIANT = {"scene": SceneDepthNetwork.variant}
 """Networks that come in one variant."""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from train.networks.variant import Stacked, Variant, channels
+from edge.train.networks.variant import Stacked, Variant, channels
 
 
 def conv(inputs: int, outputs: int, kernel: int, groups: int = 1) -> nn.Sequential:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from train.networks.variant import Stacked, Variant, channels
+from edge.train.networks.variant import Stacked, Variant, channels
 
 
 class Block(nn.Module):

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from train.networks.layers import conv, upsample
-from train.networks.variant import Outputs, Variant
+from edge.train.networks.layers import conv, upsample
+from edge.train.networks.variant import Outputs, Variant
 
 
 class Residual(nn.Module):
@@ -112,7 +112,7 @@ class SceneDepth(nn.Module):
         return F.interpolate(depth, scale_factor=4.0, mode="bilinear", align_corners=False)
 
 
-class Scene(nn.Module):
+class SceneDepthNetwork(nn.Module):
     """The depth of one picture, `fg_bg`, and nothing else."""
 
     stride = 16

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from train.networks.variant import Stacked, Variant, channels
+from edge.train.networks.variant import Stacked, Variant, channels
 
 SIDE = 64
 """The only height and width at which the sizes inside of the seed's form come out even."""

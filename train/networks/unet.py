@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from train.networks.layers import conv, upsample
-from train.networks.scene import Scene, SceneDepth
-from train.networks.variant import Outputs, Variant
+from edge.train.networks.layers import conv, upsample
+from edge.train.networks.scene import SceneDepth, SceneDepthNetwork
+from edge.train.networks.variant import Outputs, Variant
 
 
 class Encoder(nn.Module):
@@ -128,7 +128,7 @@ class UNet(nn.Module):
         if self.knows_scene:
             self.heads += ("scene_depth.head",)
 
-    def take_scene(self, other: UNet | Scene) -> None:
+    def take_scene(self, other: UNet | SceneDepthNetwork) -> None:
         """Find the scene's depth as `other` does, and leave that as it is in training."""
         self.scene_depth.load_state_dict(other.scene_depth.state_dict())
         self.scene_depth.keep()

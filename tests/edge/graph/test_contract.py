@@ -12,10 +12,10 @@ import onnxruntime
 import pytest
 
 import edge
-from edge.build import planned, write
+from edge.builder.write import planned, write
 from edge.errors import EdgeError
-from edge.graph.contract import in_contract
-from edge.targets import TARGETS
+from edge.graph.contract import conform
+from edge.targets.table import TARGETS
 
 Change = Callable[[onnx.ModelProto], None]
 
@@ -33,14 +33,14 @@ def open_batch(model: onnx.ModelProto) -> None:
 
 
 def test_one_that_keeps_it_is_left_alone(network: onnx.ModelProto) -> None:
-    assert in_contract(network) is network
+    assert conform(network) is network
 
 
 @pytest.mark.parametrize("target", ["onnxruntime", "openvino"])
 def test_an_open_batch_becomes_one(
     target: str, network: onnx.ModelProto, tmp_path: Path, rng: np.random.Generator
 ) -> None:
-    model = in_contract(changed(network, open_batch))
+    model = conform(changed(network, open_batch))
     plan = planned(model, "net", TARGETS[target], "fp32", "edge build")
     assert write(plan, tmp_path / "a", time.monotonic()).fold["frame_macs"] > 1e6
     bg, frame = rng.integers(0, 256, (2, 64, 64, 3), np.uint8)
@@ -94,4 +94,4 @@ def open_height(model: onnx.ModelProto) -> None:
 )
 def test_what_breaks_it_is_said(change: Change, told: str, network: onnx.ModelProto) -> None:
     with pytest.raises(EdgeError, match=told):
-        in_contract(changed(network, change))
+        conform(changed(network, change))

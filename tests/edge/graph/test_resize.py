@@ -6,17 +6,17 @@ import onnxruntime
 import pytest
 
 from edge.errors import EdgeError, UsageError
-from edge.graph.resize import _resized_shape, at_size, sides, stride_of
+from edge.graph.resize import _resized_shape, image_size, resize_network, stride_of
 
 
 def test_the_stride_is_in_the_metadata(network: onnx.ModelProto) -> None:
     assert stride_of(network) == 16
-    assert sides(network) == (64, 64)
+    assert image_size(network) == (64, 64)
 
 
 @pytest.mark.parametrize(("height", "width"), [(192, 320), (384, 640), (224, 224)])
 def test_another_size_runs(network: onnx.ModelProto, height: int, width: int) -> None:
-    model = at_size(network, height, width)
+    model = resize_network(network, height, width)
     session = onnxruntime.InferenceSession(model.SerializeToString())
     picture = np.zeros((1, height, width, 3), np.uint8)
     mask, depth = session.run(["mask", "depth"], {"bg": picture, "fg_bg": picture})
@@ -25,7 +25,7 @@ def test_another_size_runs(network: onnx.ModelProto, height: int, width: int) ->
 
 def test_a_size_that_does_not_divide_is_refused_with_the_nearest(network: onnx.ModelProto) -> None:
     with pytest.raises(UsageError, match="multiples of 16; the nearest is 96x96"):
-        at_size(network, 100, 100)
+        resize_network(network, 100, 100)
 
 
 def test_a_network_that_breaks_the_contract_is_refused(network: onnx.ModelProto) -> None:
@@ -33,7 +33,7 @@ def test_a_network_that_breaks_the_contract_is_refused(network: onnx.ModelProto)
     for value in other.graph.input:
         value.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
     with pytest.raises(EdgeError, match=r"float \[1, 64, 64, 3\], expected uint8"):
-        sides(other)
+        image_size(other)
 
 
 @pytest.mark.parametrize(

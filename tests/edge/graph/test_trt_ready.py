@@ -74,7 +74,7 @@ def test_what_tensorrt_refuses_is_said_in_our_words(case: str) -> None:
 @pytest.mark.parametrize("case", sorted(REFUSED.keys() - TAKEN_BY_RTX))
 def test_tensorrt_rtx_really_refuses_it(case: str, tmp_path: Path) -> None:
     pytest.importorskip("tensorrt_rtx")
-    from edge.engines.tensorrt import build_plan
+    from edge.targets.tensorrt import build_plan
 
     onnx.save(REFUSED[case][0], tmp_path / "net.onnx")
     with pytest.raises(EdgeError, match=r"cannot (read|build) net\.onnx"):
@@ -85,7 +85,7 @@ def test_a_symmetric_graph_is_ready_and_builds(tmp_path: Path) -> None:
     model = quantized(np.array(0, np.int8))
     assert trt_ready(model) == []
     pytest.importorskip("tensorrt_rtx")
-    from edge.engines.tensorrt import build_plan
+    from edge.targets.tensorrt import build_plan
 
     onnx.save(model, tmp_path / "net.onnx")
     assert build_plan(tmp_path / "net.onnx", "tensorrt_rtx", [86])[1:4] == b"trt"

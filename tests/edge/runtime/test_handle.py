@@ -16,7 +16,7 @@ import onnxruntime
 import pytest
 
 import edge
-from edge.build import Plan, write
+from edge.builder.write import Plan, write
 from edge.errors import EdgeError, UsageError
 from edge.runtime.handle import Outputs
 from edge.samples.sample import Sample

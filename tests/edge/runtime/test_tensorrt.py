@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 
 import edge
-from edge.build import Plan, write
+from edge.builder.write import Plan, write
 from edge.errors import EdgeError
 from edge.manifest import BuildMismatch, sha256
 from edge.runtime import cuda as drivers
@@ -59,11 +59,11 @@ def gpu(
         target, driver = GPUS[name]
         cuda = driver()
         trt = FakeTrt(cuda, version)
-        monkeypatch.setattr("edge.engines.tensorrt.installed", lambda target: True)
-        monkeypatch.setattr("edge.engines.tensorrt.load", lambda module: trt)
-        monkeypatch.setattr("edge.engines.tensorrt.count_layers", lambda plan: (None, None))
+        monkeypatch.setattr("edge.targets.tensorrt.installed", lambda target: True)
+        monkeypatch.setattr("edge.targets.tensorrt.load", lambda module: trt)
+        monkeypatch.setattr("edge.targets.tensorrt.count_layers", lambda plan: (None, None))
         monkeypatch.setattr(
-            "edge.engines.tensorrt.build_plan", lambda graph, module, sms: graph.read_bytes()
+            "edge.targets.tensorrt.build_plan", lambda graph, module, sms: graph.read_bytes()
         )
         monkeypatch.setattr(tensorrt, "load", lambda module: trt)
         monkeypatch.setattr(drivers, "driver", lambda name: cuda)

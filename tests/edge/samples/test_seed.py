@@ -13,14 +13,14 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.calibrate.samples import open_samples
 from edge.cli import dataset
 from edge.errors import EdgeError
-from edge.samples.compose import Recipe, composites, done, measured, write_background
-from edge.samples.cutouts import Cutout, read_backgrounds, read_cutouts
-from edge.samples.open import open_samples
-from edge.samples.sample import FOREGROUND, IGNORED, SampleError, readable
+from edge.samples.sample import FOREGROUND, IGNORED, SampleError, iter_readable
 from edge.samples.seed import SeedLayout, near_is_bright
-from edge.samples.stats import stats
+from edge.train.data.compose import Recipe, composites, done, measured, write_background
+from edge.train.data.cutouts import Cutout, read_backgrounds, read_cutouts
+from edge.train.data.stats import stats
 
 RECIPE = Recipe(size=64, places=2, seed=3)
 
@@ -185,7 +185,7 @@ def test_a_broken_member_is_named_and_skipped(tmp_path: Path) -> None:
     data[info.header_offset + 200] ^= 0xFF
     path.write_bytes(bytes(data))
     samples = SeedLayout(tmp_path / "out")
-    read = list(readable(samples, list(range(len(samples)))))
+    read = list(iter_readable(samples, list(range(len(samples)))))
     assert len(read) == 15
     (name,) = samples.skipped
     assert Path(info.filename).stem in name

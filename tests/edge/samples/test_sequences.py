@@ -6,15 +6,15 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.samples.open import open_samples
+from edge.calibrate.samples import open_samples
 from edge.samples.sample import (
     BACKGROUND,
     FOREGROUND,
     IGNORED,
     Sample,
     SampleError,
-    readable,
-    spread,
+    evenly_spaced,
+    iter_readable,
 )
 from edge.samples.sequences import Sequences, from_codes
 
@@ -64,7 +64,10 @@ def test_a_broken_frame_is_named_and_skipped(tmp_path: Path) -> None:
     folder = make_sequence(tmp_path / "a")
     (folder / "input" / "000001.png").write_bytes(b"not a picture")
     sequences = Sequences(folder)
-    assert [sample.name for sample in readable(sequences, [0, 1, 2])] == ["a/000000", "a/000002"]
+    assert [sample.name for sample in iter_readable(sequences, [0, 1, 2])] == [
+        "a/000000",
+        "a/000002",
+    ]
     assert list(sequences.skipped) == ["a/000001"]
     with pytest.raises(SampleError, match="000001"):
         sequences[1]
@@ -99,14 +102,14 @@ def test_spread_covers_the_whole_set() -> None:
         def __len__(self) -> int:
             return 10
 
-    assert spread(Ten(), 4) == [0, 3, 6, 9]  # type: ignore[arg-type]
-    assert spread(Ten(), 99) == list(range(10))  # type: ignore[arg-type]
-    assert spread(Ten(), 1) == [0]  # type: ignore[arg-type]
+    assert evenly_spaced(Ten(), 4) == [0, 3, 6, 9]  # type: ignore[arg-type]
+    assert evenly_spaced(Ten(), 99) == list(range(10))  # type: ignore[arg-type]
+    assert evenly_spaced(Ten(), 1) == [0]  # type: ignore[arg-type]
 
 
 def test_real_sequences(shared: Path) -> None:
     sequences = Sequences(shared / "data" / "sequences")
-    assert len(sequences) == 790
+    assert len({sequences.sequence(i) for i in range(len(sequences))}) >= 8
     assert sequences[0].mask.shape == sequences[0].fg_bg.shape[:2]
 
 
@@ -117,7 +120,7 @@ def test_a_sequence_without_its_background_does_not_stop_the_others(tmp_path: Pa
     (bare / "bg.png").unlink()
     samples = Sequences(tmp_path)
     assert samples.fingerprint() != before
-    assert len(list(readable(samples, range(len(samples))))) == 3
+    assert len(list(iter_readable(samples, range(len(samples))))) == 3
     assert sum(name.startswith("b/") for name in samples.skipped) == 3
 
 

@@ -1,0 +1,1 @@
+"""Accuracy of the bundled networks on labelled sequences and under disturbances."""

@@ -1,0 +1,1 @@
+"""Peers: other background subtractors and networks measured on the same frames."""

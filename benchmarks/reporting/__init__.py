@@ -1,0 +1,1 @@
+"""Reports: types, and JSON, Markdown, HTML and pictures made from them."""

@@ -1,0 +1,1 @@
+"""The bundled networks: training, export, measuring and model cards."""

@@ -1,0 +1,113 @@
+"""How far a quantized graph is from the float one, tensor by tensor, on real frames."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import helper
+
+from edge.calibrate.evaluator import Evaluator, session
+from edge.calibrate.qdq import LAYERS
+
+SHOWN = (*LAYERS, "Add", "Sigmoid")
+"""Nodes whose results are compared: layers with weights, the sums of skips, what is given."""
+Tensors = dict[str, npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """snr_db: power of the float tensor over that of the difference, in decibels, over all samples
+    (inf: equal); cosine: of the angle between both; before_db: the lowest snr_db of what it
+    reads (inf: exact)."""
+
+    name: str
+    op: str
+    snr_db: float
+    cosine: float
+    before_db: float
+
+    @property
+    def fall_db(self) -> float:
+        """Decibels lost in this layer; an exact tensor counts as EIGHT_BITS_DB."""
+        return min(self.before_db, EIGHT_BITS_DB) - self.snr_db
+
+
+EIGHT_BITS_DB = 40.0
+"""About what rounding to 8 bits leaves of a tensor that fills its range (a uniform error)."""
+
+
+def worst(layers: list[Layer]) -> Layer:
+    """The layer in which the error grows most."""
+    return max(layers, key=lambda layer: layer.fall_db)
+
+
+def _shown(frame: onnx.ModelProto) -> dict[str, onnx.NodeProto]:
+    """Tensor to the node that makes it, for those that are compared, in the graph's order."""
+    given = {value.name for value in frame.graph.output}
+    return {
+        node.output[0]: node
+        for node in frame.graph.node
+        if node.op_type in SHOWN or node.output[0] in given
+    }
+
+
+def tensors(frame: onnx.ModelProto, names: list[str], judge: Evaluator) -> Iterator[Tensors]:
+    """The tensors of those names for each of the judge's samples."""
+    opened = onnx.ModelProto()
+    opened.CopyFrom(frame)
+    given = {value.name for value in frame.graph.output}
+    opened.graph.output.extend(
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
+        for name in names
+        if name not in given
+    )
+    run = session(opened, judge.threads)
+    takes = [value.name for value in run.get_inputs()]
+    for feeds in judge.feeds:
+        found = run.run(names, {key: feeds[key] for key in takes})
+        yield dict(zip(names, (np.asarray(value, np.float32) for value in found), strict=True))
+
+
+def compare(
+    reference: onnx.ModelProto, frame: onnx.ModelProto, judge: Evaluator
+) -> Iterator[tuple[Tensors, Tensors]]:
+    """The compared tensors of the float graph and of the quantized one, a pair a sample."""
+    made = {name for node in frame.graph.node for name in node.output}
+    names = [name for name in _shown(reference) if name in made]
+    yield from zip(tensors(reference, names, judge), tensors(frame, names, judge), strict=True)
+
+
+class Differences:
+    """Sums over samples, from which each layer's figures follow."""
+
+    def __init__(self, reference: onnx.ModelProto) -> None:
+        self._reference = reference
+        self._sums: dict[str, npt.NDArray[np.float64]] = {}
+
+    def add(self, true: Tensors, found: Tensors) -> None:
+        for name, exact in true.items():
+            a = exact.astype(np.float64).ravel()
+            b = found[name].astype(np.float64).ravel()
+            sums = np.array([a @ a, b @ b, a @ b, (a - b) @ (a - b)])
+            self._sums[name] = self._sums.get(name, np.zeros(4)) + sums
+
+    def layers(self) -> list[Layer]:
+        """In the order of the graph."""
+        before: dict[str, float] = {}
+        found = []
+        for node in self._reference.graph.node:
+            reads = min((before.get(name, math.inf) for name in node.input), default=math.inf)
+            if node.output[0] not in self._sums:
+                before |= dict.fromkeys(node.output, reads)
+                continue
+            power, other, both, error = self._sums[node.output[0]]
+            snr = 10 * math.log10(power / error) if error > 0 and power > 0 else math.inf
+            angle = both / math.sqrt(power * other) if power > 0 and other > 0 else 1.0
+            found.append(Layer(node.name, node.op_type, snr, float(angle), reads))
+            before |= dict.fromkeys(node.output, snr)
+        return found

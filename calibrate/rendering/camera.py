@@ -1,0 +1,60 @@
+"""A rendered scene as a camera: `synthetic://room|corridor|yard[?seed=N]`.
+
+Importing this module registers the scheme (edge.camera.camera.SCHEMES).
+"""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.calibrate.rendering.scene import RenderedScene
+from edge.calibrate.rendering.sensor import noise
+from edge.camera.camera import SCHEMES
+from edge.errors import UsageError
+from edge.samples.sample import FOREGROUND, Image
+
+FPS = 15.0
+SIZE = (240, 320)
+"""Height and width of the frames."""
+
+
+class RenderedCamera:
+    """Frames of a rendered scene without end, each with its true mask."""
+
+    live, fps = False, FPS
+
+    def __init__(self, kind: str, seed: int) -> None:
+        try:
+            self._scene = RenderedScene(kind, seed, SIZE)
+        except ValueError as error:
+            raise UsageError(f"synthetic://{kind}: {error}") from error
+        self._seed, self._number = seed, 0
+
+    def read(self) -> tuple[Image, npt.NDArray[np.bool_]]:
+        frame = self._scene.frame(self._number / self.fps, camouflage=False, empty=False)
+        rng = np.random.default_rng([self._seed, self._number])
+        self._number += 1
+        return noise(frame.picture, rng, 2.0), frame.mask == FOREGROUND
+
+    def skip(self) -> bool:
+        self._number += 1
+        return True
+
+    def close(self) -> None:
+        pass
+
+
+def open_rendered(url: str) -> RenderedCamera:
+    """The camera of an address; UsageError for an unknown kind of scene or a seed that is no
+    number."""
+    parts = urlsplit(url)
+    seed = parse_qs(parts.query).get("seed", ["0"])[0]
+    if not seed.isdigit():
+        raise UsageError(f"{url}: seed is {seed!r}, expected a number")
+    return RenderedCamera(parts.netloc or "room", int(seed))
+
+
+SCHEMES["synthetic"] = open_rendered

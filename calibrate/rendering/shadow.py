@@ -1,0 +1,29 @@
+"""Shadows of what is outside the image. Fields are float32 [H, W] in 0..1."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge.calibrate.rendering.sensor import Rng
+
+Field = npt.NDArray[np.float32]
+
+
+def darken(scene: Field, shadow: Field, strength: float) -> None:
+    """Multiply `scene` float32 [H, W, 3] in place by 1 - strength where the shadow falls."""
+    scene *= (1 - strength * shadow)[..., None]
+
+
+def blurred(field: Field, sigma: float) -> Field:
+    return np.asarray(cv2.GaussianBlur(field, (0, 0), sigma), np.float32)
+
+
+def shadow_from_outside(size: int, rng: Rng) -> Field:
+    """Of something outside the picture, [size, size]: an ellipse, blurred."""
+    field = np.zeros((size, size), np.float32)
+    centre = tuple(int(v) for v in rng.integers(0, size, 2))
+    axes = tuple(int(v) for v in rng.integers(size // 16, size // 2, 2))
+    cv2.ellipse(field, centre, axes, float(rng.uniform(0, 180)), 0, 360, 1.0, -1)
+    return blurred(field, rng.uniform(0.7, 6.0))

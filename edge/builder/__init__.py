@@ -1,0 +1,1 @@
+"""Builds: float and quantized graphs in, a build folder out."""

@@ -1,0 +1,1 @@
+"""Frames from cameras, recordings and rendered scenes, and videos written from frames."""

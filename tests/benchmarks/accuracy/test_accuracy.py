@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.benchmarks.accuracy import accuracy, families
+from edge.benchmarks.peers.peers import difference
+from edge.calibrate.rendering.samples import Rendered
+from edge.samples.sample import FOREGROUND, Sample
+
+GREY = np.full((40, 60, 3), 100, np.uint8)
+
+
+def test_a_median_and_a_threshold_may_change_places() -> None:
+    rng = np.random.default_rng(0)
+    bg, frame = (rng.integers(0, 256, (40, 60, 3), np.uint8) for _ in range(2))
+    channels = np.abs(bg.astype(int) - frame).max(2)
+    for level in (10, 60, 150):
+        first = cv2.medianBlur(((channels >= level) * 255).astype(np.uint8), 5)
+        assert np.array_equal(difference(bg, frame) >= level, first > 0)
+
+
+def test_the_baseline_gets_its_best_threshold() -> None:
+    """A thing 40 levels brighter, and half the wall brighter by 20: only 25 to 40 separate them."""
+    frame, mask = GREY.copy(), np.zeros((40, 60), np.uint8)
+    frame[:, :30] += 20
+    frame[10:30, 40:55] += 40
+    mask[10:30, 40:55] = FOREGROUND
+    plain = accuracy.Differences()
+    plain.add(accuracy.CLEAN, "wall", (GREY, frame), Sample("wall/0", GREY, frame, mask))
+    assert 20 < plain.best() <= 40
+    assert plain.best_of("wall") == pytest.approx(1, abs=0.03)  # the median rounds corners
+
+
+def test_networks_that_never_saw_the_sequences_are_disturbed_where_there_are_some() -> None:
+    def kinds(*made: tuple[str, str, str]) -> list[str]:
+        networks = [families.Network(name, kind, precision, {}) for name, kind, precision in made]
+        return [f"{n.name} {n.kind}" for n in accuracy.disturbed(networks)]
+
+    every = [("small", kind, "int8") for kind in ("bundled", "unseen", "pruned", "permissive")]
+    alone = [("nano", "bundled", "fp32"), ("nano", "bundled", "int8")]
+    assert kinds(*every, *alone) == ["small unseen", "small permissive", "nano bundled"]
+
+
+@pytest.mark.slow
+def test_the_tables_of_a_small_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                        capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    """Rendered frames as a labelled sequence on disk, two disturbances, every table and picture."""
+    scene = tmp_path / "data" / "sequences" / "hall"
+    rendered = Rendered(4, seed=31, frames_per_scene=4)
+    for part in ("input", "groundtruth"):
+        (scene / part).mkdir(parents=True)
+    for number in range(4):
+        sample = rendered[number]
+        cv2.imwrite(str(scene / "bg.png"), sample.bg)
+        cv2.imwrite(str(scene / "input" / f"{number}.png"), sample.fg_bg)
+        cv2.imwrite(str(scene / "groundtruth" / f"{number}.png"), sample.mask)
+    two = {k: accuracy.DISTURBANCES[k] for k in ("40 % darker", "moved by 2 pixels")}
+    monkeypatch.setattr(accuracy, "DISTURBANCES", two)
+    monkeypatch.setattr(accuracy, "RENDERED", (4, 777))
+    assert accuracy.main([str(tmp_path / "data"), "--out", str(tmp_path / "out")]) == 0
+    text = capsys.readouterr().out
+    for expected in ("| hall |", "| 40 % darker |", "changed between two", "| rendered scenes |"):
+        assert expected in text
+    moved, laid = (
+        [row.split("|")[2:-1] for row in text.splitlines() if row.startswith(f"| {name} |")]
+        for name in ("moved by 2 pixels", "moved by 2 pixels, laid over")
+    )
+    assert len(moved) == len(laid) == 2  # of what is lost, and of nothing new
+    assert laid[0][0].strip() == "-" and float(laid[0][1]) <= float(moved[0][1]) + 0.02
+    assert (tmp_path / "out" / "hall.jpg").stat().st_size > 10_000
+    assert "hall.jpg" in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_a_folder_without_sequences_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert accuracy.main([str(tmp_path)]) == 1
+    assert "no folder" in capsys.readouterr().err

@@ -1,0 +1,84 @@
+"""Meters as they lie in a made-up /sys, and one that a made-up library reads."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from edge.benchmarks.measuring import power
+
+
+@pytest.fixture
+def sys_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(power, "ROOT", tmp_path)
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    return tmp_path
+
+
+def rapl(root: Path, name: str, energy: int) -> Path:
+    place = root / "sys/class/powercap" / name
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "energy_uj").write_text(f"{energy}\n")
+    (place / "name").write_text("package-0\n")
+    (place / "max_energy_range_uj").write_text("10000000\n")
+    return place / "energy_uj"
+
+
+def test_a_machine_without_meters_has_none(sys_folder: Path) -> None:
+    assert power.meters() == {}
+
+
+def test_rapl_counts_on_when_its_counter_starts_again(sys_folder: Path) -> None:
+    file = rapl(sys_folder, "intel-rapl:0", 9_000_000)
+    rapl(sys_folder, "intel-rapl:0:1", 5)  # a part of the processor, not counted twice
+    found = power.meters()
+    assert list(found) == ["RAPL package-0"]
+    read = found["RAPL package-0"]
+    before = read()
+    file.write_text("1000000\n")
+    assert read() - before == pytest.approx(2.0)
+
+
+def test_a_jetsons_rails_are_integrated_over_time(sys_folder: Path) -> None:
+    place = sys_folder / "sys/bus/i2c/drivers/ina3221/1-0040/hwmon/hwmon3"
+    place.mkdir(parents=True)
+    (place / "in1_label").write_text("VDD_IN\n")
+    (place / "in1_input").write_text("5000\n")
+    (place / "curr1_input").write_text("2000\n")
+    (place / "in2_label").write_text("NC\n")  # a channel with nothing on it
+    found = power.meters()
+    assert list(found) == ["INA3221 VDD_IN"]
+    read = found["INA3221 VDD_IN"]
+    begin, before = time.monotonic(), read()
+    time.sleep(0.2)
+    joules = read() - before
+    assert joules == pytest.approx(10 * (time.monotonic() - begin), rel=0.05)
+
+
+def test_a_gpu_counts_its_own_millijoules(
+    sys_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter = iter([1_000, 5_000, 8_500])
+    library = SimpleNamespace(
+        NVMLError=RuntimeError,
+        nvmlInit=lambda: None,
+        nvmlDeviceGetCount=lambda: 1,
+        nvmlDeviceGetHandleByIndex=lambda number: number,
+        nvmlDeviceGetTotalEnergyConsumption=lambda device: next(counter),
+    )
+    monkeypatch.setitem(sys.modules, "pynvml", library)
+    read = power.meters()["NVML GPU 0"]
+    before = read()
+    assert read() - before == pytest.approx(3.5)
+
+
+def test_the_real_library_has_the_names_that_are_called() -> None:
+    pynvml = pytest.importorskip("pynvml")
+    for name in ("nvmlInit", "nvmlDeviceGetCount", "nvmlDeviceGetHandleByIndex"):
+        assert callable(getattr(pynvml, name))
+    assert callable(pynvml.nvmlDeviceGetTotalEnergyConsumption)
+    assert issubclass(pynvml.NVMLError, Exception)

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from edge.benchmarks.measuring import self_test as selftest
+
+
+def test_known_work_takes_what_it_says() -> None:
+    """At least its time: what the machine adds on top is what the self-test is there to show."""
+    times = selftest.KnownWorker(3.0).frames(5)["latency"]
+    assert min(times) >= 3.0
+    assert min(times) < 4.0
+
+
+def test_the_self_test_reports_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def measured(workers: list[Any], *_: Any) -> int:
+        for worker, value in zip(workers, (0.5, 5.5), strict=True):
+            worker.times["latency"] = [value] * 200
+        return 1
+
+    monkeypatch.setattr(selftest, "take_turns", measured)
+    exact, wrong = selftest.self_test()
+    assert exact["error"] == 0
+    assert wrong["error"] == pytest.approx(0.1)
+    assert abs(wrong["error"]) > selftest.ALLOWED

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edge.benchmarks.measuring.stats import ENOUGH, interval, summary
+
+
+def test_no_sample_is_thrown_away(rng: np.random.Generator) -> None:
+    values = [*rng.uniform(1, 2, 999), 500.0]
+    found = summary(values)
+    assert found["max"] == 500.0
+    assert found["n"] == 1000
+    assert found["mean"] == pytest.approx(np.mean(values), abs=1e-3)
+    assert found["p90"] == pytest.approx(np.percentile(values, 90), abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ENOUGH)
+def test_a_percentile_needs_enough_samples(name: str) -> None:
+    least = ENOUGH[name]
+    assert summary([1.0] * (least - 1))[name] is None
+    assert summary([1.0] * least)[name] == 1.0
+
+
+def test_nothing_measured_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no latencies"):
+        summary([])
+
+
+def test_the_interval_holds_the_true_median_most_of_the_time(rng: np.random.Generator) -> None:
+    """95 % by name: of 200 draws of 100 samples, the median of 5 is inside about 190 times."""
+    inside = 0
+    for _ in range(200):
+        low, high = interval(rng.normal(5, 1, 100), 50)
+        inside += low <= 5 <= high
+    assert 178 <= inside <= 199
+
+
+def test_the_interval_narrows_with_more_samples(rng: np.random.Generator) -> None:
+    few, many = (np.subtract(*interval(rng.normal(5, 1, n), 90)[::-1]) for n in (70, 7000))
+    assert many < few / 3
+
+
+def test_too_few_samples_have_no_interval() -> None:
+    found = summary([1.0] * 63)
+    assert found["p90_interval"] is None
+    assert found["p50_interval"] == [1.0, 1.0]

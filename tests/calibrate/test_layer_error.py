@@ -1,0 +1,79 @@
+"""Where int8 leaves FP32, on a graph in which that place is known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import onnx
+import pytest
+
+from edge.builder.write import Plan
+from edge.calibrate.apply import float_frame
+from edge.calibrate.evaluator import Evaluator
+from edge.calibrate.layer_error import SHOWN, Differences, Layer, compare, worst
+from edge.calibrate.qdq import SCHEMES, quantize
+from edge.calibrate.record import key_of, observe
+from edge.samples.sample import Sample
+
+
+@pytest.fixture(scope="module", params=["tensorrt", "openvino"])
+def case(request, plan: Callable[..., Plan], samples: list[Sample]):  # type: ignore[no-untyped-def]
+    made = plan(request.param, "fp32")
+    ranges = dict(observe(made.split, samples, key_of("", "", "", 8, "minmax", (64, 64)), 1).ranges)
+    judge = Evaluator(made.split, [("a", sample) for sample in samples[:3]], (64, 64), 1)
+    return float_frame(made), ranges, judge, SCHEMES[made.target.scheme]
+
+
+def layers_of(reference: onnx.ModelProto, frame: onnx.ModelProto, judge: Evaluator) -> list[Layer]:
+    sums = Differences(reference)
+    for true, found in compare(reference, frame, judge):
+        assert {"mask", "depth"} <= set(true)
+        sums.add(true, found)
+    return sums.layers()
+
+
+def readers(frame: onnx.ModelProto, tensor: str) -> set[str]:
+    """The compared nodes that a tensor reaches without passing through another."""
+    found: set[str] = set()
+    for node in frame.graph.node:
+        if tensor in node.input:
+            known = node.op_type in SHOWN
+            found |= {node.name} if known else readers(frame, node.output[0])
+    return found
+
+
+def test_a_graph_equals_itself(case) -> None:  # type: ignore[no-untyped-def]
+    reference, _, judge, _ = case
+    for layer in layers_of(reference, reference, judge):
+        assert math.isinf(layer.snr_db)
+        assert layer.cosine == pytest.approx(1)
+
+
+def test_the_layer_that_was_spoiled_is_named(case) -> None:  # type: ignore[no-untyped-def]
+    reference, ranges, judge, scheme = case
+    convolutions = [node for node in reference.graph.node if node.op_type == "Conv"]
+    spoiled = convolutions[2]
+    low, high = ranges[spoiled.input[0]]
+    harmed = ranges | {spoiled.input[0]: (low / 30, high / 30)}
+    good = layers_of(reference, quantize(reference, ranges, scheme), judge)
+    bad = layers_of(reference, quantize(reference, harmed, scheme), judge)
+    # s8 rounds where a tensor is read, u8 where it is made: there all that read it show the error.
+    reading = readers(reference, spoiled.input[0])
+    assert spoiled.name in reading
+    assert worst(bad).name in ({spoiled.name} if scheme is SCHEMES["s8"] else reading)
+    assert {layer.name: layer.snr_db for layer in bad}[spoiled.name] < 6
+    assert min(layer.snr_db for layer in good) > 15
+
+
+def test_figures_are_those_of_the_definition() -> None:
+    node = onnx.helper.make_node("Conv", ["x", "w"], ["y"], name="one")
+    model = onnx.helper.make_model(onnx.helper.make_graph([node], "g", [], []))
+    sums = Differences(model)
+    true = np.array([3.0, 4.0], np.float32)
+    sums.add({"y": true}, {"y": true + np.array([0.5, 0], np.float32)})
+    (layer,) = sums.layers()
+    assert layer.snr_db == pytest.approx(10 * math.log10(25 / 0.25), abs=1e-6)
+    assert layer.cosine == pytest.approx((3.5 * 3 + 16) / (5 * math.hypot(3.5, 4)))
+    assert layer.fall_db == pytest.approx(20)

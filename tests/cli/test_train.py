@@ -1,0 +1,87 @@
+"""What `edge train` is told, before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.cli.train import fabric_of, names_of, read_data
+from edge.errors import EdgeError, UsageError
+from edge.train.recipe import Recipe
+
+
+@pytest.fixture
+def scenes(tmp_path: Path) -> Path:
+    """Two labelled sequences of three frames."""
+    for name in ("hall", "yard"):
+        for part in ("input", "groundtruth"):
+            (tmp_path / "scenes" / name / part).mkdir(parents=True)
+            for number in range(3):
+                file = tmp_path / "scenes" / name / part / f"{number}.png"
+                cv2.imwrite(str(file), np.zeros((32, 32, 3), np.uint8))
+        cv2.imwrite(str(tmp_path / "scenes" / name / "bg.png"), np.zeros((32, 32, 3), np.uint8))
+    return tmp_path / "scenes"
+
+
+def recipe(
+    data: object, leave_out: str = "", validate: object = "rendered:2", **more: str
+) -> Recipe:
+    return Recipe(
+        "nano", (str(data),), names_of(leave_out), 1, 16, 4, 64, 1e-3, 0,
+        validate=(str(validate),), **more,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_whole_pictures_are_shown_if_asked_for(whole: bool) -> None:
+    ((source, _),), _ = read_data(replace(recipe("rendered:1"), whole=whole))
+    seen = {source.draw(np.random.default_rng(i))[0].bg.tobytes() for i in range(8)}
+    assert (len(seen) == 2) == whole  # as it is, and mirrored
+
+
+def test_names_may_have_spaces(scenes: Path) -> None:
+    sources, _ = read_data(recipe(scenes, " hall ,"))
+    assert {sources[0][0].draw(np.random.default_rng(i))[0].name for i in range(9)} <= {
+        f"yard/{number}" for number in range(3)
+    }
+    assert names_of(" hall, yard ,") == ("hall", "yard")
+
+
+def test_a_name_that_is_none_is_refused(scenes: Path) -> None:
+    with pytest.raises(UsageError, match=r"--leave-out hal: no such sequence.*hall, yard"):
+        read_data(recipe(scenes, "yard,hal"))
+
+
+def test_weights_are_chosen_by_what_was_left_out(
+    scenes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, judged = read_data(recipe(f"{scenes}=2", "yard", scenes))
+    assert [name for name, _ in judged] == ["yard"] * 3
+    assert "tell nothing new" not in capsys.readouterr().err
+    _, judged = read_data(recipe(scenes, "", scenes))
+    assert len(judged) == 6
+    assert "is trained on as well: its scores tell nothing new" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: fabric_of("cpu", "fp16"), "--precision fp16: expected 32-true, bf16-mixed"),
+        (lambda: fabric_of("gpu0", "32-true"), "--accelerator gpu0, --devices 1: "),
+        (lambda: read_data(recipe("rendered:2=0")), "every --data has a weight of 0"),
+    ],
+)
+def test_wrong_words_are_refused(make: Callable[[], object], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        make()
+
+
+def test_a_teacher_that_is_no_network_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("a diary")
+    with pytest.raises(EdgeError, match=r"notes\.txt cannot be loaded: "):
+        read_data(recipe("rendered:2", depth_teacher=str(tmp_path / "notes.txt")))

@@ -1,0 +1,336 @@
+"""Sources of frames: files, folders, rendered scenes, one that dies, and a real RTSP server."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.camera import camera
+from edge.camera.camera import Camera, CameraError, Event, Frame, shown
+from edge.errors import UsageError
+
+SERVER = Path(__file__).parents[2] / "rtsp_server.py"
+
+
+PRINTED = {
+    "rtsp://ann:s3cret@cam/live": "rtsp://***@cam/live",
+    "rtsp://ann:p@ss@cam:554/live": "rtsp://***@cam:554/live",
+    "RTSP://ann:pa/ss@cam/live": "RTSP://***@cam/live",
+    "rtsp://ann:pa#s?s@cam/live": "rtsp://***@cam/live",
+    "http://cam/video?user=ann&password=s3_cret&fps=5": "http://cam/video?user=***&password=***&fps=5",
+    "http://cam/video?usr=a&pw=hunter2": "http://cam/video?usr=***&pw=***",
+    "http://cam/snap.cgi?u=admin&p=s3cret": "http://cam/snap.cgi?u=***&p=***",
+    "http://cam:80/snap?up=2&size=3": "http://cam:80/snap?up=2&size=3",
+    "rtsp://cam:554/ann:s3cret/live": "rtsp://cam:554/***/live",
+    "ann:s3cret@192.168.1.5:554/live": "***@192.168.1.5:554/live",
+    "rtsp:/ann:s3cret@cam/live": "rtsp:/***@cam/live",
+    "rtsp//ann:s3cret@cam/live": "rtsp//***@cam/live",
+    "rtsp://cam/user=ann_passwd=my_s3cret_channel=1": "rtsp://cam/user=***_passwd=***_channel=1",
+    "rtsp://cam/live?AuthToken=abc_def": "rtsp://cam/live?AuthToken=***",
+    "videos/a@b.mp4": "videos/a@b.mp4",
+}
+
+
+@pytest.mark.parametrize(("url", "printed"), PRINTED.items())
+def test_no_password_is_printed(url: str, printed: str) -> None:
+    assert shown(url) == printed
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    """Ten grey pictures, each 20 levels brighter, 5 a second."""
+    path = tmp_path / "grey.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 5, (64, 48))
+    for level in range(10):
+        writer.write(np.full((48, 64, 3), 20 * level, np.uint8))
+    writer.release()
+    return path
+
+
+def all_frames(source: Camera) -> list[Frame]:
+    frames = []
+    while not source.ended:
+        item = source.take()
+        if isinstance(item, Frame):
+            frames.append(item)
+    return frames
+
+
+@pytest.mark.parametrize("form", ["{}", "file://{}"])
+def test_a_video_gives_every_frame_with_its_time(video: Path, form: str) -> None:
+    with Camera(form.format(video)) as source:
+        assert (source.live, source.fps) == (False, 5)
+        frames = all_frames(source)
+    assert [frame.number for frame in frames] == list(range(10))
+    assert [frame.at for frame in frames] == pytest.approx([i / 5 for i in range(10)])
+    levels = [frame.picture.mean() for frame in frames]
+    assert levels == pytest.approx([20 * level for level in range(10)], abs=3)
+    assert source.dropped == 0
+
+
+def test_a_folder_gives_its_pictures_by_name_and_passes_over_a_broken_one(tmp_path: Path) -> None:
+    for name in ("b", "a", "d"):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((8, 8, 3), ord(name), np.uint8))
+    (tmp_path / "c.png").write_bytes(b"half")
+    with Camera(str(tmp_path)) as source:
+        assert [int(f.picture[0, 0, 0]) for f in all_frames(source)] == [ord(c) for c in "abd"]
+
+
+def test_a_rendered_scene_knows_what_is_new_in_it() -> None:
+    with Camera("synthetic://yard?seed=4") as a, Camera("synthetic://yard?seed=4") as b:
+        first, again = (source.take() for source in (a, b))
+        assert isinstance(first, Frame)
+        assert isinstance(again, Frame)
+        assert np.array_equal(first.picture, again.picture)
+        assert first.truth is not None
+        assert first.truth.shape == first.picture.shape[:2]
+        shares = [f.truth.mean() for _ in range(40) if isinstance(f := a.take(), Frame)]
+    assert max(shares) > 0.003
+
+
+WRONG = {
+    "no file": ("/nowhere/a.mp4", CameraError, "no file or folder /nowhere/a.mp4"),
+    "no video": ("{}/none.mp4", CameraError, "not a video that OpenCV can read"),
+    "an empty folder": ("{}/empty", CameraError, "no pictures in"),
+    "no such camera": ("v4l2://97", CameraError, "no such camera, or it is in use; devices here"),
+    "an unknown kind": ("gopher://ann:pw@x", UsageError, r"gopher://\*\*\*@x: unknown kind"),
+    "no such scene": ("synthetic://moon", UsageError, "known: room, corridor, yard"),
+    "no such seed": ("synthetic://room?seed=x", UsageError, "seed is 'x', expected a number"),
+    "no address": ("rtsp://ann:p[x@cam/live", UsageError, r"//\*\*\*@cam/live is not an address"),
+    "no kind": ("ann:pw@cam/live", UsageError, r"^\*\*\*@cam/live: no such file; a camera's"),
+    "one slash": ("rtsp:/ann:pw@cam/live", UsageError, r"^rtsp:/\*\*\*@cam/live: no such file"),
+    "nobody there": ("rtsp://ann:pw@127.0.0.1:9/x", CameraError, r"open rtsp://\*\*\*@127.*nobody"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_cannot_be_opened_is_said_in_a_sentence(what: str, tmp_path: Path) -> None:
+    (tmp_path / "none.mp4").write_bytes(b"not a video" * 100)
+    (tmp_path / "empty").mkdir()
+    url, kind, words = WRONG[what]
+    with pytest.raises(kind, match=words):
+        Camera(url.format(tmp_path))
+
+
+def test_csi_needs_gstreamer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "getBuildInformation", lambda: "  GStreamer:     NO\n")
+    with pytest.raises(CameraError, match="csi://0 needs an OpenCV with GStreamer"):
+        Camera("csi://0")
+
+
+class Wire:
+    """A live source that the test feeds: pictures, None for the end, and refusals to open."""
+
+    def __init__(self) -> None:
+        self.live, self.fps = True, 25.0
+        self.given: list[np.ndarray | None] = []
+        self.refusals = 0
+        self.opened: list[float] = []
+        self.more = threading.Condition()
+
+    def open(self, url: str) -> Wire:
+        self.opened.append(time.monotonic())
+        if len(self.opened) > 1 and self.refusals > 0:
+            self.refusals -= 1
+            raise CameraError("no")
+        return self
+
+    def feed(self, *items: np.ndarray | None) -> None:
+        with self.more:
+            self.given += items
+            self.more.notify()
+            self.more.wait_for(lambda: not self.given, 5)
+        time.sleep(0.02)  # from read to the slot
+
+    def read(self) -> tuple[np.ndarray, None] | None:
+        with self.more:
+            if not self.more.wait_for(lambda: bool(self.given), 0.5):
+                return None
+            item = self.given.pop(0)
+            self.more.notify()
+        return None if item is None else (item, None)
+
+    def skip(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
+    made = Wire()
+    monkeypatch.setattr(camera, "open_reader", made.open)
+    monkeypatch.setattr(camera, "FIRST_WAIT_S", 0.05)
+    monkeypatch.setattr(camera, "TIMEOUT_MS", 1000)
+    return made
+
+
+def grey(level: int) -> np.ndarray:
+    return np.full((32, 32, 3), level, np.uint8)
+
+
+def test_only_the_newest_frame_is_given_and_the_others_are_counted(wire: Wire) -> None:
+    with Camera("rtsp://x") as source:
+        wire.feed(grey(1), grey(2), grey(3))
+        item = source.take()
+        assert isinstance(item, Frame)
+        assert (item.picture[0, 0, 0], item.number, source.dropped) == (3, 2, 2)
+        assert source.take() is None
+
+
+def until(source: Camera, kind: str) -> Event:
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        item = source.take()
+        if isinstance(item, Event):
+            assert item.kind == kind
+            return item
+        time.sleep(0.005)
+    raise AssertionError(f"no event {kind!r}")
+
+
+def test_a_source_that_dies_is_reported_once_and_opened_again_ever_more_rarely(wire: Wire) -> None:
+    with Camera("rtsp://ann:pw@x") as source:
+        wire.feed(grey(1))
+        wire.refusals = 3
+        wire.feed(None)
+        assert "pw" not in until(source, "lost").text
+        while len(wire.opened) < 5:
+            time.sleep(0.01)
+        waits = np.diff(wire.opened[1:])
+        assert all(later > 1.5 * sooner for sooner, later in itertools.pairwise(waits))
+        wire.feed(grey(2))
+        until(source, "back")
+        item = source.take()
+        assert isinstance(item, Frame)
+        assert item.picture[0, 0, 0] == 2
+
+
+def test_a_frozen_picture_is_an_event_and_so_is_its_end(wire: Wire) -> None:
+    with Camera("rtsp://x", frozen_s=0.1) as source:
+        for _ in range(10):
+            wire.feed(grey(7))
+        until(source, "frozen")
+        other = grey(7)
+        other[5, 5] = 8  # as the seconds of a clock in the picture
+        wire.feed(other)
+        until(source, "moving")
+
+
+def test_a_thread_that_breaks_says_so_and_ends(wire: Wire) -> None:
+    def broken() -> None:
+        raise MemoryError("a picture of a petabyte")
+
+    with Camera("rtsp://ann:pw@x") as source:
+        wire.read = broken  # type: ignore[method-assign, assignment]
+        told = until(source, "lost").text
+        while "cannot be read any more" not in told:
+            told = until(source, "lost").text
+        assert "MemoryError" in told
+        assert source.ended
+
+
+def test_closing_ends_the_thread(wire: Wire) -> None:
+    before = threading.active_count()
+    source = Camera("rtsp://x")
+    source.close()
+    source.close()
+    assert threading.active_count() == before
+    assert source.ended
+
+
+# ------------------------------------------------------------------ a real RTSP server
+
+
+def serve(port: int, *account: str) -> subprocess.Popen[str]:
+    words = ["/usr/bin/python3", str(SERVER), str(port), *account]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout is not None
+    if process.stdout.readline() != "ready\n":
+        pytest.skip("no GStreamer RTSP server: apt-get install $(cat tests/packages.txt)")
+    return process
+
+
+@pytest.fixture
+def rtsp() -> Iterator[Callable[..., tuple[subprocess.Popen[str], str]]]:
+    """rtsp(account): a running server and the address of its camera."""
+    if not Path("/usr/bin/python3").exists():
+        pytest.skip("no /usr/bin/python3 for GStreamer's RTSP server")
+    running: list[subprocess.Popen[str]] = []
+
+    def start(*account: str, port: int = 0) -> tuple[subprocess.Popen[str], str]:
+        if not port:
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                port = free.getsockname()[1]
+        running.append(serve(port, *account))
+        return running[-1], f"127.0.0.1:{port}/cam"
+
+    yield start
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def take_frame(source: Camera, seconds: float = 30) -> Frame:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        source.wake.wait(0.2)
+        source.wake.clear()
+        item = source.take()
+        if isinstance(item, Frame):
+            return item
+    raise AssertionError("no frame")
+
+
+@pytest.mark.slow
+def test_an_rtsp_camera_that_is_killed_and_comes_back(rtsp) -> None:  # type: ignore[no-untyped-def]
+    process, address = rtsp()
+    begun = time.time()
+    with Camera(f"rtsp://{address}") as source:
+        first = take_frame(source)
+        assert first.picture.shape == (240, 320, 3)
+        assert begun <= first.at <= time.time()  # Unix time
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        end = time.monotonic() + 20
+        while not isinstance(item := source.take(), Event):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        assert item.kind == "lost"
+        rtsp(port=int(address.split(":")[1].split("/")[0]))
+        end = time.monotonic() + 30
+        while not isinstance(item := source.take(), Event):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        assert item.kind == "back"
+        assert take_frame(source).number > first.number
+
+
+@pytest.mark.slow
+def test_a_wrong_password_appears_nowhere(rtsp) -> None:  # type: ignore[no-untyped-def]
+    """Neither in our words nor in what OpenCV and FFmpeg print by themselves."""
+    _, address = rtsp("ann", "s3cret")
+    with Camera(f"rtsp://ann:s3cret@{address}") as source:
+        take_frame(source)
+    env = {k: v for k, v in os.environ.items() if not k.startswith("OPENCV")}
+    done = subprocess.run(
+        [sys.executable, "-m", "edge", "background", f"rtsp://ann:wr0ng@{address}"],
+        capture_output=True, text=True, env=env, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "user or password is wrong" in done.stderr
+    assert "wr0ng" not in done.stdout + done.stderr

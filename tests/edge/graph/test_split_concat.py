@@ -1,0 +1,158 @@
+"""Layers over frame and background come apart, and the sum of the parts is the layer."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+from torch.nn import functional as F
+
+from edge.graph.fold import split
+from edge.graph.split_concat import split_concat
+from tests.edge.graph.test_fold import PICTURE, cast, folded, run, two_input
+
+
+def exported(network: nn.Module) -> onnx.ModelProto:
+    """A torch network of two float pictures [N, 3, H, W] behind the contract's uint8 inputs."""
+
+    class Contract(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, bg: torch.Tensor, fg_bg: torch.Tensor) -> torch.Tensor:
+            pair = (x.float().permute(0, 3, 1, 2) / 255 for x in (bg, fg_bg))
+            return self.network(*pair)
+
+    blank = torch.zeros(PICTURE, dtype=torch.uint8)
+    program = torch.onnx.export(
+        Contract().eval(), (blank, blank.clone()), input_names=["bg", "fg_bg"],
+        output_names=["mask"], opset_version=20, dynamo=True, verbose=False,
+    )  # fmt: skip
+    assert program is not None
+    return program.model_proto
+
+
+class Early(nn.Module):
+    """Pictures that meet before the first layer, as in most networks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(6, 8, 3, 2, 1)
+        self.second = nn.Conv2d(8, 1, 3, 1, 1)
+
+    def forward(self, b: torch.Tensor, f: torch.Tensor) -> torch.Tensor:
+        return self.second(F.relu(self.first(torch.cat([f, b], 1))))
+
+
+class Skips(nn.Module):
+    """Two encoders; pooled, normalised and activated after they were joined."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ours, self.theirs = nn.Conv2d(3, 8, 3, 1, 1), nn.Conv2d(3, 4, 3, 1, 1)
+        self.norm = nn.BatchNorm2d(12)
+        self.norm.running_mean.normal_()
+        self.norm.running_var.uniform_(0.5, 2)
+        self.up = nn.ConvTranspose2d(12, 2, 2, 2)
+
+    def forward(self, b: torch.Tensor, f: torch.Tensor) -> torch.Tensor:
+        joined = torch.cat([self.theirs(b), self.ours(f)], 1)
+        return self.up(F.max_pool2d(F.relu(self.norm(joined)), 2))
+
+
+class Grouped(nn.Module):
+    """Grouped layers that never mix the pictures until a last plain one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(6, 16, 3, 1, 1, groups=2), nn.ReLU(),
+            nn.ConvTranspose2d(16, 8, 2, 2, groups=2), nn.ReLU(), nn.AvgPool2d(2),
+            nn.Conv2d(8, 16, 1, groups=2),
+        )  # fmt: skip
+        self.last = nn.Conv2d(16, 1, 3, 1, 1)
+
+    def forward(self, b: torch.Tensor, f: torch.Tensor) -> torch.Tensor:
+        return self.last(self.layers(torch.cat([b, f], 1)))
+
+
+@pytest.mark.parametrize("network", [Early, Skips, Grouped])
+def test_the_parts_add_up(network: type[nn.Module], rng: np.random.Generator) -> None:
+    torch.manual_seed(1)
+    model = exported(network())
+    whole, summed = split_concat(model)
+    assert len(summed) == 1
+    pair = rng.integers(0, 256, (2, *PICTURE), np.uint8)
+    feeds = {"bg": pair[0], "fg_bg": pair[1]}
+    expected = run(model, feeds)["mask"]
+    assert run(whole, feeds)["mask"] == pytest.approx(expected, abs=1e-5)
+    assert folded(model, feeds)["mask"] == pytest.approx(expected, abs=1e-5)
+    parts = split(model)
+    assert parts.unfolded == ()
+    assert parts.report()["background_macs"] > 0
+    # Nothing but the sum reads the scene.
+    readers = [n.op_type for n in parts.frame.graph.node if set(parts.scene) & set(n.input)]
+    assert readers == ["Add"]
+
+
+def test_grouped_layers_leave_half_of_the_work_per_frame() -> None:
+    parts = split(exported(Grouped())).report()
+    assert parts["frame_macs"] == parts["background_macs"]
+
+
+def test_a_sum_that_saves_nothing_is_not_made(rng: np.random.Generator) -> None:
+    weight = numpy_helper.from_array(rng.normal(size=(4, 6, 1, 1)).astype(np.float32), "w")
+    joined = helper.make_node("Concat", ["bg.t", "fg_bg.t"], ["both"], "cat", axis=1)
+    conv = helper.make_node("Conv", ["both", "w"], ["mask"], "conv")
+    model = two_input([*cast("bg"), *cast("fg_bg"), joined, conv], [weight])
+    assert split_concat(model)[1] == ()
+
+
+def test_groups_that_reach_over_the_border_stay(rng: np.random.Generator) -> None:
+    weight = numpy_helper.from_array(rng.normal(size=(4, 2, 3, 3)).astype(np.float32), "w")
+    joined = helper.make_node("Concat", ["bg.t", "fg_bg.t"], ["both"], "cat", axis=1)
+    conv = helper.make_node("Conv", ["both", "w"], ["mask"], "conv", group=3)
+    model = two_input([*cast("bg"), *cast("fg_bg"), joined, conv], [weight])
+    assert split_concat(model)[1] == ()
+
+
+def refusing(kind: str) -> onnx.ModelProto:
+    nodes = [*cast("bg"), *cast("fg_bg")]
+    weights = [
+        numpy_helper.from_array(np.ones(6, np.float32), "scale"),
+        numpy_helper.from_array(np.ones((2, 3, 3, 3), np.float32), "w"),
+    ]
+    if kind == "normalisation":
+        nodes += [
+            helper.make_node("Concat", ["bg.t", "fg_bg.t"], ["both"], "cat", axis=1),
+            helper.make_node("InstanceNormalization", ["both", "scale", "scale"], ["mask"], "norm"),
+        ]
+    else:
+        nodes += [
+            helper.make_node("Concat", ["bg.t", "fg_bg.t"], ["both"], "stack", axis=0),
+            helper.make_node("Conv", ["both", "w"], ["mask"], "conv"),
+        ]
+    return two_input(nodes, weights)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("normalisation", "InstanceNormalization `norm` normalises over the concatenation"),
+        ("batch", "`stack` stacks frame and background into one batch"),
+    ],
+)
+def test_what_cannot_fold_says_why(kind: str, reason: str) -> None:
+    parts = split(refusing(kind))
+    assert len(parts.unfolded) == 1
+    assert parts.unfolded[0].startswith(reason)
+
+
+def test_types_stay_as_they_were() -> None:
+    model = exported(Early())
+    kinds = {w.data_type for w in split_concat(model)[0].graph.initializer}
+    assert TensorProto.FLOAT in kinds

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edge.loop.overlay import RIM, coloured, outlined, redacted
+
+RNG = np.random.default_rng(0)
+FRAME = RNG.integers(0, 256, (120, 160, 3), np.uint8)
+MASK = np.zeros((60, 80), np.float32)
+MASK[20:40, 30:50] = 1
+
+
+@pytest.mark.parametrize("mask", [MASK, (MASK * 255).astype(np.uint8)], ids=["float", "bytes"])
+def test_the_outline_runs_around_the_mask(mask: np.ndarray) -> None:
+    drawn = outlined(FRAME, mask)
+    changed = (drawn != FRAME).any(axis=2)
+    assert (drawn[changed] == RIM).all()
+    rows, columns = np.nonzero(changed)
+    assert (rows.min(), rows.max()) == (pytest.approx(40, abs=3), pytest.approx(79, abs=3))
+    assert (columns.min(), columns.max()) == (pytest.approx(60, abs=3), pytest.approx(99, abs=3))
+    assert not changed[50:70, 70:90].any()
+
+
+@pytest.mark.parametrize("how", ["fill", "blur"])
+def test_what_the_mask_covers_is_gone_and_the_rest_is_untouched(how: str) -> None:
+    hidden = redacted(FRAME, MASK, how)
+    inside, outside = hidden[40:80, 60:100], np.ones((120, 160), bool)
+    outside[30:90, 50:110] = False
+    assert np.array_equal(hidden[outside], FRAME[outside])
+    # Of 40 x 40 pixels of noise only some colours are left.
+    assert len(np.unique(inside.reshape(-1, 3), axis=0)) <= (1 if how == "fill" else 64)
+
+
+def test_near_is_brighter_than_far() -> None:
+    depth = np.linspace(0, 1, 80, dtype=np.float32)[None].repeat(60, 0)
+    picture = coloured(depth, (120, 160))
+    assert picture.shape == (120, 160, 3)
+    light = picture[60].astype(float).mean(axis=1)
+    assert light[-1] > light[80] > light[0]

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from edge.calibrate.rendering.samples import Rendered
+from edge.calibrate.rendering.sensor import Rng
+from edge.calibrate.samples import open_samples
+from edge.samples.sample import Sample, SampleError
+from edge.train.augment.photometric import Exposure, Pair
+from edge.train.data.composites import Composites
+from edge.train.data.cutouts import Cutout
+from edge.train.data.mix import Crops, Mix, collate, lend, open_source, taken
+
+
+class Numbered:
+    """A source whose pictures say with which generator they were drawn."""
+
+    def __init__(self, label: int) -> None:
+        self.label = label
+
+    def draw(self, rng: Rng) -> tuple[Sample, Pair]:
+        picture = np.full((8, 8, 3), self.label, np.uint8)
+        frame = rng.integers(0, 256, (8, 8, 3), np.uint8)
+        return Sample("x", picture, frame, picture[..., 0] * 0), (Exposure(), Exposure())
+
+
+def series(start: int = 0, workers: int = 0, rank: int = 0, world: int = 1) -> list[torch.Tensor]:
+    mix = Mix(
+        [(Numbered(1), 3.0), (Numbered(2), 1.0)],
+        seed=4, start=start, end=48, batch=4, rank=rank, world=world,
+    )  # fmt: skip
+    return [b["fg_bg"] for b in DataLoader(mix, batch_size=None, num_workers=workers)]
+
+
+def test_the_series_does_not_depend_on_the_workers() -> None:
+    for alone, shared in zip(series(), series(workers=3), strict=True):
+        assert torch.equal(alone, shared)
+
+
+def test_a_resumed_series_goes_on_where_it_stopped() -> None:
+    for alone, resumed in zip(series()[5:], series(start=20, workers=2), strict=True):
+        assert torch.equal(alone, resumed)
+
+
+def test_processes_share_each_batch() -> None:
+    first, second = series(rank=0, world=2), series(rank=1, world=2)
+    for whole, a, b in zip(series(), first, second, strict=True):
+        assert torch.equal(whole, torch.stack([a[0], b[0], a[1], b[1]]))
+
+
+def test_sources_are_mixed_by_weight() -> None:
+    mix = Mix([(Numbered(1), 3.0), (Numbered(2), 1.0)], seed=0, start=0, end=400, batch=400)
+    (batch,) = list(mix)
+    assert (batch["bg"][:, 0, 0, 0] == 1).float().mean().item() == pytest.approx(0.75, abs=0.06)
+
+
+def test_a_batch_says_what_counts_and_what_is_known() -> None:
+    mask = np.array([[0, 170], [255, 0]], np.uint8)
+    picture = np.zeros((2, 2, 3), np.uint8)
+    depth = np.array([[0.5, np.nan], [1, 0]], np.float32)
+    batch = collate(
+        [Sample("a", picture, picture, mask, depth), Sample("b", picture, picture, mask)]
+    )
+    assert batch["mask"][0, 0].tolist() == [[0, 0], [1, 0]]
+    assert batch["counts"][0, 0].tolist() == [[1, 0], [1, 1]]
+    assert batch["known"][:, 0].tolist() == [[[1, 0], [1, 1]], [[0, 0], [0, 0]]]
+    assert torch.isfinite(batch["depth"]).all()
+
+
+def test_crops_keep_picture_mask_and_depth_together() -> None:
+    rendered = Rendered(4, (96, 128), seed=1)
+    crops = Crops(rendered, range(4), 64, None)
+    for i in range(12):
+        sample = taken(*crops.draw(np.random.default_rng(i)))
+        assert sample.depth is not None
+        assert sample.fg_bg.shape == (64, 64, 3)
+        edges = np.abs(np.diff(sample.depth, axis=1)) > 0.05
+        mask_edges = np.diff((sample.mask == 255).astype(int), axis=1) != 0
+        if mask_edges.sum() > 20:
+            # Where the mask has an edge before a far wall, the depth has one within a pixel.
+            wide = np.maximum(edges, np.roll(edges, 1, 1)) | np.roll(edges, -1, 1)
+            assert wide[mask_edges].mean() > 0.3
+
+
+def test_whole_samples_are_shown_as_they_are() -> None:
+    rendered = Rendered(1, (64, 64), seed=1)
+    crops = Crops(rendered, [0], 64, None, whole=True)
+    shown = [crops.draw(np.random.default_rng(i))[0] for i in range(6)]
+    assert any(np.array_equal(one.bg, rendered[0].bg) for one in shown)
+    assert not all(np.array_equal(one.bg, rendered[0].bg) for one in shown)  # mirrored
+
+
+def test_left_out_sequences_are_never_read(shared: Path) -> None:
+    place = str(shared / "data" / "sequences" / "sbi_Board")
+    with pytest.raises(SampleError, match="nothing to train on"):
+        open_source(place, 64, None, ["sbi_Board"])
+
+
+@pytest.fixture
+def yard(tmp_path: Path) -> Path:
+    """Two sequences of one frame, a box of its own grey in each, and one composite's material."""
+    for name, grey in (("hall", 90), ("yard", 180)):
+        for part in ("input", "groundtruth"):
+            (tmp_path / "sequences" / name / part).mkdir(parents=True)
+        picture, mask = np.zeros((60, 80, 3), np.uint8), np.zeros((60, 80), np.uint8)
+        cv2.imwrite(str(tmp_path / "sequences" / name / "bg.png"), picture)
+        picture[10:50, 20:40], mask[10:50, 20:40] = grey, 255
+        cv2.imwrite(str(tmp_path / "sequences" / name / "input" / "1.png"), picture)
+        cv2.imwrite(str(tmp_path / "sequences" / name / "groundtruth" / "1.png"), mask)
+    for part in ("backgrounds", "foregrounds"):
+        (tmp_path / part).mkdir()
+        cv2.imwrite(str(tmp_path / part / "1.png"), np.full((40, 40, 4), 255, np.uint8))
+    return tmp_path
+
+
+def test_composites_are_lent_what_is_new_in_sequences_that_are_trained_on(yard: Path) -> None:
+    """One that is left out lends nothing, nor do rendered scenes."""
+    places = (f"composites:{yard}", str(yard / "sequences"), "rendered:2")
+    sources = [open_source(place, 64, None, ["hall"]) for place in places]
+    lend(sources)
+    (composites, _), (recorded, _), (rendered, _) = sources
+    assert isinstance(composites, Composites)
+    assert isinstance(recorded, Crops)
+    assert isinstance(rendered, Crops)
+    assert [thing.name for thing in composites.cutouts] == ["1", "yard/1/1"]
+    assert [thing.name for thing in recorded.cutouts] == ["1", "yard/1/1"]
+    assert rendered.cutouts == []
+    own = composites.cutouts[1]
+    assert (own.colour[own.alpha == 255] == 180).all()
+
+
+def test_frames_of_sequences_take_a_few_things_more(yard: Path) -> None:
+    """Half of them, and nine tenths of those; what was new before stays new."""
+    crops = Crops(open_samples(str(yard / "sequences")), [0, 1], 64, None)
+    white = np.full((20, 20, 3), 255, np.uint8)
+    changed = 0
+    for i in range(200):
+        crops.cutouts = []
+        before, _ = crops.draw(np.random.default_rng(i))
+        crops.cutouts = [Cutout("white", white, white[..., 0])]
+        after, _ = crops.draw(np.random.default_rng(i))
+        assert np.array_equal(before.bg, after.bg)
+        assert (after.mask[before.mask == 255] == 255).all()
+        put = (after.mask == 255) & (before.mask != 255)
+        # Where it was black; a third of the things are pulled towards that.
+        assert not put.any() or after.fg_bg[put].max() > 20
+        changed += bool(put.any())
+    assert 0.33 < changed / 200 < 0.55
+
+
+BAD = ["rendered:4=x", "rendered=-1", "rendered=nan", "rendered=inf", "/nowhere"]
+
+
+@pytest.mark.parametrize("spec", [*BAD, "composites:/nowhere"])
+def test_bad_sources_are_refused(spec: str) -> None:
+    with pytest.raises(SampleError):
+        open_source(spec, 64, None, [])
+
+
+def test_a_large_set_is_read_as_it_is_drawn_and_broken_samples_are_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Flaky(Rendered):
+        def __getitem__(self, index: int) -> Sample:
+            if index % 2:
+                raise SampleError(f"cannot read {index}")
+            return super().__getitem__(index)
+
+    monkeypatch.setattr("edge.train.data.mix.KEPT", 2)
+    crops = Crops(Flaky(8, (64, 64)), range(8), 64, None)
+    assert all(crops.draw(np.random.default_rng(i))[0].mask.shape == (64, 64) for i in range(6))
+    assert "skipped: cannot read" in capsys.readouterr().err

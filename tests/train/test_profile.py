@@ -1,0 +1,68 @@
+"""What a network costs, against the exported graph's own count."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from edge.graph import profile as costs
+from edge.graph.fold import split
+from edge.samples.sample import Sample
+from edge.targets.table import TARGETS
+from edge.train.export import to_onnx
+from edge.train.networks import create
+from edge.train.profile import Stopwatch, macs, training_memory
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["nano", "small"])
+def test_macs_of_a_frame_are_those_of_the_exported_frame_graph(name: str) -> None:
+    network = create(name).eval()
+    assert macs(network, 64) == costs.macs(split(to_onnx(network, name, 64, 64)).frame)
+    # At 224 the scene is also looked at smaller and mirrored.
+    assert macs(network, 224, scene=True) == costs.macs(to_onnx(network, name, 224, 224))
+
+
+def test_counting_leaves_the_network_as_it_was() -> None:
+    network = create("nano").train()
+    network.mask.weight.requires_grad_(False)
+    macs(network, 64)
+    assert network.training
+    assert not network.mask.weight.requires_grad
+    assert network.depth.weight.requires_grad
+    assert not any(module._forward_hooks for module in network.modules())
+
+
+def test_four_times_the_pixels_are_four_times_the_work() -> None:
+    network = create("nano")
+    assert macs(network, 128) == 4 * macs(network, 64)
+
+
+@pytest.mark.slow
+def test_a_larger_network_takes_longer(samples: list[Sample]) -> None:
+    """A ratio of interleaved medians; one has fifty times the arithmetic of the other."""
+    torch.manual_seed(0)
+    from edge.train.networks.unet import UNet
+
+    slim, wide = UNet((16, 16, 16, 16)).eval(), UNet((64, 128, 256, 256)).eval()
+    quick, slow = Stopwatch(TARGETS["onnxruntime"], samples, 1).milliseconds([slim, wide])
+    assert slow > 2 * quick
+
+
+def test_training_memory_is_what_the_backward_pass_keeps() -> None:
+    """Followed on the meta device, against the tensors that a real step keeps."""
+    network = create("nano").train()
+    kept: dict[int, int] = {}
+    alive = []
+
+    def pack(x: torch.Tensor) -> torch.Tensor:
+        alive.append(x)
+        kept[x.untyped_storage().data_ptr()] = x.untyped_storage().nbytes()
+        return x
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+        network(*torch.rand(2, 2, 3, 64, 64))
+    weights = {p.untyped_storage().data_ptr() for p in network.parameters()}
+    held = sum(size for place, size in kept.items() if place not in weights)
+    held += 16 * sum(p.numel() for p in network.parameters())
+    assert training_memory(create("nano"), 2, 64) == pytest.approx(held, rel=0.05)

@@ -1,0 +1,1 @@
+"""Augmentation: photometric, shadows, crops and copy-paste."""

@@ -1,0 +1,1 @@
+"""Training data: composites, cut-outs, labelled sequences, and the batches made of them."""
