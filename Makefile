@@ -47,16 +47,16 @@ zoo: .venv/test
 aarch64:
 	$(PYTHON) -m pip download --quiet --disable-pip-version-check -c constraints.txt \
 	    --only-binary=:all: $(foreach glibc,2_17 2_24 2_26 2_27 2_28 2_31,--platform manylinux_$(glibc)_aarch64) \
-	    --platform manylinux2014_aarch64 --dest build/aarch64 '.[onnxruntime,cuda]'
+	    --platform manylinux2014_aarch64 --dest build/aarch64 '.[cuda]'
 	ls build/aarch64
 
 # What running needs: no torch.
 .venv/run: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) -e '.[onnxruntime,openvino]'
+	$(PIP) -e '.[openvino]'
 	@touch $@
 
 .venv/test: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) -e '.[onnxruntime,openvino,tensorrt-rtx,train,dev]'
+	$(PIP) -e '.[openvino,tensorrt-rtx,train,dev]'
 	@touch $@ .venv/run
 
 # A real RTSP server and a browser for the tests; without root and apt those tests are skipped.

@@ -1,18 +1,16 @@
-"""The tables of docs/performance.md: what limits each bundled network, and how its cost grows.
+"""The tables of docs/performance.md: what limits each bundled network, and how its time grows.
 
     python -m edge.benchmarks.performance > reports/performance.md
 
-One thread, int8 for OpenVINO, background folded, frames at network size; what is compared takes
-turns in rounds and is given as the median. Each figure belongs to the machine that it names.
+One thread, int8 for OpenVINO, background folded, frames at network size; medians of interleaved
+rounds. Each figure belongs to the machine that it names.
 """
 
 from __future__ import annotations
 
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 import onnx
@@ -20,35 +18,19 @@ from onnx import TensorProto, helper, numpy_helper
 
 import edge
 from edge.benchmarks.measuring.machine import machine
-from edge.builder.write import planned, write
 from edge.bundled import bundled, names
-from edge.calibrate.apply import calibrated
+from edge.calibrate.pipeline import BuildRequest, build, plan
 from edge.calibrate.rendering.samples import Rendered
 from edge.graph.fold import split
 from edge.graph.profile import macs, memory_traffic
 from edge.graph.resize import image_size, resize_network
+from edge.interleave import median_ms
 from edge.progress import note
 from edge.samples.sample import Sample, resize_sample
-from edge.targets.table import TARGETS
 
-TARGET = TARGETS["openvino"]
-ROUNDS = 15
+TARGET = "openvino"
 SIDES = (64, 112, 160, 224, 320, 448, 640)
 BATCHES = (1, 2, 4, 8)
-
-
-def take_turns(calls: Sequence[Callable[[], object]], least: int = 10) -> list[float]:
-    """Median milliseconds of each call, interleaved."""
-    times: list[list[float]] = [[] for _ in calls]
-    for call in calls:
-        call()
-    for _ in range(ROUNDS):
-        for call, taken in zip(calls, times, strict=True):
-            for _ in range(least):
-                start = time.perf_counter()
-                call()
-                taken.append(1e3 * (time.perf_counter() - start))
-    return [median(taken) for taken in times]
 
 
 def frames(side: int) -> list[Sample]:
@@ -57,20 +39,20 @@ def frames(side: int) -> list[Sample]:
 
 
 def opened(model: onnx.ModelProto, samples: list[Sample], place: Path) -> edge.Handle:
-    """The network as an open int8 build with a background."""
-    plan = planned(model, place.name, TARGET, "int8", "edge.benchmarks.performance")
-    write(calibrated(plan, samples, 1), place, time.monotonic())
+    """Open the network as an int8 build with a background."""
+    request = BuildRequest(network=place.name, target=TARGET)
+    build(request, place, network=model, samples=samples)
     h = edge.open(place, 1)
     edge.set_background(h, samples[0].bg)
     return h
 
 
-def inferring(h: edge.Handle, samples: list[Sample]) -> Callable[[], object]:
+def inference(h: edge.Handle, samples: list[Sample]) -> Callable[[], object]:
     return lambda: edge.infer(h, samples[1].fg_bg)
 
 
 def int8_peak(folder: Path) -> float:
-    """Multiplications a second of one thread: a 3x3 convolution of 256 channels, in int8."""
+    """MACs per second of one thread: a 3x3 convolution of 256 channels, in int8."""
     channels, side = 256, 56
     weight = np.random.default_rng(0).normal(size=(channels, channels, 3, 3)).astype(np.float32)
     expand = np.ones((channels, 3, 1, 1), np.float32)
@@ -100,15 +82,15 @@ def int8_peak(folder: Path) -> float:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
     samples = frames(side)
     with opened(model, samples, folder / "peak") as h:
-        (taken,) = take_turns([inferring(h, samples)], 3)
-    return macs(model) / (taken / 1e3)
+        (ms,) = median_ms([inference(h, samples)], repeat=3)
+    return macs(model) / (ms / 1e3)
 
 
 def bandwidth(size: int) -> float:
-    """Bytes a second that one thread reads and writes, copying `size` bytes again and again."""
+    """Bytes per second that one thread reads and writes while it copies `size` bytes repeatedly."""
     source, to = np.ones(size, np.uint8), np.zeros(size, np.uint8)
-    (taken,) = take_turns([lambda: np.copyto(to, source)], 40)
-    return 2 * size / (taken / 1e3)
+    (ms,) = median_ms([lambda: np.copyto(to, source)], repeat=40)
+    return 2 * size / (ms / 1e3)
 
 
 def at_batch(model: onnx.ModelProto, count: int) -> onnx.ModelProto:
@@ -120,21 +102,20 @@ def at_batch(model: onnx.ModelProto, count: int) -> onnx.ModelProto:
     shapes = {node.input[1] for node in copy.graph.node if node.op_type == "Reshape"}
     for weight in copy.graph.initializer:
         if weight.name in shapes:
-            sides_ = numpy_helper.to_array(weight).copy()
-            sides_[0] = count
-            weight.CopyFrom(numpy_helper.from_array(sides_, weight.name))
+            shape = numpy_helper.to_array(weight).copy()
+            shape[0] = count
+            weight.CopyFrom(numpy_helper.from_array(shape, weight.name))
     return onnx.shape_inference.infer_shapes(copy, strict_mode=True)
 
 
 def roofline(folder: Path) -> list[str]:
-    """What each network would take if nothing but its arithmetic, or its bytes, took time."""
+    """The time of each network if only its arithmetic, or only its memory traffic, took time."""
     peak, near, far = int8_peak(folder), bandwidth(1 << 20), bandwidth(1 << 26)
     lines = [
-        f"One thread does {peak / 1e9:.0f} G int8 multiplications a second (3x3 convolution, 256"
-        f" channels) and moves {near / 1e9:.0f} GB/s within its caches, {far / 1e9:.0f} GB/s"
-        " in memory.",
+        f"One thread does {peak / 1e9:.0f} G int8 MACs per second (3x3 convolution, 256 channels)"
+        f" and moves {near / 1e9:.0f} GB/s within its caches, {far / 1e9:.0f} GB/s in memory.",
         "",
-        "| | MMAC a frame | MB moved | arithmetic alone, ms | bytes alone, ms | measured, ms |"
+        "| | MMAC per frame | MB moved | arithmetic alone, ms | bytes alone, ms | measured, ms |"
         " of the limit |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
@@ -142,8 +123,8 @@ def roofline(folder: Path) -> list[str]:
     samples = frames(side)
     models = {name: onnx.load(bundled(name)) for name in names()}
     handles = [opened(model, samples, folder / f"roof-{n}") for n, model in models.items()]
-    taken = take_turns([inferring(h, samples) for h in handles])
-    for (name, model), ms in zip(models.items(), taken, strict=True):
+    medians = median_ms([inference(h, samples) for h in handles])
+    for (name, model), ms in zip(models.items(), medians, strict=True):
         frame = split(model).frame
         work, data = macs(frame), memory_traffic(frame)
         limits = 1e3 * work / peak, 1e3 * data / near
@@ -157,8 +138,9 @@ def roofline(folder: Path) -> list[str]:
 
 
 def resolution(folder: Path) -> list[str]:
+    """The time of each network by the side of its images."""
     lines = [
-        "| ms a frame | " + " | ".join(f"{side}" for side in SIDES) + " |",
+        "| ms per frame | " + " | ".join(f"{side}" for side in SIDES) + " |",
         "| --- |" + " --- |" * len(SIDES),
     ]
     for name in names():
@@ -167,46 +149,46 @@ def resolution(folder: Path) -> list[str]:
             samples = frames(side)
             model = resize_network(onnx.load(bundled(name)), side, side)
             handles.append(opened(model, samples, folder / f"{name}-{side}"))
-            calls.append(inferring(handles[-1], samples))
+            calls.append(inference(handles[-1], samples))
             note(f"built {name} at {side}")
-        taken = take_turns(calls, 5)
-        lines.append(f"| `{name}` | " + " | ".join(f"{ms:.2f}" for ms in taken) + " |")
+        medians = median_ms(calls, repeat=5)
+        lines.append(f"| `{name}` | " + " | ".join(f"{ms:.2f}" for ms in medians) + " |")
         for h in handles:
             edge.close(h)
     return lines
 
 
 def batches(folder: Path) -> list[str]:
-    """Several cameras in one call, by OpenVINO directly: the runtime has no such call."""
-    from edge.runtime.openvino import OpenVino, compiled, ov
+    """Several cameras in one call, through OpenVINO itself: the runtime has no such call."""
+    from edge.runtime.backends.openvino import OpenVino, compiled, ov
 
     lines = [
-        "| ms a frame, so many cameras in a call | " + " | ".join(str(n) for n in BATCHES) + " |",
+        "| ms per frame, by cameras per call | " + " | ".join(str(n) for n in BATCHES) + " |",
         "| --- |" + " --- |" * len(BATCHES),
     ]
     core = ov.Core()
     for name in names():
         model = onnx.load(bundled(name))
         samples = frames(image_size(model)[0])
+        int8 = plan(BuildRequest(network=name, target=TARGET), network=model, samples=samples)
+        background = int8.split.background
         calls = []
         for count in BATCHES:
-            plan = planned(model, name, TARGET, "int8", "edge.benchmarks.performance")
-            quantized = at_batch(calibrated(plan, samples, 1).frame, count)
-            background = plan.split.background
+            quantized = at_batch(int8.frame, count)
             assert background is not None
             scene = compiled(
                 core.read_model(_saved(background, folder / "background.onnx")), 1, "f32", core
             )({"bg": samples[0].bg[None]})
             read = core.read_model(_saved(quantized, folder / "frame.onnx"))
-            for tensor in plan.split.scene:
+            for tensor in int8.split.scene:
                 OpenVino.make_constant(read, tensor, np.repeat(scene[tensor], count, 0))
             request = compiled(read, 1, "f32", core).create_infer_request()
-            pictures = np.repeat(samples[1].fg_bg[None], count, 0)
-            calls.append(lambda r=request, p=pictures: r.infer({"fg_bg": p}, share_inputs=True))
-        taken = take_turns(calls, 5)
+            images = np.repeat(samples[1].fg_bg[None], count, 0)
+            calls.append(lambda r=request, i=images: r.infer({"fg_bg": i}, share_inputs=True))
+        medians = median_ms(calls, repeat=5)
         lines.append(
             f"| `{name}` | "
-            + " | ".join(f"{ms / n:.2f}" for ms, n in zip(taken, BATCHES, strict=True))
+            + " | ".join(f"{ms / n:.2f}" for ms, n in zip(medians, BATCHES, strict=True))
             + " |"
         )
     return lines
@@ -218,7 +200,7 @@ def _saved(model: onnx.ModelProto, place: Path) -> Path:
 
 
 def main() -> None:
-    where = machine()
+    about = machine()
     with tempfile.TemporaryDirectory(prefix="edge-performance-") as temporary:
         folder = Path(temporary)
         parts = {
@@ -226,7 +208,7 @@ def main() -> None:
             "Resolution": resolution(folder),
             "Batch": batches(folder),
         }
-    print(f"{where['processor']}, {where['cores']} cores, {where['libraries']}, one thread.")
+    print(f"{about.processor}, {about.cores} cores, {about.libraries}, one thread.")
     for title, lines in parts.items():
         print("\n".join(["", f"### {title}", *lines]))
 

@@ -1,4 +1,4 @@
-"""How far a quantized graph is from the float one, tensor by tensor, on real frames."""
+"""The error of a quantized graph against the float one, tensor by tensor, on real frames."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import numpy.typing as npt
 import onnx
 from onnx import helper
 
-from edge.calibrate.evaluator import Evaluator, session
+from edge.calibrate.evaluator import Evaluator, exact_session
 from edge.calibrate.qdq import LAYERS
 
 SHOWN = (*LAYERS, "Add", "Sigmoid")
-"""Nodes whose results are compared: layers with weights, the sums of skips, what is given."""
+"""Nodes whose results are compared: layers with weights, the sums of skips, the outputs."""
 Tensors = dict[str, npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerError:
     """snr_db: power of the float tensor over that of the difference, in decibels, over all samples
-    (inf: equal); cosine: of the angle between both; before_db: the lowest snr_db of what it
-    reads (inf: exact)."""
+    (inf: equal); cosine: of the angle between both; before_db: the lowest snr_db of the layer's
+    inputs (inf: exact)."""
 
     name: str
     op: str
@@ -38,10 +38,10 @@ class Layer:
 
 
 EIGHT_BITS_DB = 40.0
-"""About what rounding to 8 bits leaves of a tensor that fills its range (a uniform error)."""
+"""About the SNR of rounding a tensor that fills its range to 8 bits (a uniform error)."""
 
 
-def worst(layers: list[Layer]) -> Layer:
+def worst(layers: list[LayerError]) -> LayerError:
     """The layer in which the error grows most."""
     return max(layers, key=lambda layer: layer.fall_db)
 
@@ -56,8 +56,8 @@ def _shown(frame: onnx.ModelProto) -> dict[str, onnx.NodeProto]:
     }
 
 
-def tensors(frame: onnx.ModelProto, names: list[str], judge: Evaluator) -> Iterator[Tensors]:
-    """The tensors of those names for each of the judge's samples."""
+def tensors(frame: onnx.ModelProto, names: list[str], evaluator: Evaluator) -> Iterator[Tensors]:
+    """Yield the tensors of those names for each of the evaluator's samples."""
     opened = onnx.ModelProto()
     opened.CopyFrom(frame)
     given = {value.name for value in frame.graph.output}
@@ -66,20 +66,22 @@ def tensors(frame: onnx.ModelProto, names: list[str], judge: Evaluator) -> Itera
         for name in names
         if name not in given
     )
-    run = session(opened, judge.threads)
-    takes = [value.name for value in run.get_inputs()]
-    for feeds in judge.feeds:
-        found = run.run(names, {key: feeds[key] for key in takes})
-        yield dict(zip(names, (np.asarray(value, np.float32) for value in found), strict=True))
+    session = exact_session(opened, evaluator.threads)
+    inputs = [value.name for value in session.get_inputs()]
+    for feeds in evaluator.feeds:
+        values = session.run(names, {key: feeds[key] for key in inputs})
+        yield dict(zip(names, (np.asarray(value, np.float32) for value in values), strict=True))
 
 
-def compare(
-    reference: onnx.ModelProto, frame: onnx.ModelProto, judge: Evaluator
+def compare_tensors(
+    reference: onnx.ModelProto, frame: onnx.ModelProto, evaluator: Evaluator
 ) -> Iterator[tuple[Tensors, Tensors]]:
-    """The compared tensors of the float graph and of the quantized one, a pair a sample."""
+    """Yield the compared tensors of the float and of the quantized graph, one pair per sample."""
     made = {name for node in frame.graph.node for name in node.output}
     names = [name for name in _shown(reference) if name in made]
-    yield from zip(tensors(reference, names, judge), tensors(frame, names, judge), strict=True)
+    yield from zip(
+        tensors(reference, names, evaluator), tensors(frame, names, evaluator), strict=True
+    )
 
 
 class Differences:
@@ -89,25 +91,25 @@ class Differences:
         self._reference = reference
         self._sums: dict[str, npt.NDArray[np.float64]] = {}
 
-    def add(self, true: Tensors, found: Tensors) -> None:
-        for name, exact in true.items():
-            a = exact.astype(np.float64).ravel()
-            b = found[name].astype(np.float64).ravel()
+    def add(self, exact: Tensors, quantized: Tensors) -> None:
+        for name, tensor in exact.items():
+            a = tensor.astype(np.float64).ravel()
+            b = quantized[name].astype(np.float64).ravel()
             sums = np.array([a @ a, b @ b, a @ b, (a - b) @ (a - b)])
             self._sums[name] = self._sums.get(name, np.zeros(4)) + sums
 
-    def layers(self) -> list[Layer]:
+    def layers(self) -> list[LayerError]:
         """In the order of the graph."""
         before: dict[str, float] = {}
-        found = []
+        errors = []
         for node in self._reference.graph.node:
             reads = min((before.get(name, math.inf) for name in node.input), default=math.inf)
             if node.output[0] not in self._sums:
                 before |= dict.fromkeys(node.output, reads)
                 continue
-            power, other, both, error = self._sums[node.output[0]]
+            power, other, product, error = self._sums[node.output[0]]
             snr = 10 * math.log10(power / error) if error > 0 and power > 0 else math.inf
-            angle = both / math.sqrt(power * other) if power > 0 and other > 0 else 1.0
-            found.append(Layer(node.name, node.op_type, snr, float(angle), reads))
+            angle = product / math.sqrt(power * other) if power > 0 and other > 0 else 1.0
+            errors.append(LayerError(node.name, node.op_type, snr, float(angle), reads))
             before |= dict.fromkeys(node.output, snr)
-        return found
+        return errors

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -29,14 +29,14 @@ def _floats(frame: onnx.ModelProto) -> list[str]:
 
 
 def _before_weights(frame: onnx.ModelProto) -> set[str]:
-    """Tensors that come from the picture without any layer between: their range is known."""
+    """Tensors computed from the image without a layer in between: their range is known."""
     weights = {w.name for w in frame.graph.initializer if len(w.dims) > 1}
     scene = {value.name for value in frame.graph.input} - {"fg_bg", "bg"}
-    mixed: set[str] = weights | scene
+    weighted: set[str] = weights | scene
     plain: set[str] = set()
     for node in frame.graph.node:
-        target = mixed if any(name in mixed for name in node.input) else plain
-        target.update(node.output)
+        group = weighted if any(name in weighted for name in node.input) else plain
+        group.update(node.output)
     return plain
 
 
@@ -61,49 +61,48 @@ class Observer:
             helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in self.names
         )
         self._frame = session(watched)
-        self._takes = [value.name for value in self._frame.get_inputs()]
+        self._inputs = [value.name for value in self._frame.get_inputs()]
         self._background = None if split.background is None else session(split.background)
         self._scene = list(split.scene)
         self.plain = _before_weights(split.frame)
-        self._last: tuple[int, Values] = (0, {})
+        self._bg: npt.NDArray[np.uint8] | None = None
+        self._scene_values: Values = {}
 
     def values(self, bg: npt.NDArray[np.uint8], fg_bg: npt.NDArray[np.uint8]) -> Values:
         """Every float tensor, and the scene tensors, for one pair of uint8 [H, W, 3]."""
-        scene: Values = {}
-        if self._background is not None:
-            if self._last[0] != id(bg):
-                found = self._background.run(self._scene, {"bg": bg[None]})
-                self._last = (id(bg), dict(zip(self._scene, found, strict=True)))
-            scene = self._last[1]
+        if self._background is not None and (self._bg is None or not np.array_equal(self._bg, bg)):
+            tensors = self._background.run(self._scene, {"bg": bg[None]})
+            self._scene_values = dict(zip(self._scene, tensors, strict=True))
+            self._bg = bg.copy()
+        scene = self._scene_values
         feeds = {"fg_bg": fg_bg[None], "bg": bg[None], **scene}
-        found = self._frame.run(self.names, {name: feeds[name] for name in self._takes})
-        return {**scene, **dict(zip(self.names, found, strict=True))}
+        tensors = self._frame.run(self.names, {name: feeds[name] for name in self._inputs})
+        return {**scene, **dict(zip(self.names, tensors, strict=True))}
 
 
-def _pictures(
-    samples: Sequence[Sample],
-) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]]:
-    yield from ((sample.bg, sample.fg_bg) for sample in samples)
-
-
-def passes(shape: bool) -> int:
-    """How often `histograms` runs the samples: the bins need the extremes first."""
-    return 2 if shape else 1
+def passes(needs_bins: bool) -> int:
+    """How often `histograms` runs the samples: bins need the extremes first."""
+    return 2 if needs_bins else 1
 
 
 def histograms(
     split: Split,
     samples: Sequence[Sample],
     threads: int,
-    shape: bool,
+    needs_bins: bool,
     watch: Iterable[None] = (),
 ) -> dict[str, Histogram]:
-    """A histogram of every float tensor over the samples, which must have the graph's size.
+    """Record a histogram of every float tensor over samples of the graph's size.
 
-    shape: False for the extremes alone, in half the time; then the histograms have no bins.
-    Tensors that hold the bare picture get the range that pictures can have, whatever these samples
-    happened to hold.
-    watch: advanced once per sample and pass (a progress bar).
+    Tensors that hold the plain image get the range that images can have, whatever these samples
+    hold.
+
+    Args:
+        split: The float graphs.
+        samples: At least one; consecutive samples of one scene run the background graph once.
+        threads: Of ONNX Runtime.
+        needs_bins: False records the extremes alone, in half the time, without bins.
+        watch: Advanced once per sample and pass (a progress bar).
     """
     observer = Observer(split, threads)
     low: dict[str, float] = {}
@@ -114,8 +113,8 @@ def histograms(
         high[name] = max(high.get(name, -np.inf), float(value.max()))
 
     ticks = iter(watch)
-    for bg, fg_bg in _pictures(samples):
-        for name, value in observer.values(bg, fg_bg).items():
+    for sample in samples:
+        for name, value in observer.values(sample.bg, sample.fg_bg).items():
             widen(name, value)
         next(ticks, None)
     size = samples[0].bg.shape
@@ -125,9 +124,9 @@ def histograms(
             if name in observer.plain:
                 widen(name, value)
 
-    counts = {name: np.zeros(BINS if shape else 0, np.int64) for name in low}
-    for bg, fg_bg in _pictures(samples) if shape else ():
-        for name, value in observer.values(bg, fg_bg).items():
+    counts = {name: np.zeros(BINS if needs_bins else 0, np.int64) for name in low}
+    for sample in samples if needs_bins else ():
+        for name, value in observer.values(sample.bg, sample.fg_bg).items():
             width = (high[name] - low[name]) / BINS or 1.0
             bins = ((value.ravel() - np.float32(low[name])) / np.float32(width)).astype(np.int32)
             counts[name] += np.bincount(np.minimum(bins, BINS - 1), minlength=BINS)

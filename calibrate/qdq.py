@@ -1,8 +1,8 @@
-"""Write the precision into the graph: QuantizeLinear / DequantizeLinear where a target wants them.
+"""Write the precision into the graph: QuantizeLinear / DequantizeLinear pairs.
 
-One set of ranges, one graph per scheme. The schemes are not interchangeable: TensorRT refuses
+One set of ranges gives one graph per scheme. The schemes are not interchangeable: TensorRT refuses
 zero points and integer biases, ONNX Runtime runs nothing in int8 without them, and OpenVINO
-computes TensorRT's form wrongly.
+computes TensorRT's scheme wrongly.
 """
 
 from __future__ import annotations
@@ -23,15 +23,18 @@ LAYERS = {"Conv": 0, "ConvTranspose": 1}
 """Layers with weights, and the axis of their weights that counts outputs (group 1)."""
 
 
+BIAS_LIMIT = 2**31 - 1
+
+
 @dataclass(frozen=True)
 class Scheme:
-    """Where a target wants its Q/DQ nodes.
+    """Placement of Q/DQ nodes.
 
     signed:  int8 with zero point 0 (TensorRT), else uint8 with any zero point (CPU runtimes).
     ops:     layers whose data and weights become int8.
-    results: also quantize what these layers and the sums of skips give, with an int32 bias, so
-             that a CPU runtime finds whole int8 operators; False leaves the bias in float and
-             puts Q/DQ before layers only.
+    results: also quantize the results of these layers and of skip sums, with an int32 bias, so that
+             a CPU runtime finds whole int8 operators; False leaves the bias in float and puts Q/DQ
+             before layers only.
     """
 
     signed: bool
@@ -58,11 +61,16 @@ def parameters(span: Range, signed: bool) -> tuple[float, int]:
 
 
 def quantized_weight(
-    weight: npt.NDArray[np.float32], axis: int
+    weight: npt.NDArray[np.float32], axis: int, least: npt.NDArray[np.float32] | None = None
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
-    """int8 weights and one scale per output channel, symmetric over +-127."""
+    """int8 weights and one scale per output channel, symmetric over +-127.
+
+    least: smallest allowed scale of each channel; None or empty for no limit.
+    """
     others = tuple(i for i in range(weight.ndim) if i != axis)
     scale = np.maximum(np.abs(weight).max(axis=others), 1e-8).astype(np.float32) / np.float32(127)
+    if least is not None and least.size:
+        scale = np.maximum(scale, least)
     shape = [1] * weight.ndim
     shape[axis] = -1
     return np.clip(np.round(weight / scale.reshape(shape)), -127, 127).astype(np.int8), scale
@@ -174,10 +182,16 @@ def quantize(
     scheme: Scheme,
     keep: Collection[str] = (),
 ) -> onnx.ModelProto:
-    """A copy of the float model with Q/DQ pairs as `scheme` wants them.
+    """Insert Q/DQ pairs into a copy of the float model.
 
-    ranges: (low, high) by tensor name; a tensor without one is an EdgeError.
-    keep: names of layers (nodes) that stay in float.
+    Args:
+        model: A float graph whose nodes have unique names.
+        ranges: (low, high) by tensor name.
+        scheme: Where the pairs go.
+        keep: Names of the layers (nodes) that stay in float.
+
+    Raises:
+        EdgeError: A quantized tensor has no range.
     """
     model = onnx.ModelProto.FromString(model.SerializeToString())
     g = _Graph(model.graph)
@@ -213,6 +227,23 @@ def quantize(
     return model
 
 
+def _bias_scales(
+    weights: Mapping[str, npt.NDArray[Any]],
+    node: onnx.NodeProto,
+    scales: Mapping[str, tuple[float, int]],
+) -> npt.NDArray[np.float32]:
+    """The smallest weight scales with which the bias fits into int32.
+
+    The bias is stored in steps of data scale times weight scale. In a channel whose weights are
+    nearly zero that step is so small that the bias would be clipped.
+    """
+    axis = LAYERS[node.op_type]
+    channels = weights[node.input[1]].shape[axis]
+    bias = np.abs(weights[node.input[2]].astype(np.float64)).reshape(-1, channels).max(0)
+    # A factor of two, because float32 rounds the step.
+    return np.asarray(2 * bias / (BIAS_LIMIT * scales[node.input[0]][0]), np.float32)
+
+
 def _quantize_layer(
     out: _Writer,
     node: onnx.NodeProto,
@@ -220,14 +251,21 @@ def _quantize_layer(
     scales: Mapping[str, tuple[float, int]],
     scheme: Scheme,
 ) -> None:
-    """Integers for a layer's weights and, where the scheme has results in int8, its bias."""
+    """Store a layer's weights as integers and, where the scheme has results in int8, its bias."""
     weight, axis = node.input[1], LAYERS[node.op_type]
-    integers, scale = quantized_weight(np.asarray(weights[weight], np.float32), axis)
+    least = np.zeros(0, np.float32)
+    if scheme.results and len(node.input) > 2:
+        least = _bias_scales(weights, node, scales)
+    integers, scale = quantized_weight(np.asarray(weights[weight], np.float32), axis, least)
     if scheme.results and len(node.input) > 2:
         # The bias is added to the int32 sums: its step is that of data times weight.
         step = (scale * np.float32(scales[node.input[0]][0])).astype(np.float32)
-        limit = 2**31 - 1
-        wide = np.clip(np.round(weights[node.input[2]].astype(np.float64) / step), -limit, limit)
+        # The weights of a grouped ConvTranspose hold the outputs of one group along the axis; every
+        # group has the same steps.
+        step = np.tile(step, len(weights[node.input[2]]) // len(step))
+        wide = np.clip(
+            np.round(weights[node.input[2]].astype(np.float64) / step), -BIAS_LIMIT, BIAS_LIMIT
+        )
         # Named after the layer: a bias that two layers share has a step in each.
         node.input[2] = out.integers(f"{node.name}.bias", wide.astype(np.int32), step, 0)
     node.input[1] = out.integers(weight, integers, scale, axis)

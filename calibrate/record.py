@@ -1,7 +1,7 @@
-"""Activation ranges as a file: what was observed, and of which model, samples and method.
+"""Activation ranges as a file, with the key that they belong to: model, samples and method.
 
-A record belongs to one model and one set of samples. It is refused for any other: ranges that fit
-something else give a network that is wrong in silence.
+Ranges are refused for any other key, because ranges of something else make a wrong network without
+an error.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import edge
-from edge.calibrate.methods import METHODS, SHAPED, Range
+from edge.calibrate import methods
+from edge.calibrate.methods import Range
 from edge.calibrate.observe import histograms
 from edge.errors import EdgeError
 from edge.graph.fold import Split
@@ -23,8 +24,8 @@ SCHEMA = "edge.ranges/1"
 
 
 @dataclass(frozen=True)
-class Key:
-    """What the ranges belong to. samples: their fingerprint; indices count as part of it."""
+class RangesKey:
+    """What ranges belong to: sha256 of model and samples, method, size and versions."""
 
     model_sha256: str
     samples_sha256: str
@@ -39,7 +40,7 @@ class Key:
 class Ranges:
     """(low, high) of each float tensor of the frame graph, by its name."""
 
-    key: Key
+    key: RangesKey
     ranges: Mapping[str, Range]
 
     def to_json(self) -> str:
@@ -53,45 +54,56 @@ def key_of(
     count: int,
     method: str,
     imgsz: tuple[int, int],
-) -> Key:
-    """The key of ranges that would be recorded now, by this version of edge and its runtime."""
+) -> RangesKey:
+    """The key of ranges that this version of edge and ONNX Runtime would record."""
     import onnxruntime
 
     versions = {"edge": edge.__version__, "onnxruntime": onnxruntime.__version__}
-    return Key(model_sha256, samples_sha256, samples, count, method, imgsz, versions)
+    return RangesKey(model_sha256, samples_sha256, samples, count, method, imgsz, versions)
 
 
-def observe(
+def record_ranges(
     split: Split,
     samples: Sequence[Sample],
-    key: Key,
+    key: RangesKey,
     threads: int,
     watch: Iterable[None] = (),
 ) -> Ranges:
-    """Record the ranges of `key`. The samples must have the graph's size."""
+    """Record the ranges of `key` on samples of the graph's size.
+
+    Args:
+        split: The float graphs.
+        samples: At least one.
+        key: What the ranges belong to; its method chooses the range of each tensor.
+        threads: Of ONNX Runtime.
+        watch: Advanced once per sample and pass (a progress bar).
+    """
     if not samples:
-        raise EdgeError("no samples to calibrate with; int8 ranges are never guessed")
-    choose = METHODS[key.method]
-    found = histograms(split, samples, threads, choose in SHAPED, watch)
-    return Ranges(key, {name: choose(histogram) for name, histogram in found.items()})
+        raise EdgeError("no samples to calibrate with", "int8 ranges are never guessed")
+    method = methods.get(key.method)
+    recorded = histograms(split, samples, threads, method.needs_bins, watch)
+    return Ranges(key, {name: method.choose(values) for name, values in recorded.items()})
 
 
-def load(path: Path, expected: Key) -> Ranges:
-    """The ranges of a file, if they belong to `expected`; else EdgeError says what differs."""
+def load_ranges(path: Path, expected: RangesKey) -> Ranges:
+    """Read the ranges of a file that belongs to `expected`.
+
+    Raises:
+        EdgeError: The file is no file of ranges, or its key differs; the message says where.
+    """
     try:
         raw: dict[str, Any] = json.loads(path.read_text())
         if raw["schema"] != SCHEMA:
             raise KeyError(f"schema {raw['schema']!r}")
-        values = raw["key"] | {"imgsz": tuple(raw["key"]["imgsz"])}
-        key = Key(**values)
+        key = RangesKey(**(raw["key"] | {"imgsz": tuple(raw["key"]["imgsz"])}))
         ranges = {name: (float(low), float(high)) for name, (low, high) in raw["ranges"].items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EdgeError(f"{path} is not a file of activation ranges: {error}") from error
     for name in asdict(expected):
-        found, wanted = getattr(key, name), getattr(expected, name)
-        if found != wanted:
+        actual, wanted = getattr(key, name), getattr(expected, name)
+        if actual != wanted:
             raise EdgeError(
-                f"{path} is stale: its {name} is {found}, this build has {wanted};"
-                " record it again with `edge calibrate`"
+                f"{path} is stale: its {name} is {actual}, this build has {wanted}",
+                "record it again with `edge calibrate`",
             )
     return Ranges(key, ranges)

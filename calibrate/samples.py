@@ -1,4 +1,4 @@
-"""One name for any source of samples: what `--samples` takes."""
+"""The sources of samples by name, as `--samples` takes them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,14 @@ RENDERED = "rendered"
 
 
 def open_samples(place: str) -> Samples:
-    """Samples by name: `rendered[:COUNT[:SEED]]` or a folder (labelled sequences, seed layout).
+    """Open a source of samples.
 
-    SampleError says what was found and what was expected.
+    Args:
+        place: `rendered[:COUNT[:SEED]]`, or a folder: a labelled sequence, a folder of sequences,
+            or the seed's layout.
+
+    Raises:
+        SampleError: The place is none of these.
     """
     kind, *numbers = place.split(":")
     if kind == RENDERED:

@@ -1,4 +1,4 @@
-"""What each layer costs when it alone is int8, and which must stay in float to keep a promise."""
+"""The accuracy that each layer loses in int8 alone, and the layers that must stay in float."""
 
 from __future__ import annotations
 
@@ -15,59 +15,64 @@ from edge.errors import EdgeError
 
 @dataclass(frozen=True)
 class Kept:
-    """layers: those left in float; lost: what the graph then still gives up."""
+    """layers: those left in float; drop: what int8 then still loses."""
 
     layers: tuple[str, ...]
-    lost: Scores
+    drop: Scores
 
 
 def layers(frame: onnx.ModelProto, scheme: Scheme) -> list[str]:
-    """Names of the layers that the scheme makes int8, in the order of the graph."""
+    """Names of the layers that the scheme quantizes, in the order of the graph."""
     return [node.name for node in frame.graph.node if node.op_type in scheme.ops]
 
 
-def costs(
+def layer_drops(
     frame: onnx.ModelProto,
     ranges: Mapping[str, Range],
     scheme: Scheme,
-    judge: Evaluator,
+    evaluator: Evaluator,
     known: Mapping[str, Scores],
 ) -> Iterator[tuple[str, Scores]]:
-    """(layer, what is lost when it alone is int8), for the layers that are not `known` already.
+    """Yield (layer, drop when it alone is int8) for the layers that are not `known` yet.
 
-    A scheme also rounds the sums of skips; what that costs is in no layer's share.
+    A scheme also rounds the sums of skips; no layer's drop contains that.
     """
-    every = layers(frame, scheme)
-    todo = [layer for layer in every if layer not in known]
-    none = judge.lost(quantize(frame, ranges, scheme, keep=every)) if todo else {}
+    names = layers(frame, scheme)
+    todo = [layer for layer in names if layer not in known]
+    sums = evaluator.drop(quantize(frame, ranges, scheme, keep=names)) if todo else {}
     for layer in todo:
-        others = [other for other in every if other != layer]
-        lost = judge.lost(quantize(frame, ranges, scheme, keep=others))
-        yield layer, {key: value - none[key] for key, value in lost.items()}
+        others = [other for other in names if other != layer]
+        drop = evaluator.drop(quantize(frame, ranges, scheme, keep=others))
+        yield layer, {key: value - sums[key] for key, value in drop.items()}
 
 
-def within(
+def keep_in_float(
     frame: onnx.ModelProto,
     ranges: Mapping[str, Range],
     scheme: Scheme,
-    judge: Evaluator,
-    found: Mapping[str, Scores],
+    evaluator: Evaluator,
+    drops: Mapping[str, Scores],
     allowed: float,
 ) -> Kept:
-    """The fewest of the costliest layers, left in float, with which no score loses more than
-    `allowed`. EdgeError where the sums alone lose more."""
-    order = ranked(found)
+    """Keep the fewest layers in float, those of the largest drop first, with which no score drops
+    by more than `allowed`.
+
+    Raises:
+        EdgeError: The sums of skips alone lose more.
+    """
+    order = ranked(drops)
     for count in range(len(order) + 1):
-        kept = order[:count]
-        lost = judge.lost(quantize(frame, ranges, scheme, keep=kept))
-        if max(lost.values()) <= allowed:
-            return Kept(tuple(kept), lost)
+        keep = order[:count]
+        drop = evaluator.drop(quantize(frame, ranges, scheme, keep=keep))
+        if max(drop.values()) <= allowed:
+            return Kept(tuple(keep), drop)
     raise EdgeError(
-        f"with every layer in float {max(lost.values()):.4f} is still lost, allowed is {allowed};"
-        " take --precision fp16 or fp32"
+        f"with every layer in float int8 still loses {max(drop.values()):.4f}, allowed is"
+        f" {allowed}",
+        "take --precision fp16 or fp32",
     )
 
 
-def ranked(found: Mapping[str, Scores]) -> Sequence[str]:
-    """The layers, the costliest first."""
-    return sorted(found, key=lambda layer: -max(found[layer].values()))
+def ranked(drops: Mapping[str, Scores]) -> Sequence[str]:
+    """The layers, the one with the largest drop first."""
+    return sorted(drops, key=lambda layer: -max(drops[layer].values()))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from edge import __version__
 from edge.cli import (
+    background,
     bench,
     build,
     calibrate,
@@ -25,13 +30,45 @@ from edge.cli import (
 )
 from edge.errors import EXTRAS, EdgeError, missing
 
+SIGPIPE_EXIT = 128 + signal.SIGPIPE
+
+
+class Commands(TyperGroup):
+    """The commands. A closed stdout, as after `| head`, ends them quietly with SIGPIPE's code."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        try:
+            result = super().invoke(ctx)  # type: ignore[arg-type]
+            sys.stdout.flush()
+            return result
+        except BrokenPipeError:
+            # Python flushes stdout again at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(SIGPIPE_EXIT) from None
+
+
 app = typer.Typer(
+    cls=Commands,
     help="Masks and depth from fixed cameras: train, calibrate, build, measure and run engines.",
     no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+@app.callback()
+def _app(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True)
+    ] = False,
+) -> None:
+    if version:
+        print(f"edge {__version__}")
+        raise typer.Exit
+
+
 app.command("doctor")(doctor.doctor)
 app.add_typer(dataset.app, name="dataset")
 app.command("networks")(networks.networks)
@@ -45,16 +82,13 @@ app.command("inspect")(inspect.inspect)
 app.command("bench")(bench.bench)
 app.command("compare")(compare.compare)
 app.command("tune")(tune.tune)
-app.command("background")(run.background)
+app.command("background")(background.background)
 app.command("run")(run.run)
 
 
-OURS = ("edge",)
-
-
 def main() -> None:
-    # A polite kill unwinds like Ctrl-C, so that nothing half-written stays behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # SIGTERM unwinds like Ctrl-C, so that no half-written file stays behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         app()
     except EdgeError as error:
@@ -66,9 +100,9 @@ def main() -> None:
         sys.exit(_fail(str(missing(module)), EdgeError.exit_code))
     except ImportError as error:
         module = (error.name or "").partition(".")[0]
-        if module in OURS:
+        if module == "edge":
             raise
-        # As of OpenCV without libGL, or CUDA without its driver.
+        # OpenCV without libGL, or CUDA without its driver.
         sys.exit(_fail(f"`{module}` is installed, but cannot be loaded: {error}", 1))
     except OSError as error:
         sys.exit(_fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), 1))

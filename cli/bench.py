@@ -4,99 +4,115 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from edge.cli.build import default_build
-from edge.cli.options import CudaBackend, Json, Samples_, command_line, report_skipped
-from edge.errors import ACCURACY_GATE, SPEED_GATE, UNTRUSTWORTHY, UsageError
+from edge.cli.options import CudaBackend, Json, Samples_, command_line, refuse_unused
+from edge.errors import Untrustworthy, UsageError
 from edge.progress import bar, note
+
+if TYPE_CHECKING:
+    from edge.benchmarks.measuring.bench import Outcome, Settings
+    from edge.benchmarks.reporting.report import Sensitivity
 
 UNSEEN = "rendered:64:777"
 """Rendered scenes that the bundled networks were not trained on (those have seed 0)."""
 
 
 def bench(
+    ctx: typer.Context,
     builds: Annotated[
         Optional[list[Path]],
         typer.Argument(help="Build folders.  [default: the bundled network in int8, built first]"),
     ] = None,
     samples: Samples_ = UNSEEN,
     count: Annotated[
-        int, typer.Option(min=1, help="At most so many samples, evenly spread.")
+        int, typer.Option(min=1, help="Largest number of samples, evenly spaced.")
     ] = 200,
     threads: Annotated[
         Optional[int], typer.Option(min=1, help="Threads of the runtime.  [default: usable cores]")
     ] = None,
     sensitivity: Annotated[
-        Optional[Path], typer.Option(help="Also show this result of edge sensitivity in the page.")
+        Optional[Path], typer.Option(help="Result of edge sensitivity, to show in the page.")
     ] = None,
     tune_threads: Annotated[
         bool,
-        typer.Option("--tune-threads", help="Take the threads that the build is quickest with."),
+        typer.Option("--tune-threads", help="Use the fewest threads that make one build fastest."),
     ] = False,
     warmup: Annotated[float, typer.Option(min=0, help="Milliseconds of untimed work.")] = 200,
     duration: Annotated[float, typer.Option(min=0, help="Seconds of timed work per build.")] = 2,
     iterations: Annotated[int, typer.Option(min=11, help="Least timed frames per build.")] = 700,
-    seed: Annotated[int, typer.Option(help="Of the order in which builds take turns.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the order of builds in interleaved rounds.")
+    ] = 0,
     peers: Annotated[
-        bool, typer.Option("--peers", help="Also OpenCV's MOG2, KNN and absolute difference.")
+        bool, typer.Option("--peers", help="Also measure OpenCV's MOG2, KNN, absolute difference.")
     ] = False,
     peer: Annotated[
-        Optional[list[Path]], typer.Option(help="Also this ONNX file; can be repeated.")
+        Optional[list[Path]], typer.Option(help="Also measure this ONNX file; can be repeated.")
     ] = None,
     cameras: Annotated[
-        int, typer.Option(min=0, help="Also run each build with so many cameras at once.")
+        int, typer.Option(min=0, help="Also run each build with this many cameras at once.")
     ] = 0,
     camera_fps: Annotated[
-        float, typer.Option(min=0.1, help="Frames a second of each of --cameras.")
+        float, typer.Option(min=0.1, help="Frames per second of each camera of --cameras.")
     ] = 15,
     gate: Annotated[
         Optional[float],
-        typer.Option(min=0, help="Also score builds that skip frames which differ by less (5)."),
+        typer.Option(
+            min=0, help="Also score builds behind a gate of this many grey levels, as in 5."
+        ),
     ] = None,
     max_age_ms: Annotated[
-        float, typer.Option(min=0, help="How long --gate may give the same answer.")
+        float, typer.Option(min=0, help="Milliseconds for which --gate may repeat an answer.")
     ] = 1000,
     overhead: Annotated[
-        bool, typer.Option("--overhead", help="Also what edge.infer adds to the backend's call.")
+        bool, typer.Option("--overhead", help="Also measure what edge.infer adds to the backend.")
     ] = False,
     cuda_backend: CudaBackend = "auto",
-    fps: Annotated[float, typer.Option(min=0.1, help="Frames a second in the paced mode.")] = 30,
+    fps: Annotated[float, typer.Option(min=0.1, help="Frames per second of the paced mode.")] = 30,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit 6 if the machine was disturbed meanwhile.")
+        bool, typer.Option("--strict", help="Exit 6 if other work disturbed the measurement.")
     ] = False,
     self_test: Annotated[
         bool,
         typer.Option("--self-test", help="Measure known times instead; exit 6 if 2 % off."),
     ] = False,
     gate_drop: Annotated[
-        Optional[float], typer.Option(help="Exit 3 if more IoU, F or delta1 is lost than this.")
+        Optional[float],
+        typer.Option(help="Exit 3 if a build loses more IoU, F-measure or delta1 than this."),
     ] = None,
-    gate_fps: Annotated[Optional[float], typer.Option(help="Exit 4 if a build is slower.")] = None,
+    gate_fps: Annotated[
+        Optional[float], typer.Option(help="Exit 4 if a build has fewer frames per second.")
+    ] = None,
     out: Annotated[
-        Path, typer.Option(help="Folder of report.html, .md, .json, samples.jsonl, pictures.")
+        Path, typer.Option(help="Folder of report.html, .md, .json, samples.jsonl and images.")
     ] = Path("reports"),
     as_json: Json = False,
 ) -> None:
-    """Measure builds on real frames, FP32 beside each: speed, and what was lost for it."""
-    import cv2
-
-    from edge.benchmarks.measuring.run import Settings, worst_drop
-    from edge.benchmarks.measuring.run import bench as measure
-    from edge.benchmarks.reporting.chart import chart
-    from edge.benchmarks.reporting.page import page
-    from edge.benchmarks.reporting.table import headline, markdown, notes, plain
-    from edge.files import atomic_write
+    """Measure builds beside their FP32 on the same frames: speed, and the accuracy lost for it."""
+    from edge.benchmarks.measuring.bench import Settings
     from edge.runtime.cores import usable_cores
 
     if self_test:
+        others = [name for name in ctx.params if name not in ("self_test", "as_json")]
+        refuse_unused(ctx, "with --self-test", *others)
         _self_test(as_json)
         return
+    if gate is None:
+        refuse_unused(ctx, "without --gate", "max_age_ms")
+    if not cameras:
+        refuse_unused(ctx, "without --cameras", "camera_fps")
     if tune_threads and threads:
-        raise UsageError("--tune-threads finds the number; leave --threads out")
-    layers = _layers(sensitivity) if sensitivity else {}
+        raise UsageError("--tune-threads finds the number of threads", "leave --threads out")
+    if tune_threads and len(builds or []) > 1:
+        raise UsageError(
+            f"--tune-threads is for one build, {len(builds or [])} were given",
+            "measure each in a run of its own, or give --threads",
+        )
+    layers = _read_sensitivity(sensitivity) if sensitivity else None
     places = builds or [default_build()]
     settings = Settings(
         samples=samples,
@@ -117,95 +133,100 @@ def bench(
         fps=fps,
         cuda=cuda_backend,
     )
-    stages = [
-        "samples",
-        *(["threads"] if tune_threads else []),
-        "start",
-        "accuracy",
-        "speed",
-        "paced",
-        *(["cameras"] if cameras else []),
-    ]
+    outcome = _measure(places, settings, layers)
+    words = _command(places, settings)
+    words += ["--sensitivity", sensitivity] if sensitivity else []
+    _print_and_write(outcome, out, command_line(words), as_json)
+    _check_gates(outcome, gate_drop, gate_fps, strict)
+
+
+def _measure(places: list[Path], settings: Settings, layers: Sensitivity | None) -> Outcome:
+    """Measure with a progress bar per stage."""
+    from dataclasses import replace
+
+    from edge.benchmarks.measuring.bench import bench as measure
+
+    stages = ["samples", *(["threads"] if settings.tune_threads else [])]
+    stages += ["start", "accuracy", "speed", "paced", *(["cameras"] if settings.cameras else [])]
     with bar() as progress:
         tasks = {name: progress.add_task(name, total=None) for name in stages}
         outcome = measure(
             places,
             settings,
-            lambda what, done, total: progress.update(tasks[what], completed=done, total=total),
+            lambda stage, done, total: progress.update(tasks[stage], completed=done, total=total),
         )
-    report, picture = outcome.report, outcome.picture
-    if layers:
-        report["sensitivity"] = layers
-    words: list[object] = ["edge", "bench", *places, "--samples", samples, "--count", count]
-    words += ["--tune-threads"] if tune_threads else ["--threads", settings.threads]
-    words += ["--warmup", warmup, "--duration", duration, "--iterations", iterations]
-    words += ["--seed", seed]
-    words += ["--fps", fps] if fps != 30 else []
-    words += ["--peers"] if peers else []
-    words += [word for file in settings.peer_files for word in ("--peer", file)]
-    words += ["--cameras", cameras, "--camera-fps", camera_fps] if cameras else []
-    words += ["--gate", gate, "--max-age-ms", max_age_ms] if gate is not None else []
-    words += ["--overhead"] if overhead else []
-    words += ["--sensitivity", sensitivity] if sensitivity else []
-    words += ["--cuda-backend", cuda_backend] if cuda_backend != "auto" else []
-    report_skipped(report["samples"]["skipped"])
-    with atomic_write(out / "frames.jpg") as draft:
-        draft.write_bytes(cv2.imencode(".jpg", picture)[1].tobytes())
-    if "peers" in report:
-        with atomic_write(out / "peers.png") as draft:
-            draft.write_bytes(cv2.imencode(".png", chart(report))[1].tobytes())
-    with atomic_write(out / "report.json") as draft:
-        draft.write_text(json.dumps(report, indent=2) + "\n")
-    with atomic_write(out / "samples.jsonl") as draft:
-        draft.write_text("".join(json.dumps(line) + "\n" for line in outcome.samples))
-    command = command_line(words)
-    with atomic_write(out / "report.md") as draft:
-        draft.write_text(markdown(report, command))
-    with atomic_write(out / "report.html") as draft:
-        draft.write_text(page(report, outcome.samples, picture, command))
+    return replace(outcome, report=replace(outcome.report, sensitivity=layers))
+
+
+def _command(places: list[Path], settings: Settings) -> list[object]:
+    """The words of the command that measures again."""
+    s = settings
+    words: list[object] = ["edge", "bench", *places, "--samples", s.samples, "--count", s.count]
+    words += ["--tune-threads"] if s.tune_threads else ["--threads", s.threads]
+    words += ["--warmup", 1e3 * s.warmup, "--duration", s.duration]
+    words += ["--iterations", s.iterations, "--seed", s.seed]
+    words += ["--fps", s.fps] if s.fps != 30 else []
+    words += ["--peers"] if s.peers else []
+    words += [word for file in s.peer_files for word in ("--peer", file)]
+    words += ["--cameras", s.cameras, "--camera-fps", s.camera_fps] if s.cameras else []
+    words += ["--gate", s.gate, "--max-age-ms", s.max_age_ms] if s.gate is not None else []
+    words += ["--overhead"] if s.overhead else []
+    return words + (["--cuda-backend", s.cuda] if s.cuda != "auto" else [])
+
+
+def _print_and_write(outcome: Outcome, out: Path, command: str, as_json: bool) -> None:
+    from edge.benchmarks.reporting.notes import headline, notes
+    from edge.benchmarks.reporting.table import plain
+    from edge.benchmarks.reporting.write import write_report
+    from edge.calibrate.labelled import report_skipped
+
+    report = outcome.report
+    report_skipped(report.samples.skipped)
+    page = write_report(outcome, out, command)
     if as_json:
-        print(json.dumps(report))
+        print(json.dumps(report.to_json()))
     else:
         print(plain(report))
-        print("\n".join(["", headline(report), *notes(report), f"report: {out / 'report.html'}"]))
-    lost, whose = worst_drop(report)
-    if gate_drop is not None and lost > gate_drop:
-        note(f"error: {whose}: {lost:.4f}, allowed is {gate_drop}")
-        raise typer.Exit(ACCURACY_GATE)
-    given = [e for e in report["builds"] if e["folded"] and e["path"]]
-    slowest = min(given, key=lambda entry: entry["throughput_fps"])
-    if gate_fps is not None and slowest["throughput_fps"] < gate_fps:
-        note(
-            f"error: {slowest['name']} runs at {slowest['throughput_fps']} fps,"
-            f" asked are {gate_fps}"
-        )
-        raise typer.Exit(SPEED_GATE)
-    if strict and (reason := report["watch"]["disturbed"]):
-        note(
-            f"error: these figures are not to be trusted: {reason}; run it again on a quiet machine"
-        )
-        raise typer.Exit(UNTRUSTWORTHY)
+        print("\n".join(["", headline(report), *notes(report), f"report: {page}"]))
 
 
-def _layers(path: Path) -> dict[str, object]:
-    """What `edge sensitivity` found: of what it asked, and what each layer loses."""
+def _check_gates(
+    outcome: Outcome, drop: Optional[float], fps: Optional[float], strict: bool
+) -> None:
+    from edge.benchmarks.reporting.gates import check_drop, check_fps, check_undisturbed
+
+    if drop is not None:
+        check_drop(outcome.report, drop)
+    if fps is not None:
+        check_fps(outcome.report, fps)
+    if strict:
+        check_undisturbed(outcome.report)
+
+
+def _read_sensitivity(path: Path) -> Sensitivity:
+    """Read a result of `edge sensitivity`."""
+    from edge.benchmarks.reporting.codec import decode
+    from edge.benchmarks.reporting.report import Sensitivity
+
     try:
-        found = json.loads(path.read_text())
-        return {"claim": dict(found["claim"]), "lost": dict(found["lost"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return decode(Sensitivity, json.loads(path.read_text()))
+    except (OSError, ValueError) as error:
         raise UsageError(f"--sensitivity {path} is not a result of `edge sensitivity`") from error
 
 
 def _self_test(as_json: bool) -> None:
-    """Known times through the same processes, rounds and summaries as any build's."""
+    """Known times through the same processes, rounds and summaries as builds."""
     from edge.benchmarks.measuring.self_test import ALLOWED, self_test
+    from edge.benchmarks.reporting.codec import encode
 
-    found = self_test()
+    rows = self_test()
     if as_json:
-        print(json.dumps(found))
-    for row in found:
-        line = f"{row['true_ms']:g} ms are reported as {row['p50_ms']:.4f} ms"
-        note(f"{line}, {100 * row['error']:+.2f} %")
-    if any(abs(row["error"]) > ALLOWED for row in found):
-        note(f"error: more than {100 * ALLOWED:g} % off: this machine's clock or load forbids it")
-        raise typer.Exit(UNTRUSTWORTHY)
+        print(json.dumps(encode(rows)))
+    for row in rows:
+        line = f"{row.true_ms:g} ms are reported as {row.p50_ms:.4f} ms"
+        note(f"{line}, {100 * row.error:+.2f} %")
+    if any(abs(row.error) > ALLOWED for row in rows):
+        raise Untrustworthy(
+            f"known times are reported more than {100 * ALLOWED:g} % off",
+            "the clock or the load of this machine forbids measuring; try again when it is quiet",
+        )

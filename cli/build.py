@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
@@ -11,112 +10,30 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from edge.bundled import DEFAULT
-from edge.cli.calibrate import ranges_of
-from edge.cli.options import Count, Imgsz, Json, Method, Samples_, command_line, model_of
-from edge.errors import UsageError
-from edge.progress import note, track
+from edge.cli.options import (
+    Count,
+    Imgsz,
+    Json,
+    Method,
+    Samples_,
+    Upsample,
+    command_line,
+    network_of,
+    parse_imgsz,
+    refuse_unused,
+)
+from edge.errors import BuildMismatch, UsageError
+from edge.progress import note
 
 if TYPE_CHECKING:
-    from edge.builder.write import Plan
-    from edge.calibrate.record import Ranges
     from edge.manifest import Manifest
-    from edge.targets.table import Target
 
-
-def _sms(text: str, target: Target) -> tuple[int, ...]:
-    """`86,89` as numbers that the target can build for."""
-    if not text:
-        return ()
-    if not target.sms:
-        raise UsageError(f"--sm is for tensorrt-rtx; {target.name} builds for the machine it is on")
-    known = ", ".join(str(sm) for sm in target.sms)
-    try:
-        chosen = tuple(sorted({int(part) for part in text.split(",")}))
-    except ValueError as error:
-        raise UsageError(f"--sm {text}: expected numbers such as 86,89; known: {known}") from error
-    if unknown := [sm for sm in chosen if sm not in target.sms]:
-        raise UsageError(f"--sm {unknown[0]}: {target.name} cannot build for it; known: {known}")
-    return chosen
-
-
-def make(
-    model: Optional[str],
-    network: str,
-    precision: str,
-    target: str,
-    sm: str,
-    imgsz: Optional[str],
-    samples: str,
-    calib_method: str,
-    calib_samples: int,
-    ranges: Optional[Path],
-    as_bytes: bool = False,
-    max_drop: Optional[float] = None,
-    form: Optional[str] = None,
-) -> Plan:
-    """Everything of a build but its folder: the network, split, and quantized for int8."""
-    from edge.builder.write import planned
-    from edge.targets import table as targets
-
-    row = targets.choose(target)
-    targets.check_precision(row, precision)
-    if max_drop is not None and precision != "int8":
-        raise UsageError(f"--max-drop is about int8; {precision} keeps everything in float")
-    if form is not None:
-        if precision != "int8":
-            raise UsageError(f"--form is about int8; {precision} keeps ConvTranspose")
-        row = targets.in_form(row, form)
-    source, name = model_of(model, network, imgsz)
-    words: list[object] = ["edge", "build", *([model] if model else ["--network", network])]
-    words += ["--precision", precision, "--target", row.name]
-    words += ["--sm", sm] if sm else []
-    words += ["--imgsz", imgsz] if imgsz else []
-    if precision == "int8":
-        words += ["--samples", samples, "--calib-method", calib_method]
-        words += ["--calib-samples", calib_samples]
-    words += ["--bytes"] if as_bytes else []
-    words += ["--max-drop", max_drop] if max_drop is not None else []
-    words += ["--form", form] if form else []
-    plan = planned(source, name, row, precision, command_line(words), _sms(sm, row), as_bytes)
-    if precision != "int8":
-        return plan
-    from edge.calibrate.apply import apply
-
-    found = ranges_of(source, plan.split, samples, calib_samples, calib_method, ranges)
-    if max_drop is None:
-        return apply(plan, found)
-    return apply(plan, found, _kept(plan, found, samples, calib_samples, max_drop))
-
-
-def _kept(plan: Plan, ranges: Ranges, samples: str, count: int, allowed: float) -> list[str]:
-    """The layers that stay in float so that no more is lost on the samples than allowed."""
-    from edge.calibrate.apply import float_frame
-    from edge.calibrate.qdq import SCHEMES, quantize
-    from edge.calibrate.sensitivity import costs, layers, within
-    from edge.cli.sensitivity import judge_of
-
-    judge = judge_of(plan, samples, count)
-    frame, scheme = float_frame(plan), SCHEMES[plan.target.scheme]
-    first = judge.lost(quantize(frame, ranges.ranges, scheme))
-    note(f"all in int8: {_losses(first)} lost on {count} samples, allowed are {allowed:g}")
-    if max(first.values()) <= allowed:
-        return []
-    names = layers(frame, scheme)
-    found = dict(
-        track(costs(frame, ranges.ranges, scheme, judge, {}), len(names), "layer by layer")
-    )
-    kept = within(frame, ranges.ranges, scheme, judge, found, allowed)
-    for layer in kept.layers:
-        note(f"in float: {layer}, which alone costs {_losses(found[layer])}")
-    note(f"{len(kept.layers)} of {len(names)} layers in float: {_losses(kept.lost)} lost")
-    return list(kept.layers)
-
-
-def _losses(lost: dict[str, float]) -> str:
-    return ", ".join(f"{value:.4f} {key}" for key, value in lost.items())
+CALIBRATION = ("samples", "calib_method", "calib_samples", "ranges", "max_drop", "keep", "upsample")
+"""Options that only int8 has."""
 
 
 def build(
+    ctx: typer.Context,
     model: Annotated[
         Optional[str],
         typer.Argument(
@@ -124,10 +41,14 @@ def build(
             "  [default: the bundled network]"
         ),
     ] = None,
-    network: Annotated[str, typer.Option(help="Bundled network.")] = DEFAULT,
+    network: Annotated[str, typer.Option(help="Bundled network: nano, tiny or small.")] = DEFAULT,
     precision: Annotated[str, typer.Option(help="int8, fp16, bf16 or fp32.")] = "int8",
     target: Annotated[
-        str, typer.Option(help="auto, openvino, onnxruntime, tensorrt-rtx or tensorrt.")
+        str,
+        typer.Option(
+            help="Runtime: tensorrt, tensorrt-rtx, openvino, onnxruntime, or auto for the fastest"
+            " that runs here."
+        ),
     ] = "auto",
     sm: Annotated[
         str, typer.Option(help="GPU generations of a tensorrt-rtx plan, as in 86,89,120.")
@@ -137,7 +58,7 @@ def build(
     calib_method: Method = "minmax",
     calib_samples: Count = 64,
     ranges: Annotated[
-        Optional[Path], typer.Option(help="Ranges of `edge calibrate` with the same options.")
+        Optional[Path], typer.Option(help="Ranges that `edge calibrate` wrote for these options.")
     ] = None,
     max_drop: Annotated[
         Optional[float],
@@ -145,14 +66,9 @@ def build(
             min=0, help="Keep layers in float until int8 loses no more IoU or delta1 on --samples."
         ),
     ] = None,
-    form: Annotated[
-        Optional[str],
-        typer.Option(
-            help="Of ConvTranspose 2x2 in int8: convtranspose or depth-to-space.  [default: the"
-            " target's]"
-        ),
-    ] = None,
-    as_bytes: Annotated[
+    keep: Annotated[str, typer.Option(help="Layers that stay in float, by commas.")] = "",
+    upsample: Upsample = None,
+    uint8_outputs: Annotated[
         bool, typer.Option("--bytes", help="Give mask and depth as uint8, 255 for 1.0.")
     ] = False,
     out: Annotated[
@@ -160,42 +76,58 @@ def build(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Build an engine: calibrated on samples, for a target, in a precision."""
-    from edge.builder import write as builds
-    from edge.errors import MISMATCH
-    from edge.targets.table import TARGETS
+    """Build an engine: calibrate a network on samples and compile it for a target."""
+    from edge.builder.write import finish_build, no_engine, write_build
+    from edge.calibrate.pipeline import BuildRequest, plan
+    from edge.targets import get
 
-    started = time.monotonic()
     if model and Path(model).is_dir():
+        options = [name for name in ctx.params if name not in ("model", "as_json")]
+        refuse_unused(ctx, f"on {model}: a build folder is finished as it was prepared", *options)
         place = Path(model)
-        manifest = builds.finish(place, started)
+        manifest = finish_build(place)
     else:
-        plan = make(
-            model,
-            network,
-            precision,
-            target,
-            sm,
-            imgsz,
-            samples,
-            calib_method,
-            calib_samples,
-            ranges,
-            as_bytes,
-            max_drop,
-            form,
+        if model:
+            refuse_unused(ctx, f"beside {model}", "network")
+        if precision != "int8":
+            refuse_unused(ctx, f"on {precision}, only on int8", *CALIBRATION)
+        request = BuildRequest(
+            model=model,
+            network=network,
+            target=target,
+            precision=precision,
+            imgsz=parse_imgsz(imgsz) if imgsz else None,
+            samples=samples,
+            calib_method=calib_method,
+            calib_samples=calib_samples,
+            ranges=ranges,
+            max_drop=max_drop,
+            keep=tuple(keep.split(",")) if keep else (),
+            upsample=upsample,
+            uint8_outputs=uint8_outputs,
+            sm=parse_sms(sm),
         )
-        place = out or Path("build") / plan.name
+        graph, request = network_of(request)
+        planned = plan(request, network=graph)
+        place = out or Path("build") / planned.name
         if out:
-            plan = replace(plan, command=f"{plan.command} {command_line(['--out', out])}")
-        manifest = builds.write(plan, place, started)
-    _tell(manifest, place, as_json)
+            planned = replace(planned, command=f"{planned.command} {command_line(['--out', out])}")
+        manifest = write_build(planned, place)
+    _print(manifest, place, as_json)
     if not manifest.engine:
-        note(f"error: {builds.not_here(TARGETS[manifest.target], place)}")
-        raise typer.Exit(MISMATCH)
+        error: BuildMismatch = no_engine(get(manifest.target), place)
+        raise error
 
 
-def _tell(manifest: Manifest, place: Path, as_json: bool) -> None:
+def parse_sms(text: str) -> tuple[int, ...]:
+    """Read `86,89` as numbers."""
+    try:
+        return tuple(sorted({int(part) for part in text.split(",")})) if text else ()
+    except ValueError as error:
+        raise UsageError(f"--sm {text}: expected numbers such as 86,89") from error
+
+
+def _print(manifest: Manifest, place: Path, as_json: bool) -> None:
     if as_json:
         keys = (
             "name",
@@ -211,17 +143,17 @@ def _tell(manifest: Manifest, place: Path, as_json: bool) -> None:
         print(json.dumps({"path": str(place), **document, "files": sorted(manifest.files)}))
         return
     height, width = manifest.imgsz
-    proof = ""
+    counted = ""
     if manifest.layers is not None:
-        proof = f", {manifest.int8_layers} of {manifest.layers} layers in int8"
+        counted = f", {manifest.int8_layers} of {manifest.layers} layers in int8"
     note(
-        f"{manifest.name}: {width}x{height}, {manifest.size_mb} MB a frame's engine{proof},"
+        f"{manifest.name}: {width}x{height}, {manifest.size_mb} MB frame engine{counted},"
         f" built in {manifest.build_s} s"
     )
     fold = manifest.fold
     note(
-        f"{fold['frame_macs'] / 1e6:.1f} MMAC a frame; {fold['background_macs'] / 1e6:.1f} MMAC of"
-        " the background run once per scene"
+        f"{fold['frame_macs'] / 1e6:.1f} MMAC per frame; the background's"
+        f" {fold['background_macs'] / 1e6:.1f} MMAC run once per scene"
     )
     for reason in fold["unfolded"]:
         note(f"not folded: {reason}")
@@ -229,30 +161,34 @@ def _tell(manifest: Manifest, place: Path, as_json: bool) -> None:
 
 
 def default_build() -> Path:
-    """The bundled network in int8 for this machine, under ./build, made if it is not there or was
-    made from an older one."""
-    from edge.builder.write import write
-    from edge.files import locked
-    from edge.targets.table import choose
+    """The bundled network in int8 for this machine, under ./build.
 
-    place = Path("build") / f"{DEFAULT}-int8-{choose('auto').name}"
-    if _current(place):
+    It is built if it is missing, of an older version, or of an older bundled network.
+    """
+    from edge.calibrate.pipeline import BuildRequest, build, resolve
+    from edge.files import locked
+
+    request, target = resolve(BuildRequest())
+    place = Path("build") / f"{request.network}-{request.precision}-{target.name}"
+    if _is_current(place):
         return place
     with locked(place.parent):
-        if not _current(place):  # nobody made it meanwhile
-            started = time.monotonic()
+        if not _is_current(place):  # another process may have built it meanwhile
             note(f"building the bundled network: {place}")
-            plan = make(None, DEFAULT, "int8", "auto", "", None, "rendered", "minmax", 64, None)
-            write(plan, place, started)
+            build(request, place)
     return place
 
 
-def _current(place: Path) -> bool:
-    """Whether a build is there and of the network that is bundled."""
+def _is_current(place: Path) -> bool:
+    """Whether a readable build of the bundled network is in a folder."""
     from edge import manifest as manifests
-    from edge.builder.write import fingerprint
+    from edge.builder.plan import fingerprint
+    from edge.calibrate.pipeline import BuildRequest, load_network
 
     if not (place / manifests.FILE).is_file():
         return False
-    bundled, _ = model_of(None, DEFAULT, None)
-    return bool(manifests.read(place).model["sha256"] == fingerprint(bundled))
+    bundled, _ = load_network(BuildRequest())
+    try:
+        return bool(manifests.read(place).model["sha256"] == fingerprint(bundled))
+    except BuildMismatch:
+        return False

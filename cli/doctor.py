@@ -17,30 +17,30 @@ if TYPE_CHECKING:
 
 def doctor(
     build: Annotated[
-        Optional[Path], typer.Argument(help="Also open this build folder and run a frame.")
+        Optional[Path], typer.Argument(help="Build folder to open and to run one frame with.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what this machine can build and run, and what brings the rest."""
+    """Report what this machine can build and run, and the commands that install the rest."""
     from edge.doctor import gpu, machine, targets, training
     from edge.runtime.cuda import driver
 
     card = gpu(driver)
-    findings = [*machine(), card, *targets(card.ok), training()]
+    findings = [*machine(), card, *targets(), training()]
     if build is not None:
         findings.append(_tried(build))
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings]))
         return
-    width = max(len(finding.about) for finding in findings)
+    width = max(len(finding.subject) for finding in findings)
     for finding in findings:
-        print(f"{'ok' if finding.ok else '--'}  {finding.about:<{width}}  {finding.found}")
-        if finding.cure:
-            print(f"    {'':<{width}}  {finding.cure}")
+        print(f"{'ok' if finding.ok else '--'}  {finding.subject:<{width}}  {finding.text}")
+        if finding.hint:
+            print(f"    {'':<{width}}  {finding.hint}")
 
 
 def _tried(build: Path) -> Finding:
-    """Files, hashes, versions, and a frame through it; what does not fit is an error (exit 5)."""
+    """Open a build and run one frame; BuildMismatch if it does not fit."""
     import time
 
     import numpy as np
@@ -49,10 +49,10 @@ def _tried(build: Path) -> Finding:
     from edge.doctor import Finding
 
     with edge.open(build) as h:
-        picture = np.full((h.height, h.width, 3), 128, np.uint8)
-        edge.set_background(h, picture)
+        image = np.full((h.height, h.width, 3), 128, np.uint8)
+        edge.set_background(h, image)
         start = time.perf_counter()
-        edge.infer(h, picture)
-        taken = 1e3 * (time.perf_counter() - start)
+        edge.infer(h, image)
+        ms = 1e3 * (time.perf_counter() - start)
         name = h.manifest.name
-    return Finding(True, "build", f"{name}: files as built, a frame ran in {taken:.2f} ms")
+    return Finding(True, "build", f"{name}: files as built, a frame ran in {ms:.2f} ms")

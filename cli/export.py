@@ -7,9 +7,11 @@ from typing import Annotated, Optional
 
 import typer
 
-from edge.cli.options import Imgsz, Samples_, parse_imgsz, resized_samples
+from edge.cli.options import Samples_, parse_imgsz, resized_samples
 from edge.errors import EdgeError
 from edge.progress import note
+
+CHECKED_SAMPLES = 16
 
 
 def export(
@@ -17,7 +19,9 @@ def export(
     out: Annotated[
         Optional[Path], typer.Option(help="File to write.  [default: CHECKPOINT with .onnx]")
     ] = None,
-    imgsz: Imgsz = None,
+    imgsz: Annotated[
+        str, typer.Option(help="Image size of the graph, WIDTHxHEIGHT or one number.")
+    ] = "224",
     samples: Samples_ = "rendered:16",
 ) -> None:
     """Write a checkpoint as ONNX and check it against torch on samples."""
@@ -28,17 +32,17 @@ def export(
     from edge.train.export import TOLERANCE, difference
     from edge.train.export import export as to_onnx
 
-    height, width = parse_imgsz(imgsz or "224")
+    height, width = parse_imgsz(imgsz)
     model = to_onnx(checkpoint, height, width)
-    size = (height, width)
-    found = difference(model, checkpoint, resized_samples(open_samples(samples), 16, size))
-    note(f"largest difference from torch: {found:.1e} (allowed {TOLERANCE:.0e})")
-    if found > TOLERANCE:
+    checked = resized_samples(open_samples(samples), CHECKED_SAMPLES, (height, width))
+    largest = difference(model, checkpoint, checked)
+    note(f"largest difference from torch: {largest:.1e} (allowed {TOLERANCE:.0e})")
+    if largest > TOLERANCE:
         raise EdgeError(
-            f"the exported graph differs from torch by {found:.1e}, allowed is {TOLERANCE:.0e};"
+            f"the exported graph differs from torch by {largest:.1e}, allowed is {TOLERANCE:.0e};"
             " nothing was written"
         )
-    place = out or checkpoint.with_suffix(".onnx")
-    with atomic_write(place) as draft:
+    path = out or checkpoint.with_suffix(".onnx")
+    with atomic_write(path) as draft:
         onnx.save(model, draft)
-    print(place)
+    print(path)

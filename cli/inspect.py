@@ -5,55 +5,61 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from edge.cli.options import Json
 
+if TYPE_CHECKING:
+    from edge.manifest import Tensor
+
 
 def inspect(
-    build: Annotated[Path, typer.Argument(help="A build folder.")], as_json: Json = False
+    build: Annotated[Path, typer.Argument(help="Build folder.")], as_json: Json = False
 ) -> None:
-    """Say what a build is, how it was made, what goes in and out, and what it needs."""
+    """Show a build: its inputs and outputs, how it was made, and what it needs to run."""
     from edge import manifest as manifests
 
-    found = manifests.read(build)
+    manifest = manifests.read(build)
     if as_json:
-        print(json.dumps(asdict(found)))
+        print(json.dumps(asdict(manifest)))
         return
-    height, width = found.imgsz
-    module, version = found.runtime
-    needs = f"{module} {version}" + (
-        f", a GPU of SM {', '.join(map(str, found.sm))}" if found.sm else ""
-    )
-    layers = "not inspected" if found.layers is None else f"{found.int8_layers} of {found.layers}"
-    fold = found.fold
-    about: dict[str, object] = {
-        "build": f"{found.name}, {found.size_mb:.2f} MB",
-        "is": f"{found.network} in {found.precision} for {found.target}, {width}x{height}",
-        "layers in int8": layers,
-        "takes": ", ".join(_tensor(t) for t in found.inputs),
-        "gives": ", ".join(_tensor(t) for t in found.outputs),
-        "of the scene": ", ".join(_tensor(t) for t in found.scene) or "nothing is folded",
-        "work": f"{fold['frame_macs'] / 1e6:.1f} MMAC a frame,"
-        f" {fold['background_macs'] / 1e6:.1f} MMAC a scene",
-        "needs": needs if found.engine else f"{module}, to be finished: edge build {build}",
-        "calibrated": _calibrated(found.calibration),
-        "made": f"{found.created} by: {found.command}",
-        "network": f"{found.params:,} parameters, sha256 {str(found.model['sha256'])[:12]}...",
-        "files": ", ".join(found.files),
+    height, width = manifest.imgsz
+    module, version = manifest.runtime
+    gpu = f", a GPU of SM {', '.join(map(str, manifest.sm))}" if manifest.sm else ""
+    needs = f"{module} {version}{gpu}" if manifest.engine else f"{module}, and `edge build {build}`"
+    int8 = f"{manifest.int8_layers} of {manifest.layers}"
+    fold = manifest.fold
+    rows: dict[str, object] = {
+        "build": f"{manifest.name}, {manifest.size_mb:.2f} MB",
+        "network": f"{manifest.network} in {manifest.precision} for {manifest.target},"
+        f" {width}x{height}",
+        "parameters": f"{manifest.params:,}",
+        "sha256": f"{str(manifest.model['sha256'])[:12]}...",
+        "int8 layers": "not inspected" if manifest.layers is None else int8,
+        "inputs": ", ".join(_tensor(t) for t in manifest.inputs),
+        "outputs": ", ".join(_tensor(t) for t in manifest.outputs),
+        "scene tensors": ", ".join(_tensor(t) for t in manifest.scene) or "none: nothing is folded",
+        "work": f"{fold['frame_macs'] / 1e6:.1f} MMAC per frame,"
+        f" {fold['background_macs'] / 1e6:.1f} MMAC per scene",
+        "needs": needs,
+        "calibration": _calibration(manifest.calibration),
+        "created": manifest.created,
+        "command": manifest.command,
+        "files": ", ".join(manifest.files),
     }
-    width_ = max(map(len, about))
-    for key, value in about.items():
-        print(f"{key:<{width_}}  {value}")
+    longest = max(map(len, rows))
+    for key, value in rows.items():
+        print(f"{key:<{longest}}  {value}")
 
 
-def _tensor(tensor: Any) -> str:
+def _tensor(tensor: Tensor) -> str:
     return f"{tensor.name} {tensor.dtype} {list(tensor.shape)}"
 
 
-def _calibrated(calibration: dict[str, Any]) -> str:
+def _calibration(calibration: dict[str, Any]) -> str:
     if not calibration:
-        return "no"
-    return f"{calibration['method']} of {calibration['count']} samples of {calibration['samples']}"
+        return "none"
+    source = calibration["samples"] or "handed in"
+    return f"{calibration['method']} of {calibration['count']} samples ({source})"

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from edge.errors import EdgeError, UsageError
+from edge.errors import UsageError
 
 if TYPE_CHECKING:
     import onnx
 
+    from edge.calibrate.pipeline import BuildRequest
     from edge.samples.sample import Sample, Samples
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
@@ -21,97 +23,93 @@ Samples_ = Annotated[
     str,
     typer.Option(
         "--samples",
-        help="rendered[:COUNT[:SEED]], or a folder: labelled sequences or the seed's layout.",
+        help="Labelled samples: rendered[:COUNT[:SEED]], a folder of labelled sequences, or a"
+        " folder in the seed's layout.",
     ),
 ]
 Imgsz = Annotated[
     Optional[str],
-    typer.Option(help="WIDTHxHEIGHT of the pictures, or one number.  [default: the network's own]"),
+    typer.Option(help="Image size, WIDTHxHEIGHT or one number.  [default: the network's own]"),
 ]
 CudaBackend = Annotated[
     str,
-    typer.Option("--cuda-backend", help="What drives a GPU: cuda-python, pycuda, or auto."),
+    typer.Option("--cuda-backend", help="Library that drives a GPU: cuda-python, pycuda or auto."),
 ]
-Method = Annotated[str, typer.Option("--calib-method", help="minmax, percentile, entropy or mse.")]
-Count = Annotated[int, typer.Option("--calib-samples", min=1, help="Samples that give the ranges.")]
+Method = Annotated[
+    str,
+    typer.Option("--calib-method", help="Calibration method: minmax, percentile, entropy or mse."),
+]
+Count = Annotated[
+    int, typer.Option("--calib-samples", min=1, help="Number of calibration samples.")
+]
+Upsample = Annotated[
+    Optional[str],
+    typer.Option(
+        "--upsample",
+        help="Upsample operator of int8 graphs: convtranspose or depth_to_space."
+        "  [default: the target's]",
+    ),
+]
 
 
 def parse_imgsz(text: str) -> tuple[int, int]:
-    """`224` or `320x192` (width x height) as (height, width)."""
-    found = re.fullmatch(r"(\d+)(?:[xX](\d+))?", text)
-    if not found or not 0 < int(found[1]) <= 4096 or not 0 < int(found[2] or 1) <= 4096:
+    """Read `224` or `320x192` (width x height) as (height, width)."""
+    match = re.fullmatch(r"(\d+)(?:[xX](\d+))?", text)
+    if not match or not 0 < int(match[1]) <= 4096 or not 0 < int(match[2] or 1) <= 4096:
         raise UsageError(f"--imgsz {text}: expected WIDTHxHEIGHT, as in 320x192, or one number")
-    width = int(found[1])
-    return int(found[2] or width), width
+    width = int(match[1])
+    return int(match[2] or width), width
 
 
-def model_of(
-    source: Optional[str], network: str, imgsz: Optional[str]
-) -> tuple[onnx.ModelProto, str]:
-    """The float network that a command is about, at the size asked for, and its name.
+def network_of(request: BuildRequest) -> tuple[onnx.ModelProto, BuildRequest]:
+    """Load the float network of a request, a checkpoint included; the request then has its name."""
+    from dataclasses import replace
 
-    source: an ONNX file or a checkpoint; None is the bundled network of that name.
-    """
-    import onnx
-    from google.protobuf.message import DecodeError
+    from edge.builder.plan import USUAL_SIZE
+    from edge.calibrate.pipeline import load_network
 
-    from edge.bundled import bundled
-    from edge.graph.contract import conform
-    from edge.graph.resize import image_size, resize_network
-
-    path = Path(source) if source else bundled(network)
-    if not path.is_file():
-        raise EdgeError(f"no file {path}; expected an ONNX network or a checkpoint (.pt)")
-    size = parse_imgsz(imgsz) if imgsz else None
+    path = Path(request.model or "")
     if path.suffix == ".pt":
         from edge.train.export import export
 
-        return export(path, *(size or (224, 224))), path.resolve().parent.name
-    try:
-        model = onnx.load(path)
-        onnx.checker.check_model(model)
-    except (DecodeError, onnx.checker.ValidationError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else "cannot be parsed"
-        raise EdgeError(f"{path} is not an ONNX network: {reason}") from error
-    try:
-        model = conform(model)
-    except EdgeError as error:
-        raise EdgeError(f"{path} breaks the contract of a network: {error}") from error
-    return resize_network(model, *(size or image_size(model))), path.stem
-
-
-def read_samples(samples: Samples, count: int) -> list[tuple[str, Sample]]:
-    """At most `count` (sequence, sample), evenly spread; those that cannot be read are named."""
-    from edge.progress import track
-    from edge.samples.sample import evenly_spaced, iter_samples
-
-    indices = evenly_spaced(samples, count)
-    found = list(track(iter_samples(samples, indices), len(indices), "reading samples"))
-    report_skipped(samples.skipped)
-    if not found:
-        raise EdgeError(f"no sample of {samples.name} could be read")
-    return found
+        network = export(path, *(request.imgsz or USUAL_SIZE))
+        return network, replace(request, network=path.resolve().parent.name)
+    network, name = load_network(request)
+    return network, replace(request, network=name)
 
 
 def resized_samples(samples: Samples, count: int, size: tuple[int, int]) -> list[Sample]:
-    """At most `count` samples, evenly spread, at (height, width)."""
+    """At most `count` samples, evenly spaced, at (height, width)."""
+    from edge.calibrate.labelled import read_labelled
     from edge.samples.sample import resize_sample
 
-    return [resize_sample(sample, *size) for _, sample in read_samples(samples, count)]
+    return [resize_sample(sample, *size) for _, sample in read_labelled(samples, count)]
 
 
-def report_skipped(skipped: dict[str, str], most: int = 5) -> None:
-    """Name what could not be read, with the reason, and count it."""
-    from edge.progress import note
+def given_options(ctx: typer.Context) -> set[str]:
+    """Names of the parameters that the user typed."""
+    sources = {name: ctx.get_parameter_source(name) for name in ctx.params}
+    return {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
 
-    for name, reason in list(skipped.items())[:most]:
-        note(f"skipped {name}: {reason}")
-    if skipped:
-        note(f"{len(skipped)} could not be read and were left out")
+
+def refuse_unused(ctx: typer.Context, reason: str, *names: str) -> None:
+    """Refuse options without effect.
+
+    Args:
+        ctx: The command's context.
+        reason: Why they have no effect, as in "without --gate".
+        names: Parameter names.
+
+    Raises:
+        UsageError: The user gave one of them.
+    """
+    typed = given_options(ctx)
+    for parameter in ctx.command.params:
+        if parameter.name in names and parameter.name in typed:
+            option = max(parameter.opts, key=len)
+            raise UsageError(f"{option} has no effect {reason}", "leave it out")
 
 
 def command_line(words: Sequence[object]) -> str:
-    """A command that a person can paste."""
-    import shlex
-
+    """Join words to a command that a person can paste."""
     return shlex.join(str(word) for word in words)

@@ -1,132 +1,41 @@
-"""`edge run` and `edge background`."""
+"""`edge run`."""
 
 from __future__ import annotations
 
 import json
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from edge.cli.background import MAX_NOTES, Seconds, make_background
 from edge.cli.build import default_build
-from edge.cli.options import CudaBackend
+from edge.cli.options import CudaBackend, refuse_unused
 from edge.errors import EdgeError, UsageError
-from edge.progress import note, stderr, track
+from edge.progress import note, stderr
 
 if TYPE_CHECKING:
-    from edge.camera.camera import Event, Frame
-    from edge.camera.video import Video
-    from edge.loop.pipeline import Seen, View
-    from edge.samples.sample import Image
-
-Source = Annotated[
-    str,
-    typer.Argument(
-        help="A video, a folder of pictures, rtsp://, http://, v4l2://0, csi://0 or"
-        " synthetic://room|corridor|yard."
-    ),
-]
-Seconds = Annotated[
-    Optional[float],
-    typer.Option(min=0.1, help="Of the source that give the background.  [default: 60, live 10]"),
-]
-
-
-def background(
-    source: Source,
-    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("bg.png"),
-    seconds: Seconds = None,
-) -> None:
-    """Make a picture of the empty scene while people walk through it: a temporal median."""
-    import cv2
-
-    from edge.files import atomic_write
-
-    if not cv2.haveImageWriter(str(out)):
-        raise UsageError(f"--out {out}: expected a name that ends in .png or .jpg")
-    picture = _empty(source, seconds)
-    with atomic_write(out) as draft:
-        draft.write_bytes(cv2.imencode(out.suffix, picture)[1].tobytes())
-    print(out)
-
-
-def _empty(source: str, seconds: Optional[float]) -> Image:
-    import edge.calibrate.rendering.camera  # noqa: F401 (synthetic://)
-    from edge.camera.camera import shown
-    from edge.scene.background import MOST, empty_scene, gathered
-
-    note(f"making a background of {shown(source)} from its first seconds")
-    return empty_scene(list(track(gathered(source, seconds), MOST, "background")))
-
-
-@dataclass
-class Channel:
-    """One source on its way: its view, where its video goes, and what is counted."""
-
-    view: View
-    name: str
-    fps: float
-    video: Video | None = None
-    out: Path | None = None
-    frames: int = 0
-    began: float = 0.0
-    busy_ms: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
-    latency_ms: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
-
-    def look(self, frame: Frame) -> Seen:
-        seen = self.view.look(frame)
-        self.frames += 1
-        self.busy_ms.append(seen.busy_ms)
-        self.latency_ms.append(seen.latency_ms)
-        return seen
-
-    def show(self, picture: Image) -> None:
-        """Write to the video; a live source's gaps are filled, so that it plays in real time."""
-        from edge.camera.video import Video
-
-        if self.out is None:
-            return
-        if self.video is None:
-            self.video = Video(self.out, picture.shape[:2], self.fps)
-            self.began = time.monotonic()
-        due = 1
-        if self.view.camera.live:
-            due = round((time.monotonic() - self.began) * self.fps) + 1 - self.video.frames
-            most = round(MOST_REPEATED_S * self.fps)
-            if due > most:  # the rest of the gap is left out for good
-                self.began += (due - most) / self.fps
-                due = most
-        for _ in range(due):
-            self.video.write(picture)
-
-    def close(self) -> None:
-        if self.video is not None:
-            self.video.close()
-
-
-REMEMBERED = 10_000
-"""Frames whose times the summary is made of: a camera runs for months."""
-MOST_REPEATED_S = 2.0
-"""Longest gap of a live source that its video shows as a still picture."""
-DEFAULT_FPS = 15.0
-"""Of sources that do not say."""
+    from edge.camera.source import CameraEvent
+    from edge.loop.channel import Channel
+    from edge.loop.pipeline import FrameResult
 
 
 def run(
-    sources: Annotated[list[str], typer.Argument(help="As for `edge background`; several share.")],
+    ctx: typer.Context,
+    sources: Annotated[
+        list[str], typer.Argument(help="Sources as for `edge background`; several share a build.")
+    ],
     build: Annotated[
         Optional[Path],
         typer.Option(help="Build folder.  [default: the bundled network in int8, built first]"),
     ] = None,
     bg: Annotated[
         Optional[list[Path]],
-        typer.Option(help="Picture of the empty scene, one per source.  [default: made first]"),
+        typer.Option(help="Background image, one per source.  [default: made first]"),
     ] = None,
     seconds: Seconds = None,
     out: Annotated[
@@ -135,15 +44,15 @@ def run(
     ] = None,
     redact: Annotated[
         Optional[str],
-        typer.Option(help="Make what is new unseen in --out and --show: blur or fill."),
+        typer.Option(help="Hide the foreground in --out and --show: blur or fill."),
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Open a window for each source.")] = False,
-    steady: Annotated[
+    stabilize: Annotated[
         bool,
-        typer.Option(help="Follow a camera that trembles, by up to 4 of 224 pixels."),
+        typer.Option(help="Register frames of a trembling camera, by up to 4 of 224 pixels."),
     ] = True,
     frames: Annotated[
-        Optional[int], typer.Option(min=1, help="Stop after so many frames of each source.")
+        Optional[int], typer.Option(min=1, help="Stop after this many frames of each source.")
     ] = None,
     threads: Annotated[
         Optional[int], typer.Option(min=1, help="Threads of the runtime.  [default: usable cores]")
@@ -153,152 +62,151 @@ def run(
         bool, typer.Option("--json", help="Print one JSON line per frame and event.")
     ] = False,
 ) -> None:
-    """Run a build on cameras: what is new in each frame, its depth, and how quickly."""
+    """Run a build on cameras: mask, depth and blobs of each frame, and their latency."""
     import edge
-    import edge.calibrate.rendering.camera
-    from edge.camera.camera import Camera, Event, Frame
-    from edge.camera.video import codec_of
-    from edge.loop.pipeline import View
+    from edge.camera.camera import Camera
+    from edge.loop.channel import Channel, summary
+    from edge.loop.pipeline import CameraPipeline
+    from edge.loop.run import run_channels
+    from edge.loop.window import check_windows
     from edge.samples.sequences import read_image
 
-    if redact not in (None, "blur", "fill"):
-        raise UsageError(f"--redact {redact}: expected blur or fill")
-    if bg and len(bg) != len(sources):
-        raise UsageError(f"{len(bg)} --bg for {len(sources)} sources, expected one each")
-    targets: list[Optional[Path]] = [None] * len(sources)
-    if out is not None and len(sources) == 1:
-        codec_of(out)
-        targets = [out]
-    elif out is not None:
-        targets = [out / f"{number}.mp4" for number in range(1, len(sources) + 1)]
-    files = {Path(source.removeprefix("file://")).resolve() for source in sources}
-    if taken := [target for target in targets if target and target.resolve() in files]:
-        raise UsageError(f"--out {taken[0]} is one of the sources; give another name")
+    videos = _check_options(ctx, sources, bg or [], out, redact, show)
     if show:
-        _check_windows()
+        check_windows()
     place = build or default_build()
-    scenes = [read_image(file) for file in bg or []]
-    scenes += [_empty(source, seconds) for source in sources[len(scenes) :]]
+    _check_device_options(ctx, place)
+    backgrounds = [read_image(file) for file in bg or []]
+    backgrounds = backgrounds or [make_background(source, seconds) for source in sources]
     wake = threading.Event()
+    channels: list[Channel] = []
     with ExitStack() as stack:
-        channels = []
-        for source, scene, target in zip(sources, scenes, targets, strict=True):
+        for source, image, video in zip(sources, backgrounds, videos, strict=True):
             h = stack.enter_context(edge.open(place, threads, cuda=cuda_backend))
             camera = stack.enter_context(Camera(source, wake))
-            fps = camera.fps or DEFAULT_FPS
-            view = View(camera, h, scene, steady)
-            channels.append(Channel(view, camera.name, fps, out=target))
+            pipeline = CameraPipeline(camera, h, image, stabilize)
+            channels.append(Channel(pipeline, video, show, redact))
             stack.callback(channels[-1].close)
-        status = stack.enter_context(_status())
-        stack.callback(lambda: _summary(channels))
-        open_ = list(channels)
-        failed: list[str] = []
-        while open_:
-            wake.clear()
-            idle = True
-            for channel in list(open_):
-                camera = channel.view.camera
-                item = camera.take()
-                if isinstance(item, Event):
-                    _tell(channel, item, as_json)
-                elif isinstance(item, Frame):
-                    idle = False
-                    try:
-                        seen = channel.look(item)
-                    except EdgeError as error:
-                        if len(open_) == 1:
-                            raise
-                        note(f"{error}; the other sources go on")
-                        camera.close()
-                        open_.remove(channel)
-                        failed.append(f"{channel.name} was given up")
-                        continue
-                    if as_json:
-                        print(json.dumps(_line(channel, seen)), flush=True)
-                    if out is not None or show:
-                        _show(channel, _drawn(seen, redact), show)
-                    status(channels, seen)
-                if camera.ended or channel.frames == frames:
-                    if not channel.frames:
-                        failed.append(f"no picture in {channel.name}")
-                    elif camera.live and channel.frames != frames:
-                        failed.append(f"{channel.name} ended early")
-                    camera.close()
-                    open_.remove(channel)
-            if idle and open_:
-                wake.wait(0.5)
+        update = stack.enter_context(_status(channels))
+        stack.callback(lambda: _print_all(summary(channels)))
+        failures = run_channels(channels, wake, _Printer(as_json, update), frames)
     if out is not None and not as_json and any(channel.video for channel in channels):
         print(out)
-    if failed:
-        raise EdgeError("; ".join(failed))
+    if failures:
+        raise EdgeError("; ".join(failures))
 
 
-def _show(channel: Channel, picture: Image, window: bool) -> None:
-    import cv2
+def _check_options(
+    ctx: typer.Context,
+    sources: Sequence[str],
+    bg: Sequence[Path],
+    out: Optional[Path],
+    redact: Optional[str],
+    show: bool,
+) -> list[Optional[Path]]:
+    """Check what the options say about each other; returns the video of each source."""
+    import edge.calibrate.rendering.camera  # noqa: F401 (synthetic://)
+    from edge.camera.schemes.recording import path_of
+    from edge.camera.video import CODECS, codec_of
+    from edge.loop.overlay import REDACTIONS
 
-    channel.show(picture)
-    if window:
-        cv2.imshow(channel.name, picture)
-        cv2.waitKey(1)
+    if redact not in (None, *REDACTIONS):
+        raise UsageError(f"--redact {redact}: expected {' or '.join(REDACTIONS)}")
+    if out is None and not show:
+        refuse_unused(ctx, "without --out or --show", "redact")
+    if bg and len(bg) != len(sources):
+        raise UsageError(f"{len(bg)} --bg for {len(sources)} sources, expected one each")
+    if bg:
+        refuse_unused(ctx, "with --bg", "seconds")
+    if out is None:
+        return [None] * len(sources)
+    videos = [out]
+    if len(sources) == 1:
+        codec_of(out)
+    elif out.suffix.lower() in CODECS:
+        raise UsageError(f"--out {out}: expected a folder, for a video of each source")
+    else:
+        videos = [out / f"{number}.mp4" for number in range(1, len(sources) + 1)]
+    files = {path_of(source).resolve() for source in sources}
+    if overwritten := [video for video in videos if video.resolve() in files]:
+        raise UsageError(f"--out {overwritten[0]} is one of the sources", "give another name")
+    return list(videos)
 
 
-def _drawn(seen: Seen, redact: Optional[str]) -> Image:
-    """The frame, outlined, and depth beside it."""
-    import numpy as np
+def _check_device_options(ctx: typer.Context, build: Path) -> None:
+    """Refuse the options of the other kind of device."""
+    from edge import manifest as manifests
+    from edge.targets import get
 
-    from edge.loop.overlay import coloured, outlined, redacted
-
-    picture = seen.frame.picture
-    if redact is not None:
-        picture = redacted(picture, seen.mask, redact)
-    parts = [outlined(picture, seen.mask)]
-    if seen.depth is not None:
-        parts.append(coloured(seen.depth, picture.shape[:2]))
-    return np.hstack(parts)
+    manifest = manifests.read(build)
+    if get(manifest.target).device == "gpu":
+        refuse_unused(ctx, f"on {manifest.name}, which runs on a GPU", "threads")
+    else:
+        refuse_unused(ctx, f"on {manifest.name}, which runs on a CPU", "cuda_backend")
 
 
-def _line(channel: Channel, seen: Seen) -> dict[str, object]:
-    """What `--json` prints of a frame (docs/cameras.md)."""
+def json_line(channel: Channel, result: FrameResult) -> dict[str, object]:
+    """Return what `--json` prints of a frame (docs/cameras.md)."""
+    frame = result.frame
     line: dict[str, object] = {
         "source": channel.name,
-        "frame": seen.frame.number,
-        "at": round(seen.frame.at, 3),
-        "latency_ms": round(seen.latency_ms, 2),
-        "dropped": channel.view.camera.dropped,
-        "foreground": round(seen.foreground, 5),
+        "frame": frame.number,
+        "at": round(frame.at, 3),
+        "size": list(frame.image.shape[:2]),
+        "latency_ms": round(result.latency_ms, 2),
+        "dropped": channel.pipeline.camera.dropped,
+        "foreground": round(result.foreground, 5),
         "blobs": [
             {
-                "box": list(thing.box),
-                "area": round(thing.area, 5),
-                "depth": None if thing.depth is None else round(thing.depth, 3),
+                "box": list(blob.box),
+                "area": round(blob.area, 5),
+                "depth": None if blob.depth is None else round(blob.depth, 3),
             }
-            for thing in seen.things
+            for blob in result.blobs
         ],
     }
-    if channel.view.steady is not None:
-        line["moved"] = [round(pixels, 2) for pixels in channel.view.steady.moved]
-    if seen.frame.truth is not None:
-        line["true_foreground"] = round(float(seen.frame.truth.mean()), 5)
+    if result.offset is not None:
+        line["moved"] = [round(pixels, 2) for pixels in result.offset]
+    if frame.truth is not None:
+        line["true_foreground"] = round(float(frame.truth.mean()), 5)
     return line
 
 
-def _tell(channel: Channel, event: Event, as_json: bool) -> None:
-    note(event.text)
-    if as_json:
-        line = {"source": channel.name, "event": event.kind, "at": round(event.at, 3)}
-        print(json.dumps(line), flush=True)
+class _Printer:
+    """Prints frames as JSON on stdout, and events on stderr."""
+
+    def __init__(self, as_json: bool, update: Callable[[FrameResult], None]) -> None:
+        self._as_json, self._update = as_json, update
+        self._unreadable: dict[str, int] = {}
+
+    def on_frame(self, channel: Channel, result: FrameResult) -> None:
+        if self._as_json:
+            print(json.dumps(json_line(channel, result)), flush=True)
+        self._update(result)
+
+    def on_event(self, channel: Channel, event: CameraEvent) -> None:
+        count = self._unreadable.get(channel.name, 0) + (event.kind == "unreadable")
+        self._unreadable[channel.name] = count
+        if event.kind != "unreadable" or count <= MAX_NOTES:
+            note(event.text)
+        if self._as_json:
+            line = {"source": channel.name, "event": event.kind, "at": round(event.at, 3)}
+            print(json.dumps(line), flush=True)
+
+    def on_failure(self, channel: Channel, error: EdgeError) -> None:
+        note(f"{error}; the other sources go on")
 
 
 @contextmanager
-def _status() -> Iterator[Callable[[list[Channel], Seen], None]]:
-    """A line on stderr that is drawn anew a few times a second, where somebody watches."""
+def _status(channels: list[Channel]) -> Iterator[Callable[[FrameResult], None]]:
+    """A line on a terminal's stderr that is refreshed a few times a second."""
     from rich.live import Live
     from rich.text import Text
 
     if not stderr.is_terminal:
-        yield lambda channels, seen: None
+        yield lambda result: None
         return
-    # stdout is left alone: Rich would send it to the terminal that stderr is.
+    # Rich would send stdout to the terminal that stderr is.
     with Live(
         Text(),
         console=stderr,
@@ -309,52 +217,20 @@ def _status() -> Iterator[Callable[[list[Channel], Seen], None]]:
     ) as live:
         start = time.monotonic()
 
-        def update(channels: list[Channel], seen: Seen) -> None:
+        def update(result: FrameResult) -> None:
             total = sum(channel.frames for channel in channels)
-            dropped = sum(channel.view.camera.dropped for channel in channels)
+            dropped = sum(channel.pipeline.camera.dropped for channel in channels)
             live.update(
                 Text(
                     f"{total / max(time.monotonic() - start, 1e-3):.1f} fps"
-                    f"  {seen.latency_ms:.1f} ms from frame to mask"
-                    f"  {dropped} dropped  {100 * seen.foreground:.2f} % new"
+                    f"  {result.latency_ms:.1f} ms from frame to mask"
+                    f"  {dropped} dropped  {100 * result.foreground:.2f} % foreground"
                 )
             )
 
         yield update
 
 
-def _summary(channels: list[Channel]) -> None:
-    """What happened, and how many such cameras there could be."""
-    from statistics import median
-
-    for channel in channels:
-        if channel.frames:
-            note(
-                f"{channel.name}: {channel.frames} frames,"
-                f" {median(channel.latency_ms):.1f} ms from frame to mask,"
-                f" {channel.view.camera.dropped} dropped"
-            )
-    busy = [ms for channel in channels for ms in channel.busy_ms]
-    if len(busy) >= ENOUGH:
-        each, fps = median(busy), channels[0].fps
-        note(
-            f"this machine takes about {int(1e3 / (each * fps))} such cameras"
-            f" ({each:.1f} ms a frame, {fps:g} frames a second; without --out and --show)"
-        )
-
-
-ENOUGH = 30
-"""Frames from which the number of cameras is told."""
-
-
-def _check_windows() -> None:
-    import cv2
-
-    try:
-        cv2.namedWindow("edge")
-        cv2.destroyWindow("edge")
-    except cv2.error as error:
-        raise EdgeError(
-            "--show: this OpenCV opens no windows;"
-            " pip uninstall opencv-python-headless; pip install opencv-python"
-        ) from error
+def _print_all(lines: Sequence[str]) -> None:
+    for line in lines:
+        note(line)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -10,137 +12,164 @@ import typer
 
 from edge import __version__
 from edge.bundled import DEFAULT
-from edge.cli.options import Count, Imgsz, Json, Method, Samples_, model_of, read_samples
+from edge.cli.options import (
+    Count,
+    Imgsz,
+    Json,
+    Method,
+    network_of,
+    parse_imgsz,
+    refuse_unused,
+)
 from edge.errors import UsageError
 from edge.progress import note, track
 
 if TYPE_CHECKING:
-    from edge.builder.write import Plan
-    from edge.calibrate.evaluator import Evaluator
+    from edge.builder.plan import Plan
     from edge.calibrate.record import Ranges
 
 Row = dict[str, Any]
-
-
-def judge_of(plan: Plan, samples: str, count: int) -> Evaluator:
-    """What judges the plan's graphs: at most `count` samples of a source, evenly spread."""
-    from edge.calibrate.evaluator import Evaluator
-    from edge.calibrate.samples import open_samples
-    from edge.runtime.cores import usable_cores
-
-    return Evaluator(
-        plan.split, read_samples(open_samples(samples), count), plan.imgsz, usable_cores()
-    )
+CALIBRATED_ON, EVALUATED_ON = "rendered", "rendered:48:778"
+"""Without --samples: two disjoint sets of rendered scenes."""
 
 
 def sensitivity(
+    ctx: typer.Context,
     model: Annotated[
         Optional[str], typer.Argument(help="ONNX file or checkpoint.  [default: the bundled one]")
     ] = None,
-    network: Annotated[str, typer.Option(help="Bundled network.")] = DEFAULT,
-    target: Annotated[str, typer.Option(help="Whose int8 arithmetic, as in edge build.")] = "auto",
-    samples: Samples_ = "rendered:48:778",
-    count: Annotated[int, typer.Option(min=1, help="At most so many samples judge.")] = 48,
+    network: Annotated[str, typer.Option(help="Bundled network: nano, tiny or small.")] = DEFAULT,
+    target: Annotated[str, typer.Option(help="Target, as in edge build.")] = "auto",
+    samples: Annotated[
+        Optional[str],
+        typer.Option(
+            help="Labelled samples that give the ranges and the scores."
+            f"  [default: ranges of {CALIBRATED_ON}, scores on {EVALUATED_ON}]"
+        ),
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="Largest number of scored samples.")] = 48,
     imgsz: Imgsz = None,
     calib_method: Method = "minmax",
     calib_samples: Count = 64,
     out: Annotated[
-        Path, typer.Option(help="File of the results; a run that was killed goes on from it.")
+        Path, typer.Option(help="File of the results; a killed run goes on from it.")
     ] = Path("sensitivity.json"),
     as_json: Json = False,
 ) -> None:
-    """Say what each layer costs when it alone is int8, and what its int8 saves.
+    """Measure the accuracy that each layer loses in int8 alone, and the time that its int8 saves.
 
-    The time is that of all in int8 but this layer, less that of all in int8, in turn, on this
-    machine; targets that need a GPU have none here.
+    The saving of a layer is the frame time with this layer in float minus that with every layer in
+    int8, interleaved on this machine; it is not measured for targets that do not run here.
     """
-    from edge.builder.write import planned
     from edge.calibrate.apply import float_frame
+    from edge.calibrate.evaluator import Evaluator
+    from edge.calibrate.labelled import read_labelled
+    from edge.calibrate.pipeline import BuildRequest, plan, record
     from edge.calibrate.qdq import SCHEMES
     from edge.calibrate.samples import open_samples
-    from edge.calibrate.sensitivity import costs, layers
-    from edge.cli.calibrate import ranges_of
+    from edge.calibrate.sensitivity import layer_drops, layers
     from edge.files import atomic_write
-    from edge.targets.table import choose
+    from edge.runtime.cores import usable_cores
+    from edge.targets import choose
 
-    row = choose(target)
-    source, name = model_of(model, network, imgsz)
-    plan = planned(source, name, row, "int8", "edge sensitivity")
-    ranges = ranges_of(source, plan.split, "rendered", calib_samples, calib_method)
-    frame, scheme = float_frame(plan), SCHEMES[row.scheme]
-    every = layers(frame, scheme)
-    judged = open_samples(samples)
-    count = min(count, len(judged))
-    claim = {"model": plan.model["sha256"], "target": row.name, "samples": samples, "count": count}
-    claim |= {"method": calib_method, "calibrated_on": calib_samples}
-    claim |= {"pictures": judged.fingerprint(), "version": __version__}
-    known = _known(out, claim)
-    todo = len(every) - len(known)
-    if todo:
-        judge = judge_of(plan, samples, count)
-        found = costs(frame, ranges.ranges, scheme, judge, known)
-        for layer, lost in track(found, todo, "layer by layer"):
-            known[layer] = lost
+    if model:
+        refuse_unused(ctx, f"beside {model}", "network")
+    request = BuildRequest(
+        model=model,
+        network=network,
+        target=choose(target).name,
+        precision="fp32",
+        imgsz=parse_imgsz(imgsz) if imgsz else None,
+        samples=samples or CALIBRATED_ON,
+        calib_method=calib_method,
+        calib_samples=calib_samples,
+    )
+    graph, request = network_of(request)
+    float_build = plan(request, network=graph)
+    evaluated = open_samples(samples or EVALUATED_ON)
+    count = min(count, len(evaluated))
+    scheme = SCHEMES[float_build.target.scheme]
+    frame = float_frame(float_build)
+    names = layers(frame, scheme)
+    key = {
+        "model": float_build.model["sha256"],
+        "target": request.target,
+        "samples": samples or EVALUATED_ON,
+        "count": count,
+        "calibrated_on": request.samples,
+        "calib_method": calib_method,
+        "calib_samples": calib_samples,
+        "samples_sha256": evaluated.fingerprint(),
+        "version": __version__,
+    }
+    drops = _read_results(out, key)
+    ranges = record(request, graph)
+    if len(drops) < len(names):
+        scored = read_labelled(evaluated, count)
+        evaluator = Evaluator(float_build.split, scored, float_build.imgsz, usable_cores())
+        steps = layer_drops(frame, ranges.ranges, scheme, evaluator, drops)
+        for layer, drop in track(steps, len(names) - len(drops), "layer drops"):
+            drops[layer] = drop
             with atomic_write(out) as draft:
-                draft.write_text(json.dumps({"claim": claim, "lost": known}, indent=1) + "\n")
-    saved = _saved(plan, ranges, every) if row.runs_here else {}
+                draft.write_text(json.dumps({"key": key, "drops": drops}, indent=1) + "\n")
+    saved = _saved_ms(float_build, ranges, names) if float_build.target.runs_here() else {}
     rows: list[Row] = [
-        {"layer": layer, **{f"lost_{k}": v for k, v in known[layer].items()},
+        {"layer": layer, **{f"drop_{k}": v for k, v in drops[layer].items()},
          "saves_ms": saved.get(layer)}
-        for layer in sorted(known, key=lambda layer: -max(known[layer].values()))
+        for layer in sorted(drops, key=lambda layer: -max(drops[layer].values()))
     ]  # fmt: skip
     if as_json:
-        print(json.dumps({**claim, "layers": rows}))
+        print(json.dumps({**key, "layers": rows}))
         return
     _print(rows)
-    note(f"{count} samples of {samples}; results: {out}")
+    note(f"ranges of {request.samples}, scores on {count} samples of {key['samples']}; file: {out}")
 
 
-def _known(out: Path, claim: Row) -> dict[str, dict[str, float]]:
-    """What an earlier run of the same question found."""
+def _read_results(out: Path, key: Row) -> dict[str, dict[str, float]]:
+    """The drops that an earlier run with the same key measured."""
     if not out.is_file():
         return {}
     try:
-        found = json.loads(out.read_text())
-        before, lost = dict(found["claim"]), dict(found["lost"])
+        raw = json.loads(out.read_text())
+        before, drops = dict(raw["key"]), dict(raw["drops"])
     except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"--out {out} holds something else; give another file") from error
-    if other := [key for key, value in claim.items() if before.get(key) != value]:
         raise UsageError(
-            f"--out {out} holds results of another question ({', '.join(other)} differ); remove it,"
-            " or give another file"
+            f"--out {out} is not a file of `edge sensitivity`", "give another file"
+        ) from error
+    if different := [name for name, value in key.items() if before.get(name) != value]:
+        raise UsageError(
+            f"--out {out} holds results for another {', '.join(different)}",
+            "remove it, or give another file",
         )
-    note(f"{len(lost)} layers are taken from {out}")
-    return lost
+    note(f"{len(drops)} layers are taken from {out}")
+    return drops
 
 
-def _saved(plan: Plan, ranges: Ranges, every: list[str]) -> dict[str, float]:
+def _saved_ms(float_build: Plan, ranges: Ranges, names: list[str]) -> dict[str, float]:
     """Milliseconds that each layer's int8 saves."""
-    import tempfile
-    import time
-    from contextlib import ExitStack
+    from dataclasses import replace
 
     import numpy as np
 
     import edge
-    from edge.benchmarks.performance import inferring, take_turns
-    from edge.builder.write import write
-    from edge.calibrate.apply import apply
-    from edge.samples.sample import Sample
+    from edge.builder.write import write_build
+    from edge.calibrate.apply import quantize_plan
+    from edge.interleave import median_ms
 
-    grey = np.full((*plan.imgsz, 3), 90, np.uint8)
-    nothing = Sample("grey", grey, grey, np.zeros(plan.imgsz, np.uint8))
+    grey = np.full((*float_build.imgsz, 3), 90, np.uint8)
+    int8 = replace(float_build, precision="int8")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-sensitivity-")))
         calls = []
-        for number, keep in enumerate(track([[], *[[n] for n in every]], len(every) + 1, "time")):
+        kept = [[], *([name] for name in names)]
+        for number, keep in enumerate(track(kept, len(kept), "builds to time")):
             place = folder / str(number)
-            write(apply(plan, ranges, keep), place, time.monotonic())
+            write_build(quantize_plan(int8, ranges, keep), place)
             h = stack.enter_context(edge.open(place, 1))
             edge.set_background(h, grey)
-            calls.append(inferring(h, [nothing, nothing]))
-        all_, *without = take_turns(calls)
-    return {layer: round(ms - all_, 4) for layer, ms in zip(every, without, strict=True)}
+            calls.append(lambda h=h: edge.infer(h, grey))  # type: ignore[misc]
+        all_int8, *one_in_float = median_ms(calls)
+    return {name: round(ms - all_int8, 4) for name, ms in zip(names, one_in_float, strict=True)}
 
 
 def _print(rows: list[Row]) -> None:

@@ -2,155 +2,131 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from edge.cli.options import report_skipped
+from edge.cli import training
+from edge.cli.options import refuse_unused
+from edge.cli.training import DEFAULT_VALIDATION, reporting, split_names
 from edge.errors import UsageError
-from edge.progress import bar, note, track
+from edge.progress import note
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from edge.samples.sample import Sample
-    from edge.train.data.mix import Source
-    from edge.train.loop import Progress
     from edge.train.networks.variant import Variant
     from edge.train.recipe import Recipe
 
-Data = Annotated[
-    Optional[list[str]],
+Network = Annotated[
+    Optional[str],
     typer.Option(
-        help="A source of pictures, repeated: [composites:]PLACE[=WEIGHT]. PLACE is a folder of"
-        " labelled sequences, a folder in the seed's layout, rendered[:COUNT[:SEED]], or, after"
-        " composites:, a folder with backgrounds/ and foregrounds/.  [default: rendered]"
+        help="Name of the network; several, joined by commas, are trained together."
+        "  [default: small, or --start's]"
     ),
 ]
-Batch = Annotated[int, typer.Option(min=1, help="Batch over all devices.")]
-Imgsz = Annotated[int, typer.Option(min=32, help="Side of the training pictures.")]
-LeaveOut = Annotated[str, typer.Option(help="Sequences never trained on, separated by commas.")]
-Validate = Annotated[
-    Optional[list[str]],
+Inputs = Annotated[
+    Optional[str],
+    typer.Option(help="Inputs of the network: both, or fg_bg, the frame alone.  [default: both]"),
+]
+Outputs = Annotated[
+    Optional[str],
+    typer.Option(help="Outputs of the network: mask, depth or both.  [default: both]"),
+]
+MaskLoss = Annotated[
+    Optional[str],
+    typer.Option(help="Mask losses, bce and dice, joined by +.  [default: bce+dice]"),
+]
+DepthLoss = Annotated[
+    Optional[str],
     typer.Option(
-        help="What chooses the best weights, repeated: rendered[:COUNT[:SEED]] or a folder; of"
-        " one that is in --data too, what is left out.  [default: rendered:48:9000]"
+        help="Depth losses, joined by +, such as ssi, ms_ssim, ssim, l1 or berhu."
+        "  [default: ssi+ms_ssim; below 161 pixels ssi+ssim]"
     ),
 ]
-CHOSEN_BY = ("rendered:48:9000",)
-DepthTeacher = Annotated[
-    Optional[Path], typer.Option(help="ONNX network that labels depth where none is known.")
+Start = Annotated[
+    Optional[Path],
+    typer.Option(
+        help="Checkpoint of the initial weights; of several networks the folder of a run that"
+        " trained them together."
+    ),
 ]
-PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
-Precision = Annotated[str, typer.Option(help="Arithmetic: 32-true, bf16-mixed or 16-mixed (GPU).")]
-Accelerator = Annotated[str, typer.Option(help="cpu, cuda or auto.")]
-Workers = Annotated[int, typer.Option(min=0, help="Processes that make pictures.")]
-Every = Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")]
-Seed = Annotated[int, typer.Option(min=0, help="On the CPU the same seed gives the same run.")]
+Distill = Annotated[
+    Optional[list[Path]],
+    typer.Option(
+        help="Checkpoint of a network to imitate, also in mirrored images; repeatable: the networks"
+        " alternate."
+    ),
+]
+SceneDepth = Annotated[
+    Optional[Path], typer.Option(help="Checkpoint whose scene depth is taken over and frozen.")
+]
+Qat = Annotated[
+    Optional[str],
+    typer.Option(help="Simulate the int8 arithmetic of this target; needs --start."),
+]
+Out = Annotated[Path, typer.Option(help="Folder of the run.")]
+Epochs = Annotated[int, typer.Option(min=1, help="Number of epochs.")]
+Pictures = Annotated[int, typer.Option(min=1, help="Images per epoch.")]
+Whole = Annotated[bool, typer.Option("--whole", help="Train on whole images, not random crops.")]
+Devices = Annotated[int, typer.Option(min=1, help="Processes per machine, one device each.")]
+Nodes = Annotated[int, typer.Option(min=1, help="Number of machines.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")]
 
 
 def train(
-    data: Data = None,
-    network: Annotated[
-        Optional[str],
-        typer.Option(
-            help="Network, by its name; several, joined by commas, learn together."
-            "  [default: small, or --start's]"
-        ),
-    ] = None,
-    inputs: Annotated[
-        Optional[str], typer.Option(help="What it sees: both pictures, or fg_bg.  [default: both]")
-    ] = None,
-    outputs: Annotated[
-        Optional[str], typer.Option(help="What it gives: mask, depth or both.  [default: both]")
-    ] = None,
-    mask_loss: Annotated[str, typer.Option(help="bce and dice, joined by +.")] = "bce+dice",
-    depth_loss: Annotated[
-        Optional[str],
-        typer.Option(
-            help="ssi, ms_ssim, ssim, l1 and berhu, joined by +."
-            "  [default: ssi+ms_ssim; below 161 pixels ssi+ssim]"
-        ),
-    ] = None,
-    start: Annotated[
-        Optional[Path],
-        typer.Option(
-            help="Checkpoint to begin with instead of fresh weights; of several networks the folder"
-            " of a run in which they learned together."
-        ),
-    ] = None,
-    distill: Annotated[
-        Optional[list[Path]],
-        typer.Option(
-            help="Checkpoint of a network to imitate as well, as it is and mirrored; repeated: each"
-            " in turn."
-        ),
-    ] = None,
-    scene: Annotated[
-        Optional[Path],
-        typer.Option(help="Checkpoint whose depth of the scene is taken over and kept."),
-    ] = None,
-    qat: Annotated[
-        Optional[str],
-        typer.Option(help="Learn with the int8 arithmetic of this target; needs --start."),
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/train"),
-    epochs: Annotated[int, typer.Option(min=1)] = 10,
-    pictures: Annotated[int, typer.Option(min=1, help="Pictures that make an epoch.")] = 8000,
-    batch: Batch = 16,
-    imgsz: Imgsz = 176,
-    rate: Annotated[float, typer.Option(min=0, help="Highest learning rate.")] = 3e-3,
-    leave_out: LeaveOut = "",
-    validate: Validate = None,
-    depth_teacher: DepthTeacher = None,
-    whole: Annotated[
-        bool, typer.Option("--whole", help="Show whole pictures, not random parts of them.")
-    ] = False,
-    precision: Precision = "32-true",
-    accelerator: Accelerator = "auto",
-    devices: Annotated[int, typer.Option(min=1, help="Processes, one device each.")] = 1,
-    nodes: Annotated[int, typer.Option(min=1, help="Machines.")] = 1,
-    workers: Workers = 1,
-    every: Every = 250,
-    seed: Seed = 0,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    ctx: typer.Context,
+    data: training.Data = None,
+    network: Network = None,
+    inputs: Inputs = None,
+    outputs: Outputs = None,
+    mask_loss: MaskLoss = None,
+    depth_loss: DepthLoss = None,
+    start: Start = None,
+    distill: Distill = None,
+    scene: SceneDepth = None,
+    qat: Qat = None,
+    out: Out = Path("runs/train"),
+    epochs: Epochs = 10,
+    pictures: Pictures = 8000,
+    batch: training.Batch = 16,
+    imgsz: training.Imgsz = 176,
+    rate: training.Rate = 3e-3,
+    leave_out: training.LeaveOut = "",
+    validate: training.Validate = None,
+    depth_teacher: training.DepthTeacher = None,
+    whole: Whole = False,
+    precision: training.Precision = "32-true",
+    accelerator: training.Accelerator = "auto",
+    devices: Devices = 1,
+    nodes: Nodes = 1,
+    workers: training.Workers = 1,
+    every: training.Every = 250,
+    seed: training.Seed = 0,
+    resume: Resume = False,
 ) -> None:
     """Train a network; writes best.pt, last.pt and TensorBoard's events to --out.
 
-    Networks that learn together see the same pictures, and each imitates the masks of all; the
-    best.pt of each is in a folder of its name."""
-    from edge.targets.table import choose
-
-    if "," in (network or "") and (distill or qat):
-        raise UsageError(
-            f"--network {network}: --distill and --qat are for one network; several imitate each"
-            " other"
-        )
-    if qat is not None:
-        qat = choose(qat).name
-        if start is None:
-            raise UsageError("--qat tunes a trained network: give its checkpoint with --start")
-
-        if scene is not None:
-            raise UsageError("--qat leaves the scene's depth as it is anyway; leave --scene out")
-
-    from edge.train.loop import train as run
+    Networks trained together see the same images, and each imitates the masks of all; the best.pt
+    of each is in a folder of its name."""
     from edge.train.recipe import Recipe
+    from edge.train.setup import create_fabric
 
-    name, variant = _network(network, inputs, outputs, start)
-    losses = _losses(mask_loss, depth_loss, imgsz)
+    target = _qat_target(network, start, distill, scene, qat)
+    names, variant = _networks(network, inputs, outputs, start)
+    if not variant.gives_mask:
+        refuse_unused(ctx, "on a network without a mask output", "mask_loss")
+    if not variant.gives_depth:
+        refuse_unused(ctx, "on a network without a depth output", "depth_loss")
+    mask_losses, depth_losses = _losses(mask_loss, depth_loss, variant, imgsz)
     if batch % (devices * nodes):
         raise UsageError(f"--batch {batch} is not a multiple of {devices * nodes} devices")
-    fabric = fabric_of(accelerator, precision, devices, nodes)
-    fabric.launch()
+    fabric = create_fabric(accelerator, precision, devices, nodes)
     recipe = Recipe(
-        network=name,
+        network=",".join(names),
         data=tuple(data or ["rendered"]),
-        leave_out=names_of(leave_out),
+        leave_out=split_names(leave_out),
         epochs=epochs,
         pictures=pictures,
         batch=batch,
@@ -159,24 +135,36 @@ def train(
         seed=seed,
         inputs=variant.inputs,
         outputs=variant.outputs,
-        mask_loss=losses[0],
-        depth_loss=losses[1],
+        mask_loss=mask_losses,
+        depth_loss=depth_losses,
         start=str(start or ""),
-        distill=tuple(str(one) for one in distill or []),
+        distill=tuple(str(checkpoint) for checkpoint in distill or []),
         scene=str(scene or ""),
-        qat=qat or "",
+        qat=target,
         depth_teacher=str(depth_teacher or ""),
         whole=whole,
-        validate=tuple(validate or CHOSEN_BY),
+        validate=tuple(validate or DEFAULT_VALIDATION),
         precision=precision,
     )
-    sources, judged = read_data(recipe)
-    with reporting("training", recipe, every, fabric.global_rank == 0) as report:
+    _run(recipe, out, fabric, resume=resume, workers=workers, every=every)
+
+
+def _run(
+    recipe: Recipe, out: Path, fabric: Fabric, *, resume: bool, workers: int, every: int
+) -> None:
+    """Train the networks of a recipe and print the paths of their best weights."""
+    from edge.train.loop import train as run_training
+    from edge.train.setup import read_data
+
+    fabric.launch()
+    main_process = fabric.global_rank == 0
+    data = read_data(recipe)
+    with reporting("training", recipe.steps, every, main_process) as report:
         try:
-            best = run(
+            best = run_training(
                 recipe,
-                sources,
-                judged,
+                data.sources,
+                data.validation,
                 out,
                 fabric=fabric,
                 resume=resume,
@@ -185,37 +173,62 @@ def train(
                 report=report,
             )
         except KeyboardInterrupt:
-            note(f"stopped; the same command with --resume goes on from {out / 'last.pt'}")
+            note(f"stopped; the same command with --resume continues from {out / 'last.pt'}")
             raise
-    for one in best if fabric.global_rank == 0 else ():
-        note(f"best weights: {one}; next: edge export {one}")
-        print(one)
+    for path in best if main_process else ():
+        note(f"best weights: {path}; next: edge export {path}")
+        print(path)
 
 
-def _network(
-    name: Optional[str], inputs: Optional[str], outputs: Optional[str], start: Optional[Path]
-) -> tuple[str, Variant]:
-    """The networks and the variant that are trained: those asked for, which must be those of the
-    checkpoints that they begin with."""
+def _qat_target(
+    network: Optional[str],
+    start: Optional[Path],
+    distill: Optional[list[Path]],
+    scene: Optional[Path],
+    qat: Optional[str],
+) -> str:
+    """The name of --qat's target, or an empty text, after checking what it cannot go with."""
+    if "," in (network or "") and (distill or qat):
+        raise UsageError(
+            f"--network {network}: --distill and --qat are for one network; networks trained"
+            " together imitate each other"
+        )
+    if qat is None:
+        return ""
+    from edge.targets import choose
+
+    target = choose(qat).name
+    if start is None:
+        raise UsageError("--qat tunes a trained network", "give its checkpoint with --start")
+    if scene is not None:
+        raise UsageError("--scene has no effect with --qat, which freezes --start's scene depth")
+    return target
+
+
+def _networks(
+    network: Optional[str], inputs: Optional[str], outputs: Optional[str], start: Optional[Path]
+) -> tuple[tuple[str, ...], Variant]:
+    """The networks and the variant to train, which must agree with the initial checkpoints."""
     from edge.train.networks import variant_of
 
-    names = tuple(one.strip() for one in (name or "small").split(","))
+    names = tuple(name.strip() for name in (network or "small").split(","))
     if start is not None and len(names) == 1:
-        return _started(name, inputs, outputs, start)
+        name, variant = _started(network, inputs, outputs, start)
+        return (name,), variant
     try:
         if start is None:
-            variants = [variant_of(one, inputs, outputs) for one in names]
+            variants = [variant_of(name, inputs, outputs) for name in names]
         else:
-            places = [(one, start / one / "best.pt") for one in names]
-            variants = [_started(one, inputs, outputs, place)[1] for one, place in places]
+            checkpoints = [(name, start / name / "best.pt") for name in names]
+            variants = [_started(name, inputs, outputs, path)[1] for name, path in checkpoints]
     except ValueError as error:
         raise UsageError(f"--network, --inputs, --outputs: {error}") from error
     if len({*names}) < len(names) or len({*variants}) > 1:
         raise UsageError(
-            f"--network {name}: what learns together are different networks that see and give the"
-            " same"
+            f"--network {network}: networks trained together must be different and have the same"
+            " inputs and outputs"
         )
-    return ",".join(names), variants[0]
+    return names, variants[0]
 
 
 def _started(
@@ -226,115 +239,32 @@ def _started(
     from edge.train.networks.variant import Variant
 
     state = load(start)
-    found, variant = str(state["network"]), Variant(**state.get("variant", {}))
-    if name not in (None, found):
-        raise UsageError(f"{start} is a {found}, --network says {name}")
+    network, variant = str(state["network"]), Variant(**state.get("variant", {}))
+    if name not in (None, network):
+        raise UsageError(f"{start} is a {network}, --network says {name}")
     if inputs not in (None, variant.inputs) or outputs not in (None, variant.outputs):
         raise UsageError(
-            f"{start} sees {variant.inputs} and gives {variant.outputs},"
-            f" asked for are {inputs or variant.inputs} and {outputs or variant.outputs}"
+            f"{start} has inputs {variant.inputs} and outputs {variant.outputs}, asked for are"
+            f" {inputs or variant.inputs} and {outputs or variant.outputs}"
         )
-    return found, variant
+    return network, variant
 
 
-def _losses(mask: str, depth: Optional[str], imgsz: int) -> tuple[str, str]:
-    """The losses by name, where they can be had at that size."""
-    from edge.train import losses
+def _losses(
+    mask: Optional[str], depth: Optional[str], variant: Variant, imgsz: int
+) -> tuple[str, str]:
+    """The losses by name, checked against their tables and the image size."""
+    from edge.train.losses import DEPTH, MASK, default_depth_loss, parse_losses
 
-    chosen = depth or losses.usual_depth(imgsz)
+    depth_losses = depth or default_depth_loss(imgsz)
     for option, text, table in (
-        ("--mask-loss", mask, losses.MASK),
-        ("--depth-loss", chosen, losses.DEPTH),
+        ("--mask-loss", mask or "bce+dice", MASK),
+        ("--depth-loss", depth_losses, DEPTH),
     ):
         try:
-            losses.named(text, table)
+            parse_losses(text, table, imgsz)
         except ValueError as error:
             raise UsageError(f"{option}: {error}") from error
-    if "ms_ssim" in chosen.split("+") and imgsz < losses.MS_SSIM_SIDE:
-        raise UsageError(
-            f"--depth-loss {chosen}: five scales of MS-SSIM do not fit into {imgsz} pixels;"
-            f" take ssi+ssim, or --imgsz {losses.MS_SSIM_SIDE} or more"
-        )
-    if chosen != (depth or "ssi+ms_ssim"):
-        note(f"depth is trained with {chosen}: MS-SSIM does not fit into {imgsz} pixels")
-    return mask, chosen
-
-
-def names_of(text: str) -> tuple[str, ...]:
-    """`hall, yard` as names."""
-    return tuple(name for part in text.split(",") if (name := part.strip()))
-
-
-def fabric_of(accelerator: str, precision: str, devices: int = 1, nodes: int = 1) -> Fabric:
-    """What carries a training: its devices, arithmetic and processes."""
-    from lightning_fabric import Fabric
-
-    if precision not in PRECISIONS:
-        raise UsageError(f"--precision {precision}: expected {', '.join(PRECISIONS)}")
-    try:
-        return Fabric(
-            accelerator=accelerator,
-            devices=devices,
-            num_nodes=nodes,
-            strategy="ddp" if devices * nodes > 1 else "auto",
-            precision=precision,  # type: ignore[arg-type]
-        )
-    except (ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise UsageError(f"--accelerator {accelerator}, --devices {devices}: {reason}") from error
-
-
-def read_data(recipe: Recipe) -> tuple[list[tuple[Source, float]], list[tuple[str, Sample]]]:
-    """The weighted sources of a recipe, and what chooses the best weights."""
-    from edge.calibrate.samples import open_samples
-    from edge.samples.depth_teacher import DepthTeacher
-    from edge.samples.sample import evenly_spaced, iter_samples
-    from edge.train.data.mix import Crops, lend, open_source, place_of
-
-    labels = recipe.depth_teacher
-    teacher = DepthTeacher(Path(labels), os.cpu_count() or 1) if labels else None
-    sources = [
-        open_source(spec, recipe.imgsz, teacher, recipe.leave_out, whole=recipe.whole)
-        for spec in recipe.data
-    ]
-    if not sum(share for _, share in sources):
-        raise UsageError("every --data has a weight of 0; there is nothing to train on")
-    known = {name for source, _ in sources if isinstance(source, Crops) for name in source.names}
-    if strange := [name for name in recipe.leave_out if name not in known]:
-        raise UsageError(
-            f"--leave-out {strange[0]}: no such sequence in --data;"
-            f" there are {', '.join(sorted(known)) or 'none'}"
-        )
-    lend(sources)
-    judged: list[tuple[str, Sample]] = []
-    for place in recipe.validate:
-        samples = open_samples(place)
-        every: Sequence[int] = range(len(samples))
-        if place in map(place_of, recipe.data):
-            left_out = [i for i in every if samples.sequence(i) in recipe.leave_out]
-            if not left_out:
-                note(f"--validate {place} is trained on as well: its scores tell nothing new")
-            every = left_out or every
-        chosen = [every[i] for i in evenly_spaced(every, 48)]
-        judged += track(iter_samples(samples, chosen), len(chosen), f"reading {samples.name}")
-        report_skipped(samples.skipped)
-    return sources, judged
-
-
-@contextmanager
-def reporting(
-    what: str, recipe: Recipe, every: int, first: bool
-) -> Iterator[Callable[[Progress], None]]:
-    """A bar that the returned function moves; where nobody watches, a line every `every` steps."""
-    with bar() as progress:
-        task = progress.add_task(what, total=recipe.steps)
-
-        def report(state: Progress) -> None:
-            scores = " ".join(f"{name} {value:.3f}" for name, value in state.scores.items())
-            progress.update(
-                task, completed=state.step, description=f"{what} loss {state.loss:.3f} {scores}"
-            )
-            if progress.disable and state.step % every == 0 and first:
-                note(f"{what} {state.step}/{state.steps} loss {state.loss:.3f} {scores}")
-
-        yield report
+    if depth is None and depth_losses != "ssi+ms_ssim" and variant.gives_depth:
+        note(f"--depth-loss {depth_losses}: MS-SSIM does not fit into {imgsz} pixels")
+    return mask or "bce+dice", depth_losses

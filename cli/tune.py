@@ -9,59 +9,61 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from edge import __version__
-from edge.cli.options import Json, Samples_, command_line, parse_imgsz, report_skipped
-from edge.cli.train import Data, LeaveOut
-from edge.errors import ACCURACY_GATE, SPEED_GATE, UsageError
+from edge.cli.options import Json, Samples_, command_line, parse_imgsz, refuse_unused
+from edge.cli.training import Data, LeaveOut
+from edge.errors import UsageError
 from edge.progress import bar, note
 
 if TYPE_CHECKING:
-    from edge.benchmarks.tune import Candidate, Point, Promise
-    from edge.builder.write import Plan
+    from edge.benchmarks.ledger import Candidate, Point
+    from edge.benchmarks.reporting.table import Rows
+    from edge.benchmarks.tune import Constraints
 
 
 def tune(
+    ctx: typer.Context,
     target_fps: Annotated[
-        float, typer.Option("--target-fps", min=0, help="Least frames a second on this machine.")
+        float, typer.Option("--target-fps", min=0, help="Least frames per second on this machine.")
     ] = 30,
     max_drop: Annotated[
-        float, typer.Option("--max-drop", min=0, help="Most IoU below the best that was found.")
+        float, typer.Option("--max-drop", min=0, help="Most IoU below the best candidate's.")
     ] = 0.01,
     networks: Annotated[
         str,
         typer.Option(
             help="Bundled networks, ONNX files or checkpoints (best.pt), by commas."
-            "  [default: all that are bundled]"
+            "  [default: all bundled networks]"
         ),
     ] = "",
     prune: Annotated[
         str,
         typer.Option(
-            help="Also prune each checkpoint to these shares of its multiplications, by commas, as"
-            " in 0.7,0.5; each is trained on (edge prune)."
+            help="Also prune each checkpoint to these shares of its MACs, by commas, as in 0.7,0.5,"
+            " and train it on (edge prune)."
         ),
     ] = "",
     pictures: Annotated[
-        int, typer.Option(min=1, help="Pictures of training after each round of --prune.")
+        int, typer.Option(min=1, help="Training images after each step of --prune.")
     ] = 16000,
     data: Data = None,
     leave_out: LeaveOut = "",
-    imgsz: Annotated[str, typer.Option(help="Sizes to try, by commas.")] = "160,224,320",
+    imgsz: Annotated[str, typer.Option(help="Image sizes to try, by commas.")] = "160,224,320",
     precision: Annotated[str, typer.Option(help="Precisions to try, by commas.")] = "int8,fp32",
     target: Annotated[
         str, typer.Option(help="Targets to try, by commas.  [default: all that run here]")
     ] = "",
-    forms: Annotated[
+    upsample: Annotated[
         str,
         typer.Option(
-            help="Forms of ConvTranspose to try in int8, by commas: convtranspose,depth-to-space."
-            "  [default: the target's own]"
+            help="Upsample operators to try in int8, by commas: convtranspose,depth_to_space."
+            "  [default: the target's]"
         ),
     ] = "",
     samples: Samples_ = "rendered:96:777",
@@ -69,99 +71,120 @@ def tune(
     out: Annotated[
         Path,
         typer.Option(
-            help="Folder of ledger.jsonl, tune.html and what was pruned; a killed search goes on."
+            help="Folder of ledger.jsonl, tune.html and pruned networks; a killed search goes on."
         ),
     ] = Path("tune"),
     as_json: Json = False,
 ) -> None:
-    """Find the build that keeps two promises on this machine: frames a second and accuracy."""
-    from edge.benchmarks.measuring.machine import machine
-    from edge.benchmarks.tune import Candidate, Ledger, Promise, reason, search
+    """Search for the fastest build that meets a frame rate and an accuracy constraint."""
+    from edge.benchmarks.ledger import Candidate, Ledger
+    from edge.benchmarks.tune import Constraints, missed, search
+    from edge.calibrate.labelled import report_skipped
     from edge.calibrate.samples import open_samples
-    from edge.files import atomic_write
-    from edge.targets.table import in_form, running
 
-    here = {row.name: row for row in running()}
-    for size in imgsz.split(","):
-        parse_imgsz(size)
-    chosen = target.split(",") if target else list(here)
-    if unknown := [name for name in chosen if name not in here]:
-        raise UsageError(
-            f"--target {unknown[0]} does not run here; these do: {', '.join(here) or 'none'}"
-        )
-    for form in forms.split(",") if forms else []:
-        in_form(here[chosen[0]], form)
-    recipes = [
-        (size, kind, row, form)
-        for size, kind, row in itertools.product(imgsz.split(","), precision.split(","), chosen)
-        if kind in here[row].precisions
-        for form in (forms.split(",") if forms and kind == "int8" else [""])
-    ]
-    if not recipes:
-        raise UsageError(f"--precision {precision}: none of {', '.join(chosen)} can build it")
+    if not prune:
+        refuse_unused(ctx, "without --prune", "pictures", "data", "leave_out")
+    variants = _variants(imgsz, precision, target, upsample)
     source = open_samples(samples)
     pruning = _pruning(prune, pictures, data or [], leave_out)
     candidates = [
-        Candidate(network, size, kind, row, sha256, form)
+        Candidate(network, v.imgsz, v.precision, v.target, sha256, v.upsample)
         for network, sha256 in _networks(networks, pruning, out)
-        for size, kind, row, form in recipes
+        for v in variants
     ]
-    where = machine()
-    claim = {
-        "samples": [samples, source.fingerprint()],
-        "count": count,
-        "version": __version__,
-        "machine": [where["processor"], where["cores"], where["libraries"]],
-    }
-    promise = Promise(target_fps, max_drop)
-    ledger = Ledger(out / "ledger.jsonl", claim)
+    key = _key(samples, source.fingerprint(), count)
+    ledger = Ledger(out / "ledger.jsonl", key)
     if ledger.points:
         note(f"{len(ledger.points)} measurements are taken from {ledger.path}")
+    constraints = Constraints(target_fps, max_drop)
     with tempfile.TemporaryDirectory(prefix="edge-tune-") as folder, bar() as progress:
         task = progress.add_task("tune", total=None)
         points = search(
             candidates,
-            _plan,
             source,
             count,
-            promise,
+            constraints,
             ledger,
             Path(folder),
-            lambda what, done, all_: progress.update(
-                task, description=f"tune {what}", completed=done, total=all_
+            lambda stage, done, total: progress.update(
+                task, description=f"tune {stage}", completed=done, total=total
             ),
         )
     report_skipped(source.skipped)
-    best = points[0]
-    last = [point for point in points if point.rung == best.rung]
-    why = {point.candidate: reason(point, last, promise) for point in points}
-    words = ["edge", "tune", "--target-fps", target_fps, "--max-drop", max_drop]
+    words: list[object] = ["edge", "tune", "--target-fps", target_fps, "--max-drop", max_drop]
     words += ["--networks", networks] if networks else []
     words += pruning.options()
     words += ["--target", target] if target else []
-    words += ["--forms", forms] if forms else []
+    words += ["--upsample", upsample] if upsample else []
     words += ["--imgsz", imgsz, "--precision", precision, "--samples", samples, "--count", count]
-    rows = _rows(points, why)
-    with atomic_write(out / "tune.html") as draft:
-        draft.write_text(_page(points, rows, best, promise, command_line(words)))
-    if as_json:
-        listed = [asdict(point) | {"reason": why[point.candidate]} for point in points]
-        print(json.dumps({"recommended": best.candidate.command, "points": listed}))
-    else:
-        width = max(len(row[0]) for row in rows)
-        for name, *cells in rows:
-            figures = "  ".join(f"{cell:>7}" for cell in cells[:3])
-            print(f"{name:<{width}}  {figures}  {cells[3]}")
-        print(f"\n{best.candidate.command}")
-        note(f"page: {out / 'tune.html'}")
-    if failed := why[best.candidate]:
-        note(f"error: no candidate keeps the promise; the nearest has {failed}")
-        raise typer.Exit(SPEED_GATE if "fps" in failed else ACCURACY_GATE)
+    _print_and_write(points, constraints, out, command_line(words), as_json)
+    if error := missed(points[0], _finalists(points), constraints):
+        error.message = f"no candidate meets the constraints; the nearest has {error.message}"
+        raise error
+
+
+class _Variant(NamedTuple):
+    """What is tried of every network."""
+
+    imgsz: tuple[int, int]
+    precision: str
+    target: str
+    upsample: str | None
+
+
+def _listed(option: str, text: str, known: tuple[str, ...]) -> list[str]:
+    """Comma-separated values, each of which must be known."""
+    values = list(dict.fromkeys(text.split(",")))
+    if unknown := [value for value in values if value not in known]:
+        raise UsageError(f"{option} {unknown[0]}: known are {', '.join(known)}")
+    return values
+
+
+def _variants(imgsz: str, precision: str, target: str, upsample: str) -> list[_Variant]:
+    """Sizes x precisions x targets x upsample operators; whatever cannot be built is refused."""
+    from edge.targets import PRECISIONS, UPSAMPLE_OPS, running, targets
+
+    here = {row.name: row for row in running()}
+    sizes = list(dict.fromkeys(parse_imgsz(size) for size in imgsz.split(",")))
+    precisions = _listed("--precision", precision, PRECISIONS)
+    chosen = _listed("--target", target, tuple(targets())) if target else list(here)
+    if absent := [name for name in chosen if name not in here]:
+        raise UsageError(
+            f"--target {absent[0]} does not run here; these do: {', '.join(here) or 'none'}"
+        )
+    for name in precisions:
+        if not any(name in here[row].precisions for row in chosen):
+            raise UsageError(f"--precision {name}: none of {', '.join(chosen)} can build it")
+    operators: list[str | None] = [None]
+    if upsample:
+        operators = [*_listed("--upsample", upsample, UPSAMPLE_OPS)]
+        if "int8" not in precisions:
+            raise UsageError("--upsample has no effect without int8 in --precision")
+    variants = []
+    for size, name, row in itertools.product(sizes, precisions, chosen):
+        if name not in here[row].precisions:
+            continue
+        for operator in operators if name == "int8" else [None]:
+            variants.append(_Variant(size, name, row, operator))
+    return variants
+
+
+def _key(samples: str, fingerprint: str, count: int) -> dict[str, Any]:
+    """What a measurement belongs to."""
+    from edge.benchmarks.measuring.machine import machine
+
+    about = machine()
+    return {
+        "samples": [samples, fingerprint],
+        "count": count,
+        "version": __version__,
+        "machine": [about.processor, about.cores, about.libraries],
+    }
 
 
 @dataclass(frozen=True)
 class _Pruning:
-    """shares: of the multiplications, as they were typed; training: options of `edge prune`."""
+    """shares: of the MACs, as typed; training: options of `edge prune`."""
 
     shares: list[str]
     training: list[str]
@@ -174,13 +197,11 @@ def _pruning(prune: str, pictures: int, data: list[str], leave_out: str) -> _Pru
     shares = prune.split(",") if prune else []
     for share in shares:
         try:
-            fits = 0 < float(share) < 1
+            in_range = 0 < float(share) < 1
         except ValueError:
-            fits = False
-        if not fits:
+            in_range = False
+        if not in_range:
             raise UsageError(f"--prune {share}: expected shares between 0 and 1, as in 0.7,0.5")
-    if not shares and (data or leave_out):
-        raise UsageError("--data and --leave-out say what --prune trains on; give --prune as well")
     training = ["--pictures", str(pictures)]
     training += [word for source in data for word in ("--data", source)]
     training += ["--leave-out", leave_out] if leave_out else []
@@ -188,7 +209,7 @@ def _pruning(prune: str, pictures: int, data: list[str], leave_out: str) -> _Pru
 
 
 def _networks(text: str, pruning: _Pruning, out: Path) -> list[tuple[str, str]]:
-    """The networks asked for, and the sha256 of their files; checkpoints are exported first."""
+    """The networks asked for and the sha256 of their files; checkpoints are exported first."""
     from edge.bundled import bundled, names
     from edge.manifest import sha256
 
@@ -199,22 +220,22 @@ def _networks(text: str, pruning: _Pruning, out: Path) -> list[tuple[str, str]]:
             raise UsageError(f"--networks {name}: no such file")
     if pruning.shares and not any(file.suffix == ".pt" for file in files.values()):
         raise UsageError(
-            "--prune trains what it makes smaller, so it needs a checkpoint:"
-            " --networks runs/NAME/best.pt"
+            "--prune trains a network that it made smaller, so it needs a checkpoint",
+            "--networks runs/NAME/best.pt",
         )
-    found = []
+    pairs: list[tuple[str, str]] = []
     for name, file in files.items():
         if file.suffix == ".pt":
-            found += [(str(made), sha256(made)) for made in _exported(file, pruning, out)]
+            pairs += [(str(made), sha256(made)) for made in _exported(file, pruning, out)]
         else:
-            found.append((name, sha256(file)))
-    return found
+            pairs.append((name, sha256(file)))
+    return pairs
 
 
 def _exported(checkpoint: Path, pruning: _Pruning, out: Path) -> Iterator[Path]:
-    """The checkpoint as ONNX, and its pruned forms, each in OUT/networks; what is there is kept.
+    """The checkpoint and its pruned versions as ONNX in OUT/networks; existing files are kept.
 
-    Training is left to processes of its own: a runtime beside torch would share its threads.
+    Training runs in processes of its own: a runtime beside torch would share its threads.
     """
     from edge.manifest import sha256
 
@@ -233,7 +254,7 @@ def _exported(checkpoint: Path, pruning: _Pruning, out: Path) -> Iterator[Path]:
 
 
 def _edge(*words: str) -> str:
-    """Run a command and give what it printed; it says on stderr itself what went wrong."""
+    """Run a command and return the last line it printed; it reports its own errors on stderr."""
     command = [sys.executable, "-m", "edge", *words]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
@@ -241,60 +262,83 @@ def _edge(*words: str) -> str:
     return done.stdout.splitlines()[-1]
 
 
-def _plan(candidate: Candidate) -> Plan:
-    from edge.cli.build import make
-
-    file = candidate.network if candidate.network.endswith(".onnx") else None
-    return make(
-        file,
-        Path(candidate.network).stem,
-        candidate.precision,
-        candidate.target,
-        "",
-        candidate.imgsz,
-        "rendered",
-        "minmax",
-        64,
-        None,
-        form=candidate.form or None,
-    )
+def _finalists(points: list[Point]) -> list[Point]:
+    """The points of the recommended one's rung, with which it was compared."""
+    return [point for point in points if point.rung == points[0].rung]
 
 
-def _rows(points: list[Point], why: dict[Candidate, str]) -> list[list[str]]:
-    """Names, figures and the verdict of each, under heads."""
-    from edge.benchmarks.tune import RUNGS
+def _reasons(points: list[Point], constraints: Constraints) -> dict[Candidate, str]:
+    """The constraint that each candidate misses, and a warning of a useless mask."""
+    from edge.benchmarks.tune import missed, warning
+
+    reasons = {}
+    for point in points:
+        error = missed(point, _finalists(points), constraints)
+        parts = [str(error) if error else "", warning(point)]
+        reasons[point.candidate] = "; ".join(part for part in parts if part)
+    return reasons
+
+
+def _print_and_write(
+    points: list[Point], constraints: Constraints, out: Path, command: str, as_json: bool
+) -> None:
+    from edge.benchmarks.reporting.codec import encode
+    from edge.benchmarks.tune import warning
+    from edge.files import atomic_write
+
+    best, reasons = points[0], _reasons(points, constraints)
+    rows = _rows(points, reasons)
+    with atomic_write(out / "tune.html") as draft:
+        draft.write_text(_page(points, rows, constraints, command))
+    if as_json:
+        listed = [encode(point) | {"reason": reasons[point.candidate]} for point in points]
+        document = {"recommended": best.candidate.command, "warning": warning(best)}
+        print(json.dumps(document | {"points": listed}))
+        return
+    width = max(len(row[0]) for row in rows)
+    for name, *cells in rows:
+        figures = "  ".join(f"{cell:>7}" for cell in cells[:3])
+        print(f"{name:<{width}}  {figures}  {cells[3]}")
+    print(f"\n{best.candidate.command}")
+    if low := warning(best):
+        note(f"warning: the recommended build has {low} only; its mask is of little use")
+    note(f"page: {out / 'tune.html'}")
+
+
+def _rows(points: list[Point], reasons: dict[Candidate, str]) -> Rows:
+    """Names, figures and the verdict on each candidate, under heads."""
+    from edge.benchmarks.tune import RUNGS, warning
 
     rows = [["build", "fps", "IoU", "delta1", ""]]
     for number, point in enumerate(points):
-        verdict = why[point.candidate] or "less accurate than the recommended"
-        if number == 0:
-            verdict = "recommended" if not why[point.candidate] else why[point.candidate]
-        elif point.rung < RUNGS - 1:
-            verdict = f"left after rung {point.rung + 1}: {verdict}"
+        verdict = reasons[point.candidate] or "less accurate than the recommended"
+        if number == 0 and reasons[point.candidate] == warning(point):
+            verdict = ", ".join(part for part in ("recommended", warning(point)) if part)
+        elif number and point.rung < RUNGS - 1:
+            verdict = f"dropped after rung {point.rung + 1}: {verdict}"
         delta1 = "-" if point.delta1 is None else f"{point.delta1:.4f}"
         rows.append([point.candidate.name, f"{point.fps:.0f}", f"{point.iou:.4f}", delta1, verdict])
     return rows
 
 
-def _page(
-    points: list[Point], rows: list[list[str]], best: Point, promise: Promise, command: str
-) -> str:
+def _page(points: list[Point], rows: Rows, constraints: Constraints, command: str) -> str:
     from html import escape
 
-    from edge.benchmarks.reporting.page import document, html_table, section, trade
+    from edge.benchmarks.reporting.html import document, html_table, section
+    from edge.benchmarks.reporting.plots import trade_off
 
+    best = points[0]
     title = (
         f"{best.candidate.name} runs at {best.fps:.0f} fps with an IoU of {best.iou:.4f};"
-        f" asked were {promise.fps:g} fps and at most {promise.drop:g} below the best."
+        f" asked were {constraints.fps:g} fps and at most {constraints.drop:g} below the best."
     )
-    last = [point for point in points if point.rung == best.rung]
-    plot = trade([(p.candidate.name, p.p50_ms, p.iou) for p in last], "IoU of the mask")
+    plotted = [(p.candidate.name, p.p50_ms, p.iou) for p in _finalists(points)]
     return document(
         "edge tune",
         [
             f"<h1>{escape(title)}</h1>",
             f"<pre>{escape(best.candidate.command)}</pre>",
-            section("The finalists", plot),
+            section("The finalists", trade_off(plotted, "IoU of the mask")),
             section("Every candidate", html_table(rows)),
             section("The command", f"<pre>{escape(command)}</pre>"),
         ],

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from edge.errors import BuildMismatch
     from edge.image import fit
-    from edge.manifest import BuildMismatch
     from edge.runtime.handle import (
         Handle,
         close,
@@ -45,7 +45,7 @@ __all__ = [
 
 _HOMES = {
     "fit": "edge.image",
-    "BuildMismatch": "edge.manifest",
+    "BuildMismatch": "edge.errors",
     "Gate": "edge.scene.gate",
     "Stabilizer": "edge.scene.stabilize",
 }

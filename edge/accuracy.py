@@ -1,7 +1,9 @@
-"""How good a mask and a depth map are, against the truth. numpy only; float64 throughout."""
+"""Metrics of masks and depth maps against ground truth. numpy only; float64 throughout."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +12,12 @@ import numpy.typing as npt
 from edge.samples.sample import FOREGROUND, IGNORED
 
 THRESHOLD = 0.5
-"""A pixel is foreground where the mask is at least this probable."""
+"""Smallest mask probability of a foreground pixel."""
 
 
 @dataclass(frozen=True)
 class MaskCounts:
-    """Pixels right and wrong; counts of several pictures of one sequence add up."""
+    """The confusion matrix of a mask in pixels; counts of the frames of a sequence add up."""
 
     tp: int = 0
     fp: int = 0
@@ -27,11 +29,19 @@ class MaskCounts:
             self.tp + other.tp, self.fp + other.fp, self.fn + other.fn, self.tn + other.tn
         )
 
+    @property
+    def defined(self) -> bool:
+        """Whether the truth or the mask has a foreground pixel."""
+        return self.tp + self.fp + self.fn > 0
+
     def scores(self) -> dict[str, float]:
-        """IoU, F-measure, precision and recall (CDnet 2014); a sequence without a true or a found
-        foreground pixel is perfect."""
-        if self.tp + self.fp + self.fn == 0:
-            return {"iou": 1.0, "f_measure": 1.0, "precision": 1.0, "recall": 1.0}
+        """Return IoU, F-measure, precision and recall (CDnet 2014).
+
+        All are NaN where neither the truth nor the mask has a foreground pixel: such images prove
+        nothing about a mask.
+        """
+        if not self.defined:
+            return dict.fromkeys(("iou", "f_measure", "precision", "recall"), math.nan)
         precision = self.tp / max(self.tp + self.fp, 1)
         recall = self.tp / max(self.tp + self.fn, 1)
         return {
@@ -42,24 +52,24 @@ class MaskCounts:
         }
 
 
-def count_mask(found: npt.NDArray[np.bool_], truth: npt.NDArray[np.uint8]) -> MaskCounts:
-    """Compare a found foreground, bool [H, W], with labels, uint8 [H, W]."""
-    counts = truth != IGNORED
+def count_mask(mask: npt.NDArray[np.bool_], truth: npt.NDArray[np.uint8]) -> MaskCounts:
+    """Compare a predicted mask, bool [H, W], with labels, uint8 [H, W]."""
+    counted = truth != IGNORED
     true = truth == FOREGROUND
     return MaskCounts(
-        tp=int((found & true).sum()),
-        fp=int((found & ~true & counts).sum()),
-        fn=int((~found & true).sum()),
-        tn=int((~found & ~true & counts).sum()),
+        tp=int((mask & true).sum()),
+        fp=int((mask & ~true & counted).sum()),
+        fn=int((~mask & true).sum()),
+        tn=int((~mask & ~true & counted).sum()),
     )
 
 
 def align(
     depth: npt.NDArray[np.floating], truth: npt.NDArray[np.floating]
 ) -> npt.NDArray[np.float64]:
-    """`depth` scaled and shifted to `truth` by least squares, both inverse depth, 1-D.
+    """Scale and shift `depth` to `truth` by least squares (MiDaS, Ranftl et al. 2020).
 
-    MiDaS, Ranftl et al. 2020. The scale is kept above zero: a map that is upside down is wrong.
+    Both are inverse depth, 1-D. The scale is kept above zero, so inverted depth scores badly.
     """
     d, t = depth.astype(np.float64), truth.astype(np.float64)
     centred = d - d.mean()
@@ -68,7 +78,7 @@ def align(
 
 
 FARTHEST = 0.05
-"""Truth nearer to 0 than this share of the largest inverse depth is too far to be compared."""
+"""Smallest true inverse depth that is scored, as a share of the largest."""
 
 
 def depth_scores(
@@ -76,29 +86,37 @@ def depth_scores(
     truth: npt.NDArray[np.floating],
     where: npt.NDArray[np.bool_] | None = None,
 ) -> dict[str, float]:
-    """AbsRel, RMSE and delta1 of one picture after aligning scale and shift in inverse depth.
+    """Return AbsRel, RMSE and delta1 of one image after aligning scale and shift.
 
-    depth, truth: [H, W] inverse depth; NaN in truth is unknown.
-    where: [H, W], the pixels that are scored; scale and shift are those of the whole picture.
-    AbsRel and delta1 compare depth
-    (1 / inverse depth), so they are free of units; RMSE compares inverse depth, in units of the
-    truth's largest value. Pixels farther than FARTHEST are left out (a metric that divides by
-    them would see nothing else).
+    AbsRel and delta1 compare depth (1 / inverse depth) and have no unit; RMSE compares inverse
+    depth relative to the largest true value. Pixels beyond FARTHEST are left out, because they
+    would dominate a metric that divides by them.
+
+    Args:
+        depth: [H, W], predicted inverse depth.
+        truth: [H, W], true inverse depth, NaN where unknown.
+        where: [H, W], the pixels to score, default all; the alignment uses the whole image.
     """
     largest = np.nanmax(truth)
     known = np.isfinite(truth) & (truth > FARTHEST * largest)
     true = truth[known].astype(np.float64) / largest
-    found = np.maximum(align(depth[known], true), FARTHEST)
+    aligned = np.maximum(align(depth[known], true), FARTHEST)
     if where is not None:
-        true, found = true[where[known]], found[where[known]]
-    ratio = np.maximum(found / true, true / found)
+        true, aligned = true[where[known]], aligned[where[known]]
+    ratio = np.maximum(aligned / true, true / aligned)
     return {
-        "abs_rel": float(np.mean(np.abs(true / found - 1))),
-        "rmse": float(np.sqrt(np.mean((found - true) ** 2))),
+        "abs_rel": float(np.mean(np.abs(true / aligned - 1))),
+        "rmse": float(np.sqrt(np.mean((aligned - true) ** 2))),
         "delta1": float(np.mean(ratio < 1.25)),
     }
 
 
+def mean_mask_scores(counts: Iterable[MaskCounts]) -> dict[str, float] | None:
+    """Return the mean scores over the sequences with a foreground pixel; None where none has."""
+    scores = [count.scores() for count in counts if count.defined]
+    return means(scores) if scores else None
+
+
 def means(scores: list[dict[str, float]]) -> dict[str, float]:
-    """The mean of each key over pictures or sequences, all with the same keys."""
+    """Return the mean of each key over images or sequences, which all have the same keys."""
     return {key: float(np.mean([score[key] for score in scores])) for key in scores[0]}

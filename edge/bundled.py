@@ -1,4 +1,4 @@
-"""The networks that come with this package, as FP32 ONNX files with a card beside each."""
+"""The networks bundled with this package: FP32 ONNX files with a card each."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ DEFAULT = "small"
 
 
 def names() -> list[str]:
+    """List the bundled networks."""
     return sorted(path.stem for path in FOLDER.glob("*.onnx"))
 
 
 def bundled(name: str) -> Path:
-    """The file of a bundled network; UsageError lists those that there are."""
+    """Return the ONNX file of a bundled network.
+
+    Raises:
+        UsageError: There is no bundled network of that name.
+    """
     if name not in names():
         raise UsageError(
-            f"no bundled network {name!r}; bundled: {', '.join(names())}; a network of your own is"
-            " given as a file: edge build MODEL.onnx"
+            f"no bundled network {name!r}; bundled: {', '.join(names())}",
+            "pass a network of your own as a file: edge build MODEL.onnx",
         )
     return FOLDER / f"{name}.onnx"

@@ -1,4 +1,4 @@
-"""What this machine can build and run, what is missing for the rest, and what brings it."""
+"""What this machine can build and run, and the commands that install the rest."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge.errors import EXTRAS, EdgeError
+from edge.errors import EdgeError, install_command
 from edge.runtime.cores import usable_cores
-from edge.targets.table import TARGETS, Target, installed
+from edge.targets import Target
+from edge.targets import targets as all_targets
 
 FLAGS = {
     "avx512_vnni": "AVX512-VNNI (int8)",
@@ -32,12 +33,12 @@ ROOT = Path("/")
 
 @dataclass(frozen=True)
 class Finding:
-    """ok; what it is about; what was found; the command that brings what is missing."""
+    """One line of the report; hint: the command that installs a missing part."""
 
     ok: bool
-    about: str
-    found: str
-    cure: str = ""
+    subject: str
+    text: str
+    hint: str = ""
 
 
 def _read(path: str) -> str:
@@ -57,13 +58,13 @@ def _version(*packages: str) -> str:
 
 
 def machine() -> list[Finding]:
-    """Processor, system and what makes int8 fast."""
+    """Processor, system, and the instructions that make int8 fast."""
     text = _read("proc/cpuinfo")
     names = re.findall(r"^(?:model name|Model)\s*:\s*(.+)$", text, re.MULTILINE)
     words = set(re.findall(r"\w+", "".join(re.findall(r"^(?:flags|Features).*$", text, re.M))))
     has = [meaning for word, meaning in FLAGS.items() if word in words]
     fast = any("int8" in meaning for meaning in has)
-    found = [
+    findings = [
         Finding(
             True,
             "processor",
@@ -79,13 +80,13 @@ def machine() -> list[Finding]:
         Finding(True, "Python", sys.version.split()[0]),
     ]
     if jetpack := _jetpack():
-        found.append(Finding(True, "Jetson", jetpack))
-    found += [Finding(True, about, text) for about, text in _nvidia() if text]
+        findings.append(Finding(True, "Jetson", jetpack))
+    findings += [Finding(True, subject, text) for subject, text in _nvidia() if text]
     if governors := _governors():
         slow = "powersave" in governors
-        cure = "sudo cpupower frequency-set -g performance, while you measure" if slow else ""
-        found.append(Finding(not slow, "power", f"governor {governors}", cure))
-    return found
+        hint = "sudo cpupower frequency-set -g performance, while you measure" if slow else ""
+        findings.append(Finding(not slow, "power", f"governor {governors}", hint))
+    return findings
 
 
 def _jetpack() -> str:
@@ -118,54 +119,38 @@ def _nvidia() -> list[tuple[str, str]]:
 def _governors() -> str:
     files = (ROOT / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")
     # A core that is off line answers with an error.
-    found = {_read(str(file.relative_to(ROOT))).strip() for file in files}
-    return ", ".join(sorted(found - {""}))
+    names = {_read(str(file.relative_to(ROOT))).strip() for file in files}
+    return ", ".join(sorted(names - {""}))
 
 
 def gpu(driver: Callable[[], Any]) -> Finding:
-    """The GPU, by the library that would drive it."""
+    """The GPU, through the library that would drive it."""
     try:
         cuda = driver()
     except EdgeError as error:
-        found, _, cure = str(error).partition("; ")
-        return Finding(False, "GPU", found, cure if "pip" in cure else "")
+        return Finding(False, "GPU", error.message, error.hint if "pip" in error.hint else "")
     kind = "shares the host's memory" if cuda.integrated else "with memory of its own"
     return Finding(True, "GPU", f"compute capability {cuda.capability / 10:.1f}, {kind}")
 
 
-PACKAGES = {
-    "openvino": ("openvino",),
-    "onnxruntime": ("onnxruntime",),
-    "tensorrt_rtx": ("tensorrt-rtx-cu13", "tensorrt_rtx_cu13_bindings", "tensorrt_rtx"),
-    "tensorrt": ("tensorrt", "tensorrt-cu13", "tensorrt-cu12"),
-}
+def targets() -> list[Finding]:
+    """For each target, whether it builds and runs on this machine."""
+    return [_target(target) for target in all_targets().values()]
 
 
-def targets(has_gpu: bool) -> list[Finding]:
-    """For each target, whether it builds here and whether it runs here."""
-    return [_target(target, has_gpu) for target in TARGETS.values()]
-
-
-def _target(target: Target, has_gpu: bool) -> Finding:
-    if not installed(target):
-        extra = EXTRAS.get(target.module)
-        cure = (
-            f"pip install -c constraints.txt '.[{extra}]'"
-            if extra
-            else "JetPack or NVIDIA's package brings it; edge build makes its graphs here"
-        )
-        return Finding(False, target.name, "not installed", cure)
-    version = _version(*PACKAGES[target.module])
-    if target.runs_here:
-        return Finding(True, target.name, f"{version}: builds and runs here")
-    if has_gpu:
+def _target(target: Target) -> Finding:
+    if not target.installed():
+        hint = target.install_hint()
+        return Finding(False, target.name, "not installed; edge build writes its graphs here", hint)
+    version = target.version()
+    if not (reason := target.why_not_here()):
         return Finding(True, target.name, f"{version}: builds and runs here")
     if target.sms:
         return Finding(True, target.name, f"{version}: builds here (--sm), runs where a GPU is")
-    return Finding(False, target.name, f"{version}: needs a GPU to build and to run")
+    return Finding(False, target.name, f"{version}: neither builds nor runs here: {reason}")
 
 
 def training() -> Finding:
     version = _version("torch")
-    cure = "" if version else "pip install -c constraints.txt '.[train]'"
-    return Finding(bool(version), "training", f"torch {version}" if version else "no torch", cure)
+    hint = "" if version else install_command("train")
+    return Finding(bool(version), "training", f"torch {version}" if version else "no torch", hint)

@@ -1,13 +1,6 @@
-"""Errors that are for the user: one clear sentence, and the exit code that goes with it."""
+"""Errors for the user: one clear sentence, a hint that mends it, and the exit code of its kind."""
 
 from __future__ import annotations
-
-FAILED = 1
-USAGE = 2
-ACCURACY_GATE = 3
-SPEED_GATE = 4
-MISMATCH = 5
-UNTRUSTWORTHY = 6
 
 EXTRAS = {
     "torch": "train",
@@ -17,34 +10,70 @@ EXTRAS = {
     "tensorboard": "train",
     "onnxsim": "train",
     "onnxscript": "train",
-    "onnxruntime": "onnxruntime",
     "openvino": "openvino",
     "tensorrt_rtx": "tensorrt-rtx",
     "cuda": "cuda",
     "pycuda": "pycuda",
 }
-"""Which extra of this package brings a module that is not always installed."""
+"""The extra of this package that installs an optional module."""
 
 
 class EdgeError(Exception):
-    """Something that a user can cause and mend. The message says what was found, what was
-    expected and, where there is one, the command that mends it."""
+    """An error that a user can cause and mend.
 
-    exit_code = FAILED
+    Args:
+        message: The finding and the expectation, one sentence without a full stop.
+        hint: The command or step that mends it; empty where there is none.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.message, self.hint = message, hint
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.hint}" if self.hint else self.message
 
 
 class UsageError(EdgeError):
     """An argument that cannot be right."""
 
-    exit_code = USAGE
+    exit_code = 2
+
+
+class AccuracyGateMissed(EdgeError):
+    """A build loses more accuracy than the gate allows."""
+
+    exit_code = 3
+
+
+class SpeedGateMissed(EdgeError):
+    """A build is slower than the gate allows."""
+
+    exit_code = 4
+
+
+class BuildMismatch(EdgeError):
+    """A build does not fit: damaged, incomplete, for another runtime version or another GPU."""
+
+    exit_code = 5
+
+
+class Untrustworthy(EdgeError):
+    """A measurement that something else on the machine disturbed."""
+
+    exit_code = 6
+
+
+def install_command(extra: str) -> str:
+    """The command that installs an extra of this package."""
+    return f"in the project's folder: pip install -c constraints.txt '.[{extra}]'"
 
 
 def missing(module: str) -> EdgeError:
-    """The error for a module that is not installed, with the command that installs it."""
+    """The error for a module that is not installed."""
     extra = EXTRAS.get(module)
     if extra is None:
         return EdgeError(f"the Python module `{module}` is not installed")
-    return EdgeError(
-        f"this needs `{module}`, which is not installed;"
-        f" in the project's folder: pip install -c constraints.txt '.[{extra}]'"
-    )
+    return EdgeError(f"this needs `{module}`, which is not installed", install_command(extra))

@@ -1,6 +1,6 @@
-"""The manifest of a build folder: what it is, how it was made, and what it needs to run.
+"""The manifest of a build folder: what the build is, how it was made, what it needs to run.
 
-Only the standard library is used here: the runtime reads it on the smallest device.
+It uses only the standard library, because the runtime reads it on the smallest device.
 """
 
 from __future__ import annotations
@@ -11,24 +11,18 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from edge.errors import MISMATCH, EdgeError
+from edge.errors import BuildMismatch
 
 FILE = "manifest.json"
 CACHE = ".cache"
-"""Ending of what TensorRT-RTX compiled for this GPU, beside each plan: the next start needs no
-compiling. It is not part of the build."""
-SCHEMA = "edge.build/1"
-
-
-class BuildMismatch(EdgeError):
-    """A build does not fit: damaged, incomplete, for another runtime version or another GPU."""
-
-    exit_code = MISMATCH
+"""Suffix of the kernels that TensorRT-RTX compiled for this GPU, beside each plan: the next start
+skips compiling. The file is not part of the build."""
+SCHEMA = "edge.build/2"
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """A named input or output: shape as the engine takes it, dtype in numpy's words."""
+    """A named input or output: shape as the engine takes it, dtype by numpy's name."""
 
     name: str
     shape: tuple[int, ...]
@@ -37,16 +31,17 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Everything that is known of a build.
+    """Everything that is known about a build (docs/manifest.md).
 
-    imgsz:      (height, width) of the pictures.
+    imgsz:      (height, width) of the images.
     inputs:     of the frame graph without the scene tensors; bg is among them where the network
                 could not be folded.
-    scene:      tensors that the background graph gives and the frame graph takes.
-    engine:     file that the runtime loads for a frame; empty while the build is not complete.
+    scene:      tensors that the background graph computes and the frame graph reads.
+    engine:     file that the runtime loads for a frame; empty until the build is finished.
+    backend:    module of edge.runtime.backends that runs the engine.
     runtime:    the runtime's Python module and the version that the build was made with.
     options:    settings of the runtime that belong to the precision.
-    params:     numbers in the float network's weights.
+    params:     parameters of the float network.
     fold:       what became a constant of the scene, and what could not (edge.graph.fold).
     layers, int8_layers: weight-carrying layers of the frame graph, and those whose data and
                 weights are int8 in the engine itself (None where the engine was not inspected).
@@ -64,6 +59,7 @@ class Manifest:
     outputs: tuple[Tensor, ...]
     engine: str
     background: str
+    backend: str
     runtime: tuple[str, str]
     command: str
     created: str
@@ -92,18 +88,33 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def _current(command: str) -> str:
+    """A command of schema edge.build/1 with today's name of its option."""
+    return command.replace("--form depth-to-space", "--upsample depth_to_space").replace(
+        "--form", "--upsample"
+    )
+
+
 def _tensors(value: Any) -> tuple[Tensor, ...]:
     return tuple(Tensor(t["name"], tuple(t["shape"]), t["dtype"]) for t in value)
 
 
 def parse(text: str, folder: Path) -> Manifest:
-    """The manifest in `text`; BuildMismatch says what is wrong with one that is not ours."""
+    """Read a manifest.
+
+    Args:
+        text: Content of manifest.json.
+        folder: The build folder, for messages.
+
+    Raises:
+        BuildMismatch: The text is damaged, or its schema is not SCHEMA.
+    """
     try:
         raw = json.loads(text)
         if raw["schema"] != SCHEMA:
             raise BuildMismatch(
-                f"{folder}: manifest of schema {raw['schema']!r}, expected {SCHEMA!r};"
-                " build it again with this version of edge"
+                f"{folder}: manifest of schema {raw['schema']!r}, expected {SCHEMA!r}",
+                f"build it again with this version: {_current(raw.get('command', 'edge build'))}",
             )
         known = {f.name for f in fields(Manifest)}
         values = {key: value for key, value in raw.items() if key in known}
@@ -114,26 +125,47 @@ def parse(text: str, folder: Path) -> Manifest:
         return Manifest(**values)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BuildMismatch(
-            f"{folder / FILE} is damaged ({type(error).__name__}: {error}); build it again"
+            f"{folder / FILE} is damaged ({type(error).__name__}: {error})", "build it again"
         ) from error
 
 
+def files_of(folder: Path) -> list[str]:
+    """Names of the files of a build folder, of this schema or an older one.
+
+    Raises:
+        BuildMismatch: The manifest is not of a build.
+    """
+    try:
+        raw = json.loads((folder / FILE).read_text())
+        if not str(raw["schema"]).startswith("edge.build/"):
+            raise ValueError(raw["schema"])
+        return list(dict(raw["files"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise BuildMismatch(f"{folder / FILE} is not of a build") from error
+
+
 def read(folder: Path) -> Manifest:
-    """The manifest of a build folder, after checking that every file is as it was written."""
+    """Read the manifest of a build folder and check the hash of every file.
+
+    Raises:
+        BuildMismatch: The folder is no build, or a file is missing or changed.
+    """
     path = folder / FILE
     if not path.is_file():
         raise BuildMismatch(
-            f"{folder} is not a build: it has no {FILE}; `edge build` makes one under ./build"
+            f"{folder} is not a build: it has no {FILE}", "`edge build` makes one under ./build"
         )
     manifest = parse(path.read_text(errors="replace"), folder)
+    again = f"make it again: {manifest.command}"
     for name, expected in manifest.files.items():
         file = folder / name
         if not file.is_file():
-            raise BuildMismatch(f"{file} is missing; make it again: {manifest.command}")
-        found = sha256(file)
-        if found != expected:
+            raise BuildMismatch(f"{file} is missing", again)
+        actual = sha256(file)
+        if actual != expected:
             raise BuildMismatch(
-                f"{file} is not the file that was built: found sha256 {found[:12]}...,"
-                f" expected {expected[:12]}...; make it again: {manifest.command}"
+                f"{file} is not the file that was built: found sha256 {actual[:12]}...,"
+                f" expected {expected[:12]}...",
+                again,
             )
     return manifest

@@ -1,4 +1,4 @@
-"""Progress bars on stderr; results go to stdout and nowhere else."""
+"""Progress bars and notes on stderr; results go to stdout."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Item = TypeVar("Item")
 
 
 def bar() -> Progress:
-    """A progress display that leaves stdout alone and is silent where nobody watches."""
+    """Return a progress display on stderr, disabled where stderr is not a terminal."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -34,11 +34,11 @@ def bar() -> Progress:
 
 
 def track(items: Iterable[Item], total: int, description: str) -> Iterator[Item]:
-    """The items, with a bar that moves with each."""
+    """Yield the items and advance a bar of `total` with each."""
     with bar() as progress:
         yield from progress.track(items, total=total, description=description)
 
 
 def note(message: str) -> None:
-    """One line for the person at the terminal."""
+    """Print one line on stderr."""
     stderr.print(message, highlight=False, markup=False)

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import ctypes
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 
 import edge.calibrate.rendering.camera  # noqa: F401 (synthetic://)
-from edge.builder.write import Plan, planned, write
+from edge.builder.plan import Plan
+from edge.builder.write import write_build
 from edge.bundled import DEFAULT, bundled
-from edge.calibrate.apply import calibrated
+from edge.calibrate import pipeline
+from edge.calibrate.pipeline import BuildRequest
 from edge.calibrate.rendering.samples import Rendered
 from edge.graph.resize import resize_network
 from edge.samples.sample import Sample, resize_sample
-from edge.targets.table import TARGETS
 
 SIDE = 64
 DATA = Path(__file__).parents[2] / "shared"
@@ -48,13 +49,11 @@ def network() -> onnx.ModelProto:
 
 @pytest.fixture(scope="session")
 def plan(network: onnx.ModelProto, samples: list[Sample]) -> Callable[..., Plan]:
-    """plan(target, precision): what `edge build` would write."""
+    """plan(target, precision, **options of BuildRequest): what `edge build` would write."""
 
-    def make(target: str, precision: str, sm: tuple[int, ...] = ()) -> Plan:
-        float_plan = planned(network, "net", TARGETS[target], precision, "edge build", sm)
-        if precision != "int8":
-            return float_plan
-        return calibrated(float_plan, samples, threads=1)
+    def make(target: str, precision: str, **options: Any) -> Plan:
+        request = BuildRequest(network="net", target=target, precision=precision, **options)
+        return pipeline.plan(request, network=network, samples=samples)
 
     return make
 
@@ -69,7 +68,7 @@ def builds(
     def make(target: str, precision: str) -> Path:
         place = root / f"{target}-{precision}"
         if not place.exists():
-            write(plan(target, precision), place, time.monotonic())
+            write_build(plan(target, precision), place)
         return place
 
     return make

@@ -1,1 +1,1 @@
-"""Training: the only folder that knows torch. Pictures in, an FP32 ONNX network out."""
+"""Training: the only folder that imports torch. Images in, an FP32 ONNX network out."""

@@ -1,8 +1,7 @@
-"""BatchNorm over the pictures of all processes.
+"""BatchNorm over the images of all processes.
 
 Without it two processes with half the batch each would train another network than one process with
-the whole batch. torch's SyncBatchNorm works on GPUs only; this works wherever its processes can
-talk.
+the whole batch. torch's SyncBatchNorm needs GPUs; this works on any device.
 """
 
 from __future__ import annotations
@@ -14,10 +13,9 @@ from torch import Tensor, distributed, nn
 from torch.distributed.nn import functional
 
 
-def _total(value: Tensor) -> Tensor:
-    """The sum over all processes; gradients are summed over them as well."""
-    found = functional.all_reduce(value)  # type: ignore[no-untyped-call]
-    return cast(Tensor, found)
+def _sum_over_processes(value: Tensor) -> Tensor:
+    """The sum over all processes; gradients are summed over them too."""
+    return cast(Tensor, functional.all_reduce(value))  # type: ignore[no-untyped-call]
 
 
 class SharedBatchNorm(nn.BatchNorm2d):
@@ -27,11 +25,11 @@ class SharedBatchNorm(nn.BatchNorm2d):
         if not self.training:
             return super().forward(x)
         count = x.numel() // x.shape[1] * distributed.get_world_size()
-        # Sums in float32 whatever the layers compute in; they may run over a million values.
+        # Sums in float32 under mixed precision too: they run over up to a million values.
         wide = x.float()
-        mean = _total(wide.sum((0, 2, 3))) / count
+        mean = _sum_over_processes(wide.sum((0, 2, 3))) / count
         centred = wide - mean[:, None, None]
-        variance = _total((centred**2).sum((0, 2, 3))) / count
+        variance = _sum_over_processes((centred**2).sum((0, 2, 3))) / count
         if self.running_mean is not None and self.running_var is not None:
             assert self.num_batches_tracked is not None and self.momentum is not None
             with torch.no_grad():
@@ -43,8 +41,8 @@ class SharedBatchNorm(nn.BatchNorm2d):
         return y.to(x.dtype)
 
 
-def shared(network: nn.Module) -> nn.Module:
-    """The network in place, its BatchNorm layers shared by all processes."""
+def share_batchnorm(network: nn.Module) -> nn.Module:
+    """Share the BatchNorm layers of a network between all processes, in place."""
     for module in network.modules():
         if type(module) is nn.BatchNorm2d:
             module.__class__ = SharedBatchNorm

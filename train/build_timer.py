@@ -1,61 +1,69 @@
 """Time networks as int8 builds, in a process of their own.
 
-Beside torch a runtime would share its cores with torch's threads, and processes that training forks
-do not survive OpenVINO's. So nothing here imports torch.
+In the process of the training a runtime would share its cores with torch's threads, and workers
+forked beside OpenVINO's threads do not survive. So this module must not import torch.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import tempfile
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
+from itertools import cycle
 from pathlib import Path
-from statistics import median
 
 import onnx
 
 import edge
-from edge.builder.write import planned, write
-from edge.calibrate.apply import calibrated
+from edge.calibrate.pipeline import BuildRequest, build
+from edge.interleave import median_ms
 from edge.samples.sample import Sample
-from edge.targets.table import TARGETS
 
-ROUNDS, RUNS = 30, 5
+ROUNDS, FRAMES = 30, 5
 
 
-def timed(
+def time_builds(
     models: Sequence[bytes], target: str, samples: Sequence[Sample], threads: int
 ) -> list[float]:
-    """Median milliseconds of a frame for each float ONNX network, built in int8 for `target`.
+    """Time float ONNX networks as int8 builds, in a fresh process.
 
-    They take turns, so only their ratios are exact. samples: at the networks' size; they give the
-    ranges and are the frames. Runs in a fresh process.
+    Rounds are interleaved, so ratios are exact and absolute times are not.
+
+    Args:
+        models: Serialized float networks.
+        target: Name of a target that runs here.
+        samples: At the networks' size; they give the activation ranges and are the frames.
+        threads: Threads of each build.
+
+    Returns:
+        Median milliseconds per frame of each network.
     """
-    fresh = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, fresh) as pool:
-        return pool.submit(_take_turns, list(models), target, list(samples), threads).result()
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, spawn) as pool:
+        return pool.submit(_time, list(models), target, list(samples), threads).result()
 
 
-def _take_turns(
-    models: list[bytes], target: str, samples: list[Sample], threads: int
-) -> list[float]:
-    times: list[list[float]] = [[] for _ in models]
+def _time(models: list[bytes], target: str, samples: list[Sample], threads: int) -> list[float]:
+    request = BuildRequest(network="pruned", target=target, precision="int8")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-prune-")))
-        handles = []
+        calls = []
         for number, data in enumerate(models):
-            model = onnx.ModelProto.FromString(data)
-            plan = planned(model, "pruned", TARGETS[target], "int8", "edge prune")
-            write(calibrated(plan, samples, threads), folder / str(number), time.monotonic())
-            handles.append(stack.enter_context(edge.open(folder / str(number), threads)))
-            edge.set_background(handles[-1], samples[0].bg)
-        for _ in range(ROUNDS):
-            for h, taken in zip(handles, times, strict=True):
-                for sample in samples[:RUNS]:
-                    start = time.perf_counter()
-                    edge.infer(h, sample.fg_bg)
-                    taken.append(1e3 * (time.perf_counter() - start))
-    return [median(taken) for taken in times]
+            out = folder / str(number)
+            build(request, out, network=onnx.ModelProto.FromString(data), samples=samples)
+            handle = stack.enter_context(edge.open(out, threads))
+            edge.set_background(handle, samples[0].bg)
+            calls.append(_next_frame(handle, samples[:FRAMES]))
+        return median_ms(calls, rounds=ROUNDS, repeat=FRAMES)
+
+
+def _next_frame(handle: edge.Handle, samples: Sequence[Sample]) -> Callable[[], None]:
+    """A call that infers one frame, of each sample in turn."""
+    frames = cycle([sample.fg_bg for sample in samples])
+
+    def infer() -> None:
+        edge.infer(handle, next(frames))
+
+    return infer

@@ -15,21 +15,29 @@ from edge.train.networks.variant import Variant
 
 
 def save(state: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint so that a kill at any time leaves the old one or the new one."""
+    """Write a checkpoint such that a kill at any time leaves the old one or the new one.
+
+    Raises:
+        OSError: The disk is full.
+    """
     with atomic_write(path) as draft:
         try:
             torch.save(state, draft)
-        except RuntimeError as error:  # torch's own words for a full disk
+        except RuntimeError as error:  # torch's report of a full disk
             raise OSError(str(error)) from error
 
 
 def load(path: Path) -> dict[str, Any]:
-    """A checkpoint of a network of ours; anything else is refused with one sentence."""
+    """Read the checkpoint of one network.
+
+    Raises:
+        EdgeError: The file is missing, unreadable, of several networks, or no such checkpoint.
+    """
     state = _read(path)
     if "learners" in state:
-        names = ", ".join(one["network"] for one in state["learners"])
+        names = ", ".join(learner["network"] for learner in state["learners"])
         raise EdgeError(
-            f"{path} is what goes on with {names}; take {path.parent}/NETWORK/best.pt of one"
+            f"{path} resumes a run of {names}", f"take {path.parent}/NETWORK/best.pt of one of them"
         )
     if not {"network", "weights"} <= state.keys():
         raise EdgeError(f"{path} is not a checkpoint of `edge train`")
@@ -37,7 +45,11 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def load_run(path: Path) -> dict[str, Any]:
-    """The last.pt of a run, of one network or of several that learn together."""
+    """Read the last.pt of a run of one or several networks.
+
+    Raises:
+        EdgeError: The file is missing, unreadable, or no last.pt.
+    """
     state = _read(path)
     if not {"recipe", "step", "precision"} <= state.keys():
         raise EdgeError(f"{path} is not the last.pt of a run of `edge train`")
@@ -46,25 +58,35 @@ def load_run(path: Path) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise EdgeError(f"no checkpoint {path}; `edge train` writes best.pt into its --out folder")
+        raise EdgeError(
+            f"no checkpoint {path}", "`edge train` writes best.pt into its --out folder"
+        )
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         reason = str(error).splitlines()[0]
-        raise EdgeError(f"{path} is not a checkpoint that can be read: {reason}") from error
+        raise EdgeError(f"{path} is not a readable checkpoint: {reason}") from error
     if not isinstance(state, dict):
         raise EdgeError(f"{path} is not a checkpoint of `edge train`")
     return state
 
 
 def network_of(path: Path) -> tuple[nn.Module, dict[str, Any]]:
-    """The network of a checkpoint with its averaged weights, in eval mode, and what it says.
+    """Read the network of a checkpoint with its averaged weights.
 
-    A depth of the scene that was taken over (`edge train --scene`) is kept in further training.
+    Args:
+        path: A best.pt, or the last.pt of a run of one network.
+
+    Returns:
+        The network in evaluation mode, and the whole checkpoint. A scene depth that was taken over
+        (`edge train --scene`) is frozen.
+
+    Raises:
+        EdgeError: As of `load`, or the weights are not of the network.
     """
     state = load(path)
     try:
-        # What sees both pictures and gives both outputs need not say so.
+        # A checkpoint with both inputs and both outputs need not name them.
         variant = Variant(**state.get("variant", {}))
         network = with_weights(state["network"], state["weights"], variant)
     except (ValueError, RuntimeError, AttributeError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""Learning from other networks: what they say of a batch, and how far a network is from it."""
+"""Knowledge distillation: targets from other networks, and the losses against them."""
 
 from __future__ import annotations
 
@@ -6,69 +6,111 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from edge.errors import UsageError
-from edge.train import losses
 from edge.train.checkpoint import network_of
 from edge.train.networks import check_size
 from edge.train.networks.scene import kept_scenes
 from edge.train.networks.variant import Outputs, Variant
 
 
-def teacher_of(checkpoint: Path, variant: Variant, imgsz: int) -> nn.Module:
-    """The network of a checkpoint, to be imitated by one of `variant` on pictures of that size."""
+def load_teacher(checkpoint: Path, variant: Variant, imgsz: int) -> nn.Module:
+    """Load the network of a checkpoint as a teacher.
+
+    Args:
+        checkpoint: A best.pt.
+        variant: Of the network that is trained.
+        imgsz: Side of the training images in pixels.
+
+    Raises:
+        UsageError: Teacher and student share no output, or the teacher does not work at that size.
+    """
     network, state = network_of(checkpoint)
-    gives = Variant(**state.get("variant", {}))
-    masks = gives.gives_mask and variant.gives_mask
-    if not (masks or (gives.gives_depth and variant.gives_depth)):
+    teacher = Variant(**state.get("variant", {}))
+    share_mask = teacher.gives_mask and variant.gives_mask
+    if not (share_mask or (teacher.gives_depth and variant.gives_depth)):
         raise UsageError(
-            f"--distill {checkpoint} gives {gives.outputs}, what is trained {variant.outputs}:"
-            " there is nothing to imitate"
+            f"--distill {checkpoint} has outputs {teacher.outputs}, the trained network"
+            f" {variant.outputs}: they share no output"
         )
     check_size(network, f"{state['network']} of --distill {checkpoint}", imgsz, imgsz)
     return network
 
 
-def lesson(
-    teachers: Sequence[nn.Module], step: int, bg: Tensor, fg_bg: Tensor, *, quick: bool = False
+def distillation_target(
+    teachers: Sequence[nn.Module],
+    step: int,
+    bg: Tensor,
+    fg_bg: Tensor,
+    *,
+    single_pass: bool = False,
 ) -> Outputs:
-    """What the teacher whose turn it is says of a batch, every other time of its mirror image.
+    """Outputs of one teacher, every other step from the mirrored images.
 
-    Learning masks from each in turn is learning them from the mean of all: the gradient of their
-    divergence is linear in the probabilities that are taught. Of depths it is about the median.
-    quick: who learns keeps its depth of the scene and has nothing to learn from four looks at it.
+    Teachers alternate: the gradient of the divergence is linear in the target probabilities, so
+    alternating equals learning from their mean mask. Of depths it approximates the median.
+
+    Args:
+        teachers: At least one, in evaluation mode.
+        step: Number of the training step, from 0.
+        bg: float [N, 3, H, W] in 0..1.
+        fg_bg: float [N, 3, H, W] in 0..1.
+        single_pass: Skip test-time augmentation of frozen scene depths, for a student that does not
+            learn the scene's depth.
     """
     turn, mirrored = divmod(step, 2)
     teacher = teachers[turn % len(teachers)]
-    with _one_look(teacher) if quick else nullcontext():
+    with _single_scene_pass(teacher) if single_pass else nullcontext():
         if not mirrored:
             return teacher(bg, fg_bg)  # type: ignore[no-any-return]
-        said = teacher(bg.flip(3), fg_bg.flip(3))
-    logits, depth = (None if out is None else out.flip(3) for out in said)
+        outputs = teacher(bg.flip(3), fg_bg.flip(3))
+    logits, depth = (None if output is None else output.flip(3) for output in outputs)
     return logits, depth
 
 
 @contextmanager
-def _one_look(teacher: nn.Module) -> Iterator[None]:
-    """A kept depth of the scene looks once, as in training: four looks are more work than all the
-    rest of a teacher."""
-    kept = kept_scenes(teacher)
-    for scene in kept:
+def _single_scene_pass(teacher: nn.Module) -> Iterator[None]:
+    """Make frozen scene depths run a single pass, as in training: test-time augmentation is more
+    work than the rest of a teacher."""
+    frozen = kept_scenes(teacher)
+    for scene in frozen:
         scene.train()
     try:
         yield
     finally:
-        for scene in kept:
+        for scene in frozen:
             scene.eval()
 
 
-def imitation(found: Sequence[Tensor | None], taught: Sequence[Tensor | None]) -> dict[str, Tensor]:
-    """How far logits and depth are from those of a network that is imitated."""
-    parts = {}
-    (logits, depth), (taught_logits, taught_depth) = found, taught
-    if logits is not None and taught_logits is not None:
-        parts["imitated_mask"] = losses.divergence(logits, taught_logits.float())
-    if depth is not None and taught_depth is not None:
-        parts["imitated_depth"] = (depth - taught_depth.float()).abs().mean()
-    return parts
+def distillation_losses(
+    outputs: Sequence[Tensor | None], target: Sequence[Tensor | None]
+) -> dict[str, Tensor]:
+    """Losses of a student's outputs against a distillation target.
+
+    Args:
+        outputs: Logits and depth, float [N, 1, H, W] or None.
+        target: Logits and depth of the teacher; only what both have is compared.
+    """
+    terms = {}
+    (logits, depth), (target_logits, target_depth) = outputs, target
+    if logits is not None and target_logits is not None:
+        terms["imitated_mask"] = divergence(logits, target_logits.float())
+    if depth is not None and target_depth is not None:
+        terms["imitated_depth"] = (depth - target_depth.float()).abs().mean()
+    return terms
+
+
+def divergence(logits: Tensor, target_logits: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of the mask probabilities from a teacher's (Hinton et al. 2015,
+    at temperature 1).
+
+    Args:
+        logits: float [N, 1, H, W].
+        target_logits: float [N, 1, H, W].
+    """
+    target = torch.sigmoid(target_logits)
+    cross_entropy = F.binary_cross_entropy_with_logits(logits, target)
+    return cross_entropy - F.binary_cross_entropy_with_logits(target_logits, target)

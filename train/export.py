@@ -1,4 +1,4 @@
-"""torch to ONNX: the contract's uint8 BGR pictures in, mask and depth out, checked on pictures."""
+"""Export from torch to ONNX with the contract's inputs and outputs, checked on samples."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ from edge.train.networks.variant import Variant
 
 OPSET = 20
 TOLERANCE = 1e-4
-"""The exported graph may differ from torch by this much, on outputs in 0..1."""
+"""Largest allowed difference between the exported graph and torch, on outputs in 0..1."""
 
 
 class Contract(nn.Module):
-    """A network behind the contract: uint8 [N, H, W, 3] BGR in, probabilities and depth out.
+    """A network with the contract's inputs, uint8 [N, H, W, 3] BGR, and outputs, mask probability
+    and depth.
 
-    inputs, outputs: their names; those that the network's variant does not have are left out.
+    Attributes:
+        inputs: Names of the inputs that the network's variant has.
+        outputs: Names of its outputs.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -38,35 +41,46 @@ class Contract(nn.Module):
         assert isinstance(variant, Variant)
         self.inputs = ("bg", "fg_bg") if variant.sees_bg else ("fg_bg",)
         given = {"mask": variant.gives_mask, "depth": variant.gives_depth}
-        self.outputs = tuple(name for name, there in given.items() if there)
+        self.outputs = tuple(name for name in given if given[name])
 
-    def forward(self, *pictures: Tensor) -> tuple[Tensor, ...]:
-        """The pictures that `inputs` names, in that order."""
-        logits, depth = self.network(normalised(pictures[0]), normalised(pictures[-1]))
-        answers = (None if logits is None else torch.sigmoid(logits), depth)
-        return tuple(answer for answer in answers if answer is not None)
+    def forward(self, *images: Tensor) -> tuple[Tensor, ...]:
+        """Compute the outputs from the images that `inputs` names, in that order."""
+        logits, depth = self.network(normalised(images[0]), normalised(images[-1]))
+        outputs = (None if logits is None else torch.sigmoid(logits), depth)
+        return tuple(output for output in outputs if output is not None)
 
 
 def _commit() -> str:
     """The commit of the training code, or `unknown` outside its checkout."""
     root = Path(__file__).resolve().parents[1]
-    words = ["git", "-C", str(root), "rev-parse", "--show-toplevel", "--short", "HEAD"]
+    command = ["git", "-C", str(root), "rev-parse", "--show-toplevel", "--short", "HEAD"]
     try:
-        found = subprocess.run(words, capture_output=True, text=True, check=False).stdout.split()
+        answer = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
     except OSError:  # no git
         return "unknown"
-    # Installed, it may lie in somebody else's checkout.
-    return found[-1] if len(found) == 2 and Path(found[0]) == root else "unknown"
+    # An installed package may lie in another project's checkout.
+    return answer[-1] if len(answer) == 2 and Path(answer[0]) == root else "unknown"
 
 
 def to_onnx(network: nn.Module, name: str, height: int, width: int) -> onnx.ModelProto:
-    """A network in eval mode as a simplified ONNX graph of static shapes, with its contract."""
+    """Export a network as a simplified ONNX graph of static shapes, with its contract.
+
+    Args:
+        network: In evaluation mode.
+        name: Its name in the metadata.
+        height: Of the images in pixels.
+        width: Of the images in pixels.
+
+    Raises:
+        UsageError: The network does not work at that size.
+        EdgeError: torch or onnxsim failed.
+    """
     import onnxsim
 
     check_size(network, name, height, width)
     contract = Contract(network).eval()
     blanks = tuple(torch.zeros(1, height, width, 3, dtype=torch.uint8) for _ in contract.inputs)
-    # torch warns of every operator that comes with torchvision, which no network here needs.
+    # torch warns of every operator of torchvision, which no network here needs.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -80,34 +94,52 @@ def to_onnx(network: nn.Module, name: str, height: int, width: int) -> onnx.Mode
             verbose=False,
         )
     if program is None:
-        raise EdgeError("torch gave no ONNX program")
-    model, sound = onnxsim.simplify(program.model_proto)
-    if not sound:
-        raise EdgeError("onnxsim changed what the network computes; its version is in pip list")
+        raise EdgeError("torch.onnx.export returned no ONNX program")
+    model, equal = onnxsim.simplify(program.model_proto)
+    if not equal:
+        raise EdgeError(
+            "onnxsim changed the network's outputs",
+            "install the versions of constraints.txt: pip install -c constraints.txt '.[train]'",
+        )
     del model.metadata_props[:]
-    described = {**CONTRACT, "name": name, "version": "1", "stride": str(network.stride)}
-    onnx.helper.set_model_props(model, described)
+    metadata = {**CONTRACT, "name": name, "version": "1", "stride": str(network.stride)}
+    onnx.helper.set_model_props(model, metadata)
     return model
 
 
 def export(checkpoint: Path, height: int, width: int) -> onnx.ModelProto:
-    """The checkpoint's network as ONNX, with what is known of its training as metadata."""
+    """Export the network of a checkpoint, with its training and scores as metadata.
+
+    Args:
+        checkpoint: A best.pt.
+        height: Of the images in pixels.
+        width: Of the images in pixels.
+
+    Raises:
+        EdgeError: As of `network_of` and `to_onnx`.
+    """
     network, state = network_of(checkpoint)
     model = to_onnx(network, state["network"], height, width)
-    known = {
+    origin = {
         "git_commit": _commit(),
         "training": json.dumps(state["recipe"]),
         "metrics": json.dumps(state["scores"]),
     }
-    for key, value in known.items():
+    for key, value in origin.items():
         model.metadata_props.add(key=key, value=value)
     return model
 
 
 def difference(model: onnx.ModelProto, checkpoint: Path, samples: list[Sample]) -> float:
-    """Largest difference between the ONNX graph (ONNX Runtime) and torch on the samples.
+    """Largest difference between an ONNX graph (in ONNX Runtime) and torch.
 
-    The samples must have the graph's size. Both outputs are in 0..1.
+    Args:
+        model: The exported graph.
+        checkpoint: The best.pt that it was exported from.
+        samples: At the graph's size.
+
+    Returns:
+        The largest absolute difference of outputs in 0..1.
     """
     import onnxruntime
 
@@ -116,12 +148,12 @@ def difference(model: onnx.ModelProto, checkpoint: Path, samples: list[Sample]) 
     )
     network, _ = network_of(checkpoint)
     reference = Contract(network).eval()
-    worst = 0.0
+    largest = 0.0
     for sample in samples:
-        pictures = {name: getattr(sample, name)[None] for name in reference.inputs}
-        found = session.run(list(reference.outputs), pictures)
+        images = {name: getattr(sample, name)[None] for name in reference.inputs}
+        exported = session.run(list(reference.outputs), images)
         with torch.no_grad():
-            true = reference(*(torch.from_numpy(image) for image in pictures.values()))
-        for a, b in zip(found, true, strict=True):
-            worst = max(worst, float(np.abs(np.asarray(a) - b.numpy()).max()))
-    return worst
+            expected = reference(*(torch.from_numpy(image) for image in images.values()))
+        for a, b in zip(exported, expected, strict=True):
+            largest = max(largest, float(np.abs(np.asarray(a) - b.numpy()).max()))
+    return largest

@@ -1,7 +1,7 @@
-"""Ctrl-C and SIGTERM between two steps of a training, never inside one.
+"""Ctrl-C and SIGTERM between two training steps, never inside one.
 
-A step that is cut in two leaves weights that were moved and a counter that was not: what is saved
-then is no state that an unbroken run ever had.
+A step that is interrupted leaves moved weights and an unmoved counter; a checkpoint of that is a
+state that no uninterrupted run ever had.
 """
 
 from __future__ import annotations
@@ -15,17 +15,20 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def unbroken() -> Iterator[None]:
-    """Signals that come inside are answered at its end, by whoever answered them before."""
+def uninterrupted() -> Iterator[None]:
+    """Defer signals to the end of the block, where the previous handlers get them."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals come to the main thread
+        yield  # signals go to the main thread
         return
-    came: list[int] = []
-    before = {number: signal.signal(number, lambda got, _: came.append(got)) for number in SIGNALS}
+    pending: list[int] = []
+    previous = {
+        number: signal.signal(number, lambda received, _: pending.append(received))
+        for number in SIGNALS
+    }
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
-        for got in came:
-            signal.raise_signal(got)
+        for received in pending:
+            signal.raise_signal(received)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 import torch
 from lightning_fabric import Fabric
@@ -15,12 +15,12 @@ from torch.optim.swa_utils import AveragedModel
 from edge.calibrate.qdq import SCHEMES
 from edge.errors import EdgeError, UsageError
 from edge.samples.sample import Sample
-from edge.targets.table import TARGETS
-from edge.train import losses
-from edge.train.batchnorm import shared
+from edge.targets import targets
+from edge.train.batchnorm import share_batchnorm
 from edge.train.checkpoint import network_of, save
-from edge.train.data.mix import Batch, Mix, Source
-from edge.train.distill import imitation
+from edge.train.data.mix import Batch, Mix, WeightedSource, batches
+from edge.train.distill import distillation_losses
+from edge.train.losses import DEPTH, MASK
 from edge.train.networks import check_size, create
 from edge.train.networks.scene import SceneDepthNetwork, kept_scenes
 from edge.train.networks.unet import UNet
@@ -29,34 +29,64 @@ from edge.train.qat import Quantized
 from edge.train.recipe import Recipe, learning_rate
 from edge.train.validation import validate
 
-Step = tuple[dict[str, Tensor], Tensor | None, Tensor | None]
-"""The terms of the loss by name, the mask's logits and the depth."""
+CALIBRATION_BATCHES = 8
+"""Batches that fix the activation ranges of int8 training."""
 
 
-def loss_parts(
+class Step(NamedTuple):
+    """The results of a training step.
+
+    Attributes:
+        terms: The terms of the loss by name.
+        logits: Mask logits, float [N, 1, H, W], or None.
+        depth: Depth, float [N, 1, H, W], or None.
+    """
+
+    terms: dict[str, Tensor]
+    logits: Tensor | None
+    depth: Tensor | None
+
+
+def loss_terms(
     logits: Tensor | None,
     depth: Tensor | None,
     batch: Batch,
     mask_loss: str = "bce+dice",
     depth_loss: str = "ssi+ms_ssim",
 ) -> dict[str, Tensor]:
-    """The terms whose sum is trained, by their names in edge.train.losses."""
-    parts = {}
+    """Compute the terms whose sum is minimised.
+
+    Args:
+        logits: Mask logits, float [N, 1, H, W], or None.
+        depth: Depth, float [N, 1, H, W], or None.
+        batch: Labels.
+        mask_loss: Names of train/losses/mask, joined by `+`.
+        depth_loss: Names of train/losses/depth, joined by `+`.
+
+    Returns:
+        Each term by the name of its loss.
+    """
+    terms = {}
     if logits is not None:
-        for name in losses.named(mask_loss, losses.MASK):
-            parts[name] = losses.MASK[name](logits, batch["mask"], batch["counts"])
+        for name in mask_loss.split("+"):
+            terms[name] = MASK[name](logits, batch["mask"], batch["counts"])
     if depth is not None:
-        for name in losses.named(depth_loss, losses.DEPTH):
-            parts[name] = losses.DEPTH[name](depth, batch["depth"], batch["known"])
-    return parts
+        for name in depth_loss.split("+"):
+            terms[name] = DEPTH[name](depth, batch["depth"], batch["known"])
+    return terms
 
 
 def averaged(network: nn.Module, decay: float) -> AveragedModel:
-    """Exponentially averaged weights and buffers; young averages follow faster."""
+    """Exponential moving average of weights and buffers, which follows faster in the first steps.
+
+    Args:
+        network: What is averaged.
+        decay: Weight of the old average once it is old.
+    """
 
     def blend(averages: Any, currents: Any, count: Tensor | int) -> None:
         keep = min(decay, (1 + int(count)) / (10 + int(count)))
-        # All tensors at once: a loop launches kernels for each of some hundred on a GPU.
+        # All tensors at once: a loop would launch kernels for each of some hundred on a GPU.
         if averages[0].is_floating_point():
             torch._foreach_lerp_(averages, currents, 1 - keep)
         else:
@@ -65,36 +95,49 @@ def averaged(network: nn.Module, decay: float) -> AveragedModel:
     return AveragedModel(network, multi_avg_fn=blend, use_buffers=True)
 
 
-CALIBRATED = 8
-"""Batches that fix the ranges of a network that learns with int8 arithmetic."""
+def quantize(network: nn.Module, recipe: Recipe, sources: Sequence[WeightedSource]) -> Quantized:
+    """Simulate the int8 arithmetic of the recipe's target.
 
+    Args:
+        network: A network of ours.
+        recipe: Its `qat` names the target.
+        sources: They give the images that fix the activation ranges; the series of another seed,
+            which the run does not train on.
 
-def quantized(
-    network: nn.Module, recipe: Recipe, sources: Sequence[tuple[Source, float]]
-) -> Quantized:
-    """The network with the arithmetic of the recipe's target, its ranges fixed on pictures that
-    the run does not train on (the series of another seed)."""
+    Raises:
+        UsageError: The network is not one of ours.
+    """
     if not isinstance(network, UNet):
         raise UsageError(
-            f"--qat knows where our own networks are rounded, not {recipe.network};"
-            " build that as it is"
+            f"--qat supports our own networks only, not {recipe.network}",
+            "build that network without --qat",
         )
-    found = Quantized(network, SCHEMES[TARGETS[recipe.qat].scheme])
-    end = CALIBRATED * recipe.batch
-    found.calibrate(Mix(sources, seed=recipe.seed + 1, start=0, end=end, batch=recipe.batch))
-    return found
+    simulated = Quantized(network, SCHEMES[targets()[recipe.qat].scheme])
+    end = CALIBRATION_BATCHES * recipe.batch
+    mix = Mix(sources, seed=recipe.seed + 1, start=0, end=end, batch=recipe.batch)
+    simulated.calibrate(batches(mix))
+    return simulated
 
 
 def take_scene(network: nn.Module, checkpoint: Path) -> None:
-    """The scene's depth network of a checkpoint, for a network of ours that knows the scene."""
+    """Take over and freeze the scene depth of a checkpoint.
+
+    Args:
+        network: A network of ours with both inputs and a depth output.
+        checkpoint: A best.pt of such a network, or of `--network scene`.
+
+    Raises:
+        UsageError: One of both has no scene depth.
+    """
     other, state = network_of(checkpoint)
     if not isinstance(other, SceneDepthNetwork) and not _knows_scene(other):
         raise UsageError(
-            f"--scene {checkpoint} is a {state['network']} without a depth of the scene; give one"
-            " of `edge train --network scene`, or of our own networks that see bg and give depth"
+            f"--scene {checkpoint} is a {state['network']} without a scene depth",
+            "give one of `edge train --network scene`, or of our own networks with both inputs and"
+            " a depth output",
         )
     if not _knows_scene(network):
-        raise UsageError("--scene is for our own networks that see bg and give depth")
+        raise UsageError("--scene is for our own networks with both inputs and a depth output")
     network.take_scene(other)
 
 
@@ -103,9 +146,14 @@ def _knows_scene(network: nn.Module) -> TypeGuard[UNet]:
 
 
 class Learner:
-    """A network of a recipe, and everything that makes its next step.
+    """A network of a recipe, and the state of its training.
 
-    out: the folder of its best.pt.
+    Args:
+        recipe: Of the run.
+        name: Of the network.
+        out: Folder of its best.pt.
+        fabric: Devices, precision and processes.
+        sources: For the activation ranges of int8 training.
     """
 
     def __init__(
@@ -114,7 +162,7 @@ class Learner:
         name: str,
         out: Path,
         fabric: Fabric,
-        sources: Sequence[tuple[Source, float]],
+        sources: Sequence[WeightedSource],
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.name, self.out = name, out
@@ -127,11 +175,12 @@ class Learner:
         if recipe.scene:
             take_scene(network, Path(recipe.scene))
         check_size(network, name, recipe.imgsz, recipe.imgsz)
-        self.plain = shared(network.train()) if fabric.world_size > 1 else network.train()
+        network.train()
+        self.plain = share_batchnorm(network) if fabric.world_size > 1 else network
         if recipe.qat:
-            network = quantized(network, recipe, sources)
+            network = quantize(network, recipe, sources)
         self.recipe, self.fabric = recipe, fabric
-        # channels_last: uint8 pictures come in that order, and CPUs and GPUs are faster with it.
+        # channels_last: uint8 images come in that order, and CPUs and GPUs are faster with it.
         self.network = network.to(memory_format=torch.channels_last).to(fabric.device)  # type: ignore[call-overload]
         self.average = averaged(self.network, recipe.average)
         self.average.module.eval()
@@ -147,7 +196,7 @@ class Learner:
         return self.out / "best.pt"
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Take up what `checkpoint` gave."""
+        """Restore what `checkpoint` returned."""
         self.network.load_state_dict(state["trained"])
         self.average.module.load_state_dict(state["average"])
         self.average.n_averaged.fill_(state["averaged"])
@@ -155,8 +204,15 @@ class Learner:
         self.best_score, self.scores = state["best_score"], state["scores"]
 
     def checkpoint(self, validation: Sequence[tuple[str, Sample]], step: int) -> dict[str, Any]:
-        """Score the averaged weights, keep them if they are the best, and give everything to go on
-        from this step."""
+        """Score the averaged weights and save them if they are the best.
+
+        Args:
+            validation: (sequence, sample) each.
+            step: Steps done.
+
+        Returns:
+            The state that `resume` continues from.
+        """
         average = self.average.module
         self.scores = validate(average, validation, self.fabric.device)
         weights = {
@@ -184,29 +240,39 @@ class Learner:
         }
 
     def learn(
-        self, step: int, batch: Batch, pair: tuple[Tensor, Tensor], taught: Outputs | None
+        self, step: int, batch: Batch, pair: tuple[Tensor, Tensor], target: Outputs | None
     ) -> Step:
-        """Step number `step` (from 0) on a batch, whose pictures are `pair`, normalised; taught is
-        what others say of them."""
+        """Make one training step.
+
+        Args:
+            step: Its number, from 0.
+            batch: Images and labels.
+            pair: The images of the batch, float [N, 3, H, W] in 0..1.
+            target: Distillation target of the images, or None.
+
+        Raises:
+            EdgeError: The gradients are not finite.
+        """
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.recipe, step)
-        logits, depth = (None if out is None else out.float() for out in self.model(*pair))
-        parts = loss_parts(logits, depth, batch, self.recipe.mask_loss, self.recipe.depth_loss)
-        if taught:
-            parts |= imitation((logits, depth), taught)
+        outputs = self.model(*pair)
+        logits, depth = (None if output is None else output.float() for output in outputs)
+        terms = loss_terms(logits, depth, batch, self.recipe.mask_loss, self.recipe.depth_loss)
+        if target:
+            terms |= distillation_losses((logits, depth), target)
         self.optimizer.zero_grad(set_to_none=True)
-        self.fabric.backward(torch.stack(list(parts.values())).sum())
+        self.fabric.backward(torch.stack(list(terms.values())).sum())
         norm = self.fabric.clip_gradients(
             self.model, self.optimizer, max_norm=self.recipe.clip, error_if_nonfinite=False
         )
-        # In float16 gradients overflow now and then by design: the scaler leaves that step out.
+        # In float16 gradients overflow now and then by design: the scaler skips that step.
         scaled = getattr(self.fabric.strategy.precision, "scaler", None) is not None
         if norm is not None and not (scaled or torch.isfinite(norm)):
-            terms = ", ".join(f"{name} {float(part.detach()):.3g}" for name, part in parts.items())
+            values = ", ".join(f"{name} {float(t.detach()):.3g}" for name, t in terms.items())
             raise EdgeError(
-                f"step {step + 1} of {self.name}: the gradients are not finite ({terms}); begin"
-                f" again with a lower --rate than {self.recipe.rate:g}"
+                f"step {step + 1} of {self.name}: the gradients are not finite ({values})",
+                f"start again with a lower --rate than {self.recipe.rate:g}",
             )
         self.optimizer.step()
         self.average.update_parameters(self.network)
-        return parts, logits, depth
+        return Step(terms, logits, depth)

@@ -1,13 +1,13 @@
-"""The training loop: Fabric carries devices, precision and processes; a killed run goes on exactly.
+"""The training loop: Fabric handles devices, precision and processes; a killed run resumes exactly.
 
-A run is a folder: `last.pt` (everything, to go on), `best.pt` (the best averaged weights by
-validation) and TensorBoard's events. Of networks that learn together each has a folder of its name
-in there for the last two.
+A run is a folder: `last.pt` (the whole state, to resume), `best.pt` (the best averaged weights by
+validation) and TensorBoard's events. Of networks trained together each has a folder of its name
+there for the last two.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,33 +15,39 @@ from pathlib import Path
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
-from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
 from edge.errors import EdgeError
 from edge.files import claimed
 from edge.samples.sample import Sample
-from edge.train.augment.photometric_batch import spoiled
+from edge.train.augment.photometric_batch import augment_batch
 from edge.train.checkpoint import load_run, save
-from edge.train.data.mix import Batch, Mix, Source
-from edge.train.distill import lesson, teacher_of
-from edge.train.interrupt import unbroken
+from edge.train.data.mix import Batch, Mix, WeightedSource, batches
+from edge.train.distill import distillation_target, load_teacher
+from edge.train.interrupt import uninterrupted
 from edge.train.learner import Learner, Step
 from edge.train.networks import normalised
 from edge.train.networks.scene import kept_scenes
 from edge.train.networks.variant import Outputs
 from edge.train.recipe import Recipe, learning_rate
 
-LOGGED = 20
-"""Steps between two entries for TensorBoard."""
-APART = 0.25
-"""Share of a run after which networks that learn together from fresh weights imitate each other;
-before, none of them knows enough."""
+LOG_INTERVAL = 20
+"""Steps between two entries of the losses in TensorBoard."""
+MUTUAL_START = 0.25
+"""Share of a run from fresh weights after which networks trained together imitate each other;
+before, their masks are too poor to learn from."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What a caller is told after each step."""
+    """What the caller is told after each step.
+
+    Attributes:
+        step: Steps done.
+        steps: Steps of the run.
+        loss: Sum of the loss terms, averaged over networks and processes.
+        scores: Scores of the last checkpoint.
+    """
 
     step: int
     steps: int
@@ -50,10 +56,16 @@ class Progress:
 
 
 class Run:
-    """The networks of a recipe, which learn from the same pictures.
+    """The networks of a recipe, trained on the same images.
 
-    Where they are several, each also learns to find the masks that the averaged weights of all of
-    them find (mutual learning, Zhang et al. 2018, from mean teachers, Tarvainen & Valpola 2017).
+    Each of several networks also learns the masks that the averaged weights of all of them predict
+    (mutual learning, Zhang et al. 2018, from mean teachers, Tarvainen & Valpola 2017).
+
+    Args:
+        recipe: Of the run.
+        out: Folder of the run.
+        fabric: Devices, precision and processes.
+        sources: Weighted sources of training images.
     """
 
     def __init__(
@@ -61,7 +73,7 @@ class Run:
         recipe: Recipe,
         out: Path,
         fabric: Fabric,
-        sources: Sequence[tuple[Source, float]],
+        sources: Sequence[WeightedSource],
     ) -> None:
         self.recipe, self.fabric = recipe, fabric
         self.last = out / "last.pt"
@@ -74,14 +86,14 @@ class Run:
             self.teachers = [learner.average.module for learner in self.learners]
         else:
             variant = self.learners[0].variant
-            taught = (teacher_of(Path(one), variant, recipe.imgsz) for one in recipe.distill)
-            self.teachers = [teacher.to(fabric.device) for teacher in taught]
+            teachers = (load_teacher(Path(p), variant, recipe.imgsz) for p in recipe.distill)
+            self.teachers = [teacher.to(fabric.device) for teacher in teachers]
         self.keeps_scene = all(kept_scenes(learner.plain) for learner in self.learners)
         self.step = 0
 
     @property
     def scores(self) -> dict[str, float]:
-        """Of the last checkpoint."""
+        """Scores of the last checkpoint."""
         if not self.together:
             return self.learners[0].scores
         return {
@@ -91,12 +103,16 @@ class Run:
         }
 
     def resume(self) -> None:
-        """Take up the run where its last checkpoint left it."""
+        """Restore the run from its last checkpoint.
+
+        Raises:
+            EdgeError: The checkpoint is of another recipe, or unreadable.
+        """
         state = load_run(self.last)
         if state["recipe"] != asdict(self.recipe):
             raise EdgeError(
-                f"{self.last} was made by another recipe, or another version; give the same options"
-                " as before, or another --out"
+                f"{self.last} was made by another recipe or another version of `edge train`",
+                "give the same options as before, or another --out",
             )
         for learner, own in zip(self.learners, state.get("learners", [state]), strict=True):
             learner.resume(own)
@@ -104,40 +120,47 @@ class Run:
         self.step = state["step"]
 
     def checkpoint(self, validation: Sequence[tuple[str, Sample]]) -> None:
-        """Score the averaged weights; keep the best, and everything to go on, in one file."""
+        """Score the averaged weights, save the best ones, and the whole state in one file."""
         states = [learner.checkpoint(validation, self.step) for learner in self.learners]
-        whole = {"recipe": asdict(self.recipe), "step": self.step, "learners": states}
-        state = whole if self.together else states[0]
+        joint = {"recipe": asdict(self.recipe), "step": self.step, "learners": states}
+        state = joint if self.together else states[0]
         save(state | {"precision": self.fabric.strategy.precision.state_dict()}, self.last)
 
     def learn(self, batch: Batch) -> list[Step]:
-        """One step of each network on a batch."""
+        """Make one step of each network on a batch."""
         pair = normalised(batch["bg"]), normalised(batch["fg_bg"])
-        taught = self._lesson(*pair)
-        steps = [learner.learn(self.step, batch, pair, taught) for learner in self.learners]
+        target = self._distillation_target(*pair)
+        steps = [learner.learn(self.step, batch, pair, target) for learner in self.learners]
         self.step += 1
         return steps
 
-    def _lesson(self, bg: Tensor, fg_bg: Tensor) -> Outputs | None:
-        """What the network that is imitated in this step says of its pictures."""
+    def _distillation_target(self, bg: Tensor, fg_bg: Tensor) -> Outputs | None:
+        """The outputs of this step's teacher, or None."""
         fresh = self.together and not self.recipe.start
-        alone = fresh and self.step < APART * self.recipe.steps
-        if alone or not self.teachers:
+        too_early = fresh and self.step < MUTUAL_START * self.recipe.steps
+        if too_early or not self.teachers:
             return None
         with torch.no_grad(), self.fabric.autocast():
-            logits, depth = lesson(self.teachers, self.step, bg, fg_bg, quick=self.keeps_scene)
-        # How deep a thing is, the labels say; a family would only agree on its mistakes.
+            logits, depth = distillation_target(
+                self.teachers, self.step, bg, fg_bg, single_pass=self.keeps_scene
+            )
+        # Depth has labels; networks trained together would only agree on their mistakes.
         return logits, None if self.together else depth
 
-    def over_all(self, term: Tensor) -> float:
-        """The mean of a term over all processes."""
-        found = self.fabric.all_reduce(term.detach(), reduce_op="mean")
-        return float(found)  # type: ignore[arg-type]
+    def mean_over_processes(self, term: Tensor) -> float:
+        """The mean of a loss term over all processes."""
+        mean = self.fabric.all_reduce(term.detach(), reduce_op="mean")
+        return float(mean)  # type: ignore[arg-type]
 
-    def loader(self, sources: Sequence[tuple[Source, float]], workers: int) -> DataLoader[Batch]:
-        """The batches that are still to come."""
+    def remaining_batches(self, sources: Sequence[WeightedSource], workers: int) -> Iterator[Batch]:
+        """The batches from the current step to the end.
+
+        Args:
+            sources: Weighted sources of training images.
+            workers: Processes that make images; 0 makes them in this one.
+        """
         size = self.recipe.batch
-        series = Mix(
+        mix = Mix(
             sources,
             seed=self.recipe.seed,
             start=self.step * size,
@@ -147,13 +170,12 @@ class Run:
             world=self.fabric.world_size,
             raw=self.fabric.device.type != "cpu",
         )
-        ahead = 4 if workers else None
-        return DataLoader(series, batch_size=None, num_workers=workers, prefetch_factor=ahead)
+        return batches(mix, workers)
 
 
 def train(
     recipe: Recipe,
-    sources: Sequence[tuple[Source, float]],
+    sources: Sequence[WeightedSource],
     validation: Sequence[tuple[str, Sample]],
     out: Path,
     *,
@@ -163,90 +185,105 @@ def train(
     every: int,
     report: Callable[[Progress], None],
 ) -> list[Path]:
-    """Train and return the path of each network's `best.pt`.
+    """Train the networks of a recipe.
 
-    every: steps between checkpoints. A run that ends early leaves `last.pt`, after Ctrl-C and
-    SIGTERM of its last step; with `resume` it goes on from there, with the same weights at the end
-    as a run that was never stopped.
+    A run that ends early leaves `last.pt`, after Ctrl-C and SIGTERM of its last step; with `resume`
+    it continues from there to the same weights as an uninterrupted run.
+
+    Args:
+        recipe: Of the run.
+        sources: Weighted sources of training images.
+        validation: (sequence, sample) each, which choose the best weights.
+        out: Folder of the run.
+        fabric: Devices, precision and processes.
+        resume: Continue the run in `out` if there is one.
+        workers: Processes that make images.
+        every: Steps between checkpoints.
+        report: Called after each step.
+
+    Returns:
+        The best.pt of each network.
+
+    Raises:
+        EdgeError: Another training uses `out`, or it holds a run that is not resumed.
     """
-    first = fabric.global_rank == 0
-    busy = f"another training is at work in {out}; wait for its end, or give another --out"
-    with claimed(out, busy) if first else nullcontext():
+    main_process = fabric.global_rank == 0
+    busy = f"another training is running in {out}; wait for its end, or give another --out"
+    with claimed(out, busy) if main_process else nullcontext():
         run = Run(recipe, out, fabric, sources)
         if resume and run.last.is_file():
             run.resume()
         elif run.last.is_file():
-            raise EdgeError(
-                f"{out} holds a run already; --resume goes on with it, or give another --out"
-            )
-        _learn(run, run.loader(sources, workers), validation, every, report)
+            raise EdgeError(f"{out} holds a run already", "--resume it, or give another --out")
+        _learn(run, run.remaining_batches(sources, workers), validation, every, report)
     return [learner.best for learner in run.learners]
 
 
 def _learn(
     run: Run,
-    batches: Iterable[Batch],
+    remaining: Iterable[Batch],
     validation: Sequence[tuple[str, Sample]],
     every: int,
     report: Callable[[Progress], None],
 ) -> None:
-    """The steps that are left, one for each batch."""
+    """Make one step per batch, with checkpoints and TensorBoard's events."""
     fabric = run.fabric
-    first = fabric.global_rank == 0
+    main_process = fabric.global_rank == 0
     saved = run.step
     with ExitStack() as stack:
         writers: list[SummaryWriter] = []
-        for learner in run.learners if first else ():
+        for learner in run.learners if main_process else ():
             writer = SummaryWriter(str(learner.out), purge_step=run.step)
             stack.callback(writer.close)
             writers.append(writer)
         try:
-            for batch in batches:
-                batch = spoiled({name: value.to(fabric.device) for name, value in batch.items()})
-                with unbroken():
-                    done = run.learn(batch)
-                parts = [
-                    {name: run.over_all(term) for name, term in terms.items()}
-                    for terms, _, _ in done
+            for arrived in remaining:
+                batch = augment_batch({n: value.to(fabric.device) for n, value in arrived.items()})
+                with uninterrupted():
+                    steps = run.learn(batch)
+                means = [
+                    {name: run.mean_over_processes(term) for name, term in step.terms.items()}
+                    for step in steps
                 ]
                 due = run.step % every == 0 or run.step == run.recipe.steps
-                if due and first:
+                if due and main_process:
                     run.checkpoint(validation)
                     saved = run.step
-                # Only the first process writes.
-                for writer, learner, own, step in zip(
-                    writers, run.learners, parts, done, strict=False
+                # Other processes have no writers.
+                for writer, learner, terms, step in zip(
+                    writers, run.learners, means, steps, strict=False
                 ):
-                    if due or run.step % LOGGED == 0:
-                        _log(writer, run.step, learner, own)
+                    if due or run.step % LOG_INTERVAL == 0:
+                        _write_scalars(writer, run.step, learner, terms)
                     if due:
-                        _show(writer, run.step, batch, *step[1:])
-                loss = sum(sum(own.values()) for own in parts) / len(parts)
+                        _write_images(writer, run.step, batch, step)
+                loss = sum(sum(terms.values()) for terms in means) / len(means)
                 report(Progress(run.step, run.recipe.steps, loss, run.scores))
         except (KeyboardInterrupt, SystemExit):
-            if first and run.step > saved:
+            if main_process and run.step > saved:
                 run.checkpoint(validation)
             raise
 
 
-def _log(writer: SummaryWriter, step: int, learner: Learner, parts: dict[str, float]) -> None:
-    for name, part in parts.items():
-        writer.add_scalar(f"loss/{name}", part, step)
+def _write_scalars(
+    writer: SummaryWriter, step: int, learner: Learner, terms: dict[str, float]
+) -> None:
+    for name, term in terms.items():
+        writer.add_scalar(f"loss/{name}", term, step)
     for name, value in learner.scores.items():
         writer.add_scalar(f"validation/{name}", value, step)
     writer.add_scalar("rate", learning_rate(learner.recipe, step), step)
 
 
-def _show(
-    writer: SummaryWriter, step: int, batch: Batch, logits: Tensor | None, depth: Tensor | None
-) -> None:
-    """Four pictures of the batch with truth and prediction (grey where there is none)."""
+def _write_images(writer: SummaryWriter, step: int, batch: Batch, outputs: Step) -> None:
+    """Four images of the batch with label and prediction (grey where there is none)."""
     few = slice(0, 4)
     frame = normalised(batch["fg_bg"][few]).flip(1)
-    none = torch.full_like(batch["mask"], 0.5)
-    found = none if logits is None else torch.sigmoid(logits)
-    grey = [batch["mask"], found, batch["depth"], none if depth is None else depth]
-    rows = [frame, *(part[few].expand(-1, 3, -1, -1) for part in grey)]
+    grey = torch.full_like(batch["mask"], 0.5)
+    mask = grey if outputs.logits is None else torch.sigmoid(outputs.logits)
+    depth = grey if outputs.depth is None else outputs.depth
+    planes = [batch["mask"], mask, batch["depth"], depth]
+    rows = [frame, *(plane[few].expand(-1, 3, -1, -1) for plane in planes)]
     sheet = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
-    name = "frame, mask (true, found), depth (true, found)"
+    name = "frame, mask (label, prediction), depth (label, prediction)"
     writer.add_image(name, sheet.clamp(0, 1).detach(), step)

@@ -1,6 +1,6 @@
-"""What a network costs per frame: multiplications, or milliseconds of its build on this machine.
+"""Profile of a network: MACs per frame, memory of training, and milliseconds of its int8 build.
 
-Work that depends on the empty scene alone is done once per scene and costs nothing here.
+Work that depends on the background alone runs once per scene and is not counted per frame.
 """
 
 from __future__ import annotations
@@ -11,32 +11,36 @@ import torch
 from torch import Tensor, nn
 
 from edge.samples.sample import Sample
-from edge.targets.table import Target
-from edge.train.build_timer import timed
+from edge.targets import Target
+from edge.train.build_timer import time_builds
 from edge.train.export import to_onnx
 
 
 def macs(network: nn.Module, side: int = 224, scene: bool = False) -> int:
-    """Multiplications of the layers with weights that a frame reaches, at `side` x `side`.
+    """MACs of the layers with weights that depend on the frame.
 
-    scene: count the work that depends on the empty scene alone as well.
-    A frame that asks for gradients marks every tensor that depends on it, so no graph has to be
-    exported to know them.
+    The frame requires a gradient, which marks every tensor that depends on it, so no graph has to
+    be exported.
+
+    Args:
+        network: Left unchanged.
+        side: Height and width of the images in pixels.
+        scene: Count the layers that depend on the background alone as well.
     """
-    counted = 0
+    total = 0
     hooks = []
 
     def count(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        nonlocal counted
+        nonlocal total
         if not (scene or inputs[0].requires_grad):
             return
         weight = layer.weight
         assert isinstance(weight, Tensor)
-        places = inputs[0] if isinstance(layer, nn.ConvTranspose2d) else output
-        # Each weight of a filter is used once per place, of a mirror image too.
-        counted += weight.numel() * places.shape[0] * places.shape[2] * places.shape[3]
+        positions = inputs[0] if isinstance(layer, nn.ConvTranspose2d) else output
+        # Each weight of a filter is used once per position, in a mirrored image of the batch too.
+        total += weight.numel() * positions.shape[0] * positions.shape[2] * positions.shape[3]
 
-    wanted = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
+    required = [(parameter, parameter.requires_grad) for parameter in network.parameters()]
     training = network.training
     network.eval().requires_grad_(False)
     try:
@@ -49,50 +53,58 @@ def macs(network: nn.Module, side: int = 224, scene: bool = False) -> int:
     finally:
         for hook in hooks:
             hook.remove()
-        for parameter, had in wanted:
-            parameter.requires_grad_(had)
+        for parameter, requires_grad in required:
+            parameter.requires_grad_(requires_grad)
         network.train(training)
-    return counted
+    return total
 
 
 def training_memory(network: nn.Module, batch: int, side: int) -> int:
-    """Bytes that a step of training holds at its peak, about, at `side` x `side` in float32.
+    """Approximate peak memory of a training step in float32, in bytes.
 
-    Weights, their gradients and AdamW's two moments, and what the forward pass keeps for the
-    backward pass; not the workspace of single kernels. Followed on torch's meta device: nothing is
-    computed. It leaves the network there.
+    It counts weights, their gradients and AdamW's two moments, and the activations that the forward
+    pass keeps for the backward pass; not the workspace of single kernels. Shapes are followed on
+    torch's meta device, nothing is computed.
+
+    Args:
+        network: Moved to the meta device.
+        batch: Images per step.
+        side: Height and width of the images in pixels.
     """
     network.to("meta").train()
-    held: dict[int, int] = {}
+    sizes: dict[int, int] = {}
+    alive: list[Tensor] = []
 
-    def keep(x: Tensor) -> Tensor:
+    def pack(x: Tensor) -> Tensor:
         storage = x.untyped_storage()
-        held[storage._cdata] = storage.nbytes()
-        kept.append(x)  # a storage that is freed gives its name to the next
+        sizes[storage._cdata] = storage.nbytes()
+        alive.append(x)  # a freed storage would give its address to the next one
         return x
 
-    kept: list[Tensor] = []
     pair = torch.zeros(2, batch, 3, side, side, device="meta")
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
         network(*pair)
     weights = {
         p.untyped_storage()._cdata: p.untyped_storage().nbytes() for p in network.parameters()
     }
-    activations = sum(size for name, size in held.items() if name not in weights)
+    activations = sum(size for address, size in sizes.items() if address not in weights)
     return activations + 4 * sum(weights.values())
 
 
-class Stopwatch:
-    """Measures networks as int8 builds for a target that runs here, through the runtime's calls.
+class BuildTimer:
+    """Times networks as int8 builds for a target that runs here.
 
-    samples: at the size of the builds; they give the ranges and are the frames.
+    Args:
+        target: What is built for.
+        samples: At the size of the builds; they give the activation ranges and are the frames.
+        threads: Threads of each build.
     """
 
     def __init__(self, target: Target, samples: Sequence[Sample], threads: int) -> None:
         self.target, self.samples, self.threads = target, samples, threads
 
     def milliseconds(self, networks: Sequence[nn.Module]) -> list[float]:
-        """Median time of a frame for each (edge.train.build_timer)."""
+        """Median milliseconds per frame of each network."""
         size = self.samples[0].mask.shape
         models = [to_onnx(network, "pruned", *size).SerializeToString() for network in networks]
-        return timed(models, self.target.name, self.samples, self.threads)
+        return time_builds(models, self.target.name, self.samples, self.threads)

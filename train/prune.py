@@ -1,8 +1,8 @@
-"""Structured pruning: whole channels go, those that matter least for what they cost.
+"""Structured pruning: remove whole channels, those of least importance for what they save.
 
-Torch-Pruning's dependency graph (Fang et al., "DepGraph", CVPR 2023) says which channels of which
-layers belong together: both encoders, the skips and the layers that read them. A block of such
-channels goes at a time, as many as the target's kernels work on at once: fewer would save nothing.
+Torch-Pruning's dependency graph (Fang et al., "DepGraph", CVPR 2023) finds which channels of which
+layers belong together: the encoder, the skips and the layers that read them. Channels go in blocks
+as large as those that the target's kernels work on: smaller ones would save nothing.
 """
 
 from __future__ import annotations
@@ -22,138 +22,162 @@ from edge.manifest import sha256
 from edge.progress import note
 from edge.train.checkpoint import load, network_of, save
 from edge.train.data.mix import Batch
-from edge.train.learner import loss_parts
-from edge.train.losses import usual_depth
-from edge.train.networks import normalised
+from edge.train.importance import IMPORTANCES
 from edge.train.networks.scene import kept_scenes
 from edge.train.profile import macs
 
-Costs = Callable[[Sequence[nn.Module]], list[float]]
-"""What each of some networks costs per frame, in one unit."""
+Measure = Callable[[Sequence[nn.Module]], list[float]]
+"""MACs or milliseconds per frame of each of several networks."""
 
-SIDE = 64
+TRACE_SIDE = 64
 """Height and width at which dependencies are traced; they do not depend on it."""
+MIN_SAVING = 0.002
+"""Share of a frame that a block saves at least: savings too small to measure are still compared."""
 
 
 @dataclass(frozen=True)
-class Group:
-    """Channels of several layers that can only go together.
+class ChannelGroup:
+    """Channels of several layers that can only be removed together.
 
-    layer: name of one of them; scores: importance of each channel, float [channels].
+    Attributes:
+        layer: Name of one of the layers.
+        scores: Importance of each channel, float [channels].
     """
 
     layer: str
     scores: Tensor
 
     def weakest(self, count: int) -> list[int]:
-        """The `count` channels that matter least."""
+        """Indices of the `count` channels of least importance."""
         return sorted(self.scores.argsort()[:count].tolist())
 
-    def block(self, number: int, size: int) -> float:
-        """Importance of the block of `size` channels that goes as the number-th."""
+    def block_importance(self, number: int, size: int) -> float:
+        """Importance of the block of `size` channels that is removed as the number-th."""
         return float(self.scores.sort().values[number * size : (number + 1) * size].sum())
 
 
-def arithmetic(networks: Sequence[nn.Module]) -> list[float]:
-    """Costs in multiplications."""
+def measure_macs(networks: Sequence[nn.Module]) -> list[float]:
+    """MACs per frame of each network."""
     return [float(macs(network)) for network in networks]
 
 
-def _graph(network: nn.Module) -> Any:
-    pair = tuple(torch.rand(2, 1, 3, SIDE, SIDE))
+def _dependency_graph(network: nn.Module) -> Any:
+    pair = tuple(torch.rand(2, 1, 3, TRACE_SIDE, TRACE_SIDE))
     return tp.DependencyGraph().build_dependency(network, example_inputs=pair)
 
 
-def groups(network: nn.Module, batches: Iterable[Batch]) -> list[Group]:
-    """What can be pruned, with the importance of each channel on `batches`.
+def channel_groups(
+    network: nn.Module, batches: Iterable[Batch], importance: str = "taylor"
+) -> list[ChannelGroup]:
+    """Find the channels that can be removed, and their importance.
 
-    Importance is the change of the loss when a channel is set to zero, to first order (Molchanov
-    et al. 2019), summed over all layers that the channel is part of.
+    Args:
+        network: Left unchanged.
+        batches: What importance is measured on.
+        importance: A name of edge.train.importance.
     """
     network = copy.deepcopy(network).eval()
-    for batch in batches:
-        logits, depth = network(normalised(batch["bg"]), normalised(batch["fg_bg"]))
-        usual = usual_depth(batch["bg"].shape[1])
-        parts = loss_parts(logits, depth, batch, depth_loss=usual)
-        loss = torch.stack(list(parts.values())).sum()
-        loss.backward()  # type: ignore[no-untyped-call]
+    scorer = IMPORTANCES[importance](network, batches)
     names = {module: name for name, module in network.named_modules()}
     heads = [network.get_submodule(name) for name in network.heads]  # type: ignore[union-attr]
-    taylor = tp.importance.GroupTaylorImportance(group_reduction="sum", normalizer=None)
-    found = []
-    for group in _graph(network).get_all_groups(
+    groups = []
+    for group in _dependency_graph(network).get_all_groups(
         ignored_layers=heads, root_module_types=[nn.Conv2d, nn.ConvTranspose2d]
     ):
-        scores = taylor(group)
+        scores = scorer(group)
         if scores is not None:
-            found.append(Group(names[group[0].dep.target.module], scores.detach()))
-    return found
+            groups.append(ChannelGroup(names[group[0].dep.target.module], scores.detach()))
+    return groups
 
 
 def without(network: nn.Module, layer: str, channels: list[int]) -> nn.Module:
-    """A copy of the network without some output channels of a layer, and what depends on them."""
+    """A copy of a network without some output channels of a layer, and without what depends on
+    them."""
     pruned = copy.deepcopy(network).eval()
     module = pruned.get_submodule(layer)
-    # Of a transposed convolution this takes the output channels as well.
-    _graph(pruned).get_pruning_group(module, tp.prune_conv_out_channels, idxs=channels).prune()
+    # Of a transposed convolution this removes output channels as well.
+    graph = _dependency_graph(pruned)
+    graph.get_pruning_group(module, tp.prune_conv_out_channels, idxs=channels).prune()
     return pruned
 
 
-def thinned(
-    network: nn.Module, candidates: Sequence[Group], costs: Costs, goal: float, block: int
+def remove_channels(
+    network: nn.Module,
+    groups: Sequence[ChannelGroup],
+    measure: Measure,
+    goal: float,
+    block: int,
 ) -> nn.Module:
-    """A copy of the network that costs about `goal` or less per frame, where that can be had.
+    """Remove channels until a frame takes about `goal` or less, as far as that is possible.
 
-    A first block of each group is taken away to see what it saves; then blocks go, the least
-    important for what it saves first, until the goal is met.
-    block: channels that go at a time; at least as many stay in each group.
+    The first block of each group is removed by itself to measure its saving; then blocks go in the
+    order of importance per saving until the goal is met.
+
+    Args:
+        network: Left unchanged.
+        groups: Candidates.
+        measure: MACs or milliseconds per frame.
+        goal: In the unit of `measure`.
+        block: Channels removed at a time; at least as many stay in each group.
     """
-    whole = macs(network)
-    lighter = {
-        group.layer: tried
-        for group in candidates
+    total_macs = macs(network)
+    trials = {
+        group.layer: trial
+        for group in groups
         if len(group.scores) >= 2 * block
-        and macs(tried := without(network, group.layer, group.weakest(block))) < whole
+        and macs(trial := without(network, group.layer, group.weakest(block))) < total_macs
     }
-    here, *there = costs([network, *lighter.values()])
-    # A saving too small to be measured still counts as something: blocks are compared by it.
-    saves = {n: max(here - cost, 0.002 * here) for n, cost in zip(lighter, there, strict=True)}
-    gone = dict.fromkeys(lighter, 0)
-    open_ = {group.layer: group for group in candidates if group.layer in lighter}
-    expected = here
-    while expected > goal and open_:
-        name = min(open_, key=lambda n: open_[n].block(gone[n], block) / saves[n])
-        gone[name] += 1
-        expected -= saves[name]
-        if len(open_[name].scores) - (gone[name] + 1) * block < block:
-            del open_[name]
-    for group in candidates:
-        if gone.get(group.layer):
-            network = without(network, group.layer, group.weakest(gone[group.layer] * block))
+    current, *reduced = measure([network, *trials.values()])
+    savings = {
+        layer: max(current - value, MIN_SAVING * current)
+        for layer, value in zip(trials, reduced, strict=True)
+    }
+    removed = dict.fromkeys(trials, 0)
+    prunable = {group.layer: group for group in groups if group.layer in trials}
+    expected = current
+    while expected > goal and prunable:
+        layer = min(
+            prunable, key=lambda n: prunable[n].block_importance(removed[n], block) / savings[n]
+        )
+        removed[layer] += 1
+        expected -= savings[layer]
+        if len(prunable[layer].scores) - (removed[layer] + 1) * block < block:
+            del prunable[layer]
+    for group in groups:
+        if removed.get(group.layer):
+            network = without(network, group.layer, group.weakest(removed[group.layer] * block))
     return network
 
 
 @dataclass(frozen=True)
 class Goal:
-    """What a frame may cost, and in what unit.
+    """What a frame of the pruned network may take.
 
-    share: of what it cost before, or None; most: in the unit of `costs`, or None.
+    Attributes:
+        measure: MACs or milliseconds per frame.
+        unit: Its unit.
+        block: Channels removed at a time.
+        share: Limit as a share of the original network's, or None.
+        limit: Limit in the unit of `measure`, or None; one of both is given.
     """
 
-    costs: Costs
+    measure: Measure
     unit: str
     block: int
     share: float | None = None
-    most: float | None = None
+    limit: float | None = None
 
-    def claim(self, checkpoint: Path, steps: int) -> list[str]:
-        """What a step belongs to: one of another goal or network is not gone on with."""
-        asked = f"{self.most} {self.unit}" if self.share is None else f"{self.share} of {self.unit}"
+    def key(self, checkpoint: Path, steps: int, importance: str) -> list[str]:
+        """What a step belongs to: a step of another goal or network is not resumed."""
+        limit = (
+            f"{self.limit} {self.unit}" if self.share is None else f"{self.share} of {self.unit}"
+        )
         network = f"{checkpoint}, sha256 {sha256(checkpoint)[:12]}"
-        return [network, asked, f"blocks of {self.block}", f"{steps} steps"]
+        return [network, limit, f"blocks of {self.block}", f"{steps} steps", importance]
 
-    def limit(self, before: float) -> float:
-        return self.most if self.most is not None else before * (self.share or 1.0)
+    def limit_from(self, original: float) -> float:
+        """The limit, where the original network takes `original`."""
+        return self.limit if self.limit is not None else original * (self.share or 1.0)
 
 
 def prune(
@@ -163,63 +187,91 @@ def prune(
     steps: int,
     batches: Callable[[], Iterable[Batch]],
     train: Callable[[Path, Path], Path],
+    importance: str = "taylor",
 ) -> Path:
-    """Prune the network of a checkpoint in `steps`, training between; returns the last best.pt.
+    """Prune the network of a checkpoint in steps, with training after each.
 
-    train(start, folder): trains from a checkpoint into a folder, goes on with what is there, and
-    returns its best.pt. A killed run goes on where it was: each step is a folder of `out`.
+    A killed run resumes where it was: each step is a folder of `out`.
+
+    Args:
+        checkpoint: A best.pt.
+        out: Folder of the steps.
+        goal: What a frame may take.
+        steps: Number of steps.
+        batches: Gives the batches that importance is measured on.
+        train: Trains from a checkpoint into a folder, resumes what lies there, and returns its
+            best.pt.
+        importance: A name of edge.train.importance.
+
+    Returns:
+        The best.pt of the last step.
+
+    Raises:
+        EdgeError: The network has grouped convolutions or meets the goal already, or `out` holds
+            steps of another goal.
     """
     original, state = network_of(checkpoint)
-    if any(
-        isinstance(m, nn.Conv2d | nn.ConvTranspose2d) and m.groups > 1 for m in original.modules()
-    ):
-        raise EdgeError(
-            f"{checkpoint} is a {state['network']}, whose layers come in groups; only networks"
-            " without groups can be pruned"
-        )
-    (before,) = goal.costs([original])
-    limit = goal.limit(before)
+    _check_prunable(original, f"{checkpoint} is a {state['network']}")
+    (before,) = goal.measure([original])
+    limit = goal.limit_from(before)
     if limit >= before:
         raise EdgeError(
-            f"{checkpoint} already costs {before:.4g} {goal.unit} a frame,"
-            f" asked for are {limit:.4g}: nothing to prune"
+            f"{checkpoint} takes {before:.4g} {goal.unit} a frame, the goal is {limit:.4g}:"
+            " nothing to prune"
         )
-    best, network, claim = checkpoint, original, goal.claim(checkpoint, steps)
+    best, network, key = checkpoint, original, goal.key(checkpoint, steps, importance)
     for step in range(1, steps + 1):
-        place = out / f"step-{step}"
-        start = place / "start.pt"
+        folder = out / f"step-{step}"
+        start = folder / "start.pt"
         if start.is_file():
-            if (found := load(start).get("claim")) != claim:
-                raise EdgeError(
-                    f"{place} was made from {found}, now asked for is {claim};"
-                    " give the same options or another --out"
-                )
+            _check_key(start, key)
         else:
             stage = before * (limit / before) ** (step / steps)
-            network = thinned(network, groups(network, batches()), goal.costs, stage, goal.block)
-            place.mkdir(parents=True, exist_ok=True)
-            save(
-                {
-                    "network": state["network"],
-                    "variant": state.get("variant", {}),
-                    "weights": network.state_dict(),
-                    "recipe": state.get("recipe", {}),
-                    "scores": {},
-                    "scene_kept": bool(kept_scenes(network)),
-                    "claim": claim,
-                },
-                start,
-            )
-        best = train(start, place)
+            groups = channel_groups(network, batches(), importance)
+            network = remove_channels(network, groups, goal.measure, stage, goal.block)
+            folder.mkdir(parents=True, exist_ok=True)
+            _save_start(start, network, state, key)
+        best = train(start, folder)
         network, _ = network_of(best)
-        first, cost = goal.costs([original, network])
+        before_now, after = goal.measure([original, network])
         note(
-            f"step {step}/{steps}: {cost:.4g} {goal.unit} a frame, {100 * cost / first:.0f} % of"
-            f" {first:.4g}"
+            f"step {step}/{steps}: {after:.4g} {goal.unit} a frame,"
+            f" {100 * after / before_now:.0f} % of {before_now:.4g}"
         )
-    if cost > goal.limit(first):
+    if after > goal.limit_from(before_now):
         note(
-            f"asked for were {goal.limit(first):.4g}: no more can go in blocks of {goal.block}"
-            " channels; take a smaller network, or prune the result again"
+            f"the goal was {goal.limit_from(before_now):.4g}: no further blocks of {goal.block}"
+            " channels can be removed; take a smaller network, or prune the result again"
         )
     return best
+
+
+def _check_prunable(network: nn.Module, described: str) -> None:
+    layers = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
+    if any(layer.groups > 1 for layer in layers):
+        raise EdgeError(f"{described}, which has grouped convolutions; these cannot be pruned")
+
+
+def _check_key(start: Path, key: list[str]) -> None:
+    state = load(start)
+    hint = "give the same options or another --out"
+    if "key" not in state:
+        raise EdgeError(f"{start} was made by an earlier version of `edge prune`", hint)
+    if state["key"] != key:
+        raise EdgeError(f"{start.parent} was made from {state['key']}, expected {key}", hint)
+
+
+def _save_start(path: Path, network: nn.Module, state: dict[str, Any], key: list[str]) -> None:
+    """Write a pruned network as the checkpoint that its training starts from."""
+    save(
+        {
+            "network": state["network"],
+            "variant": state.get("variant", {}),
+            "weights": network.state_dict(),
+            "recipe": state.get("recipe", {}),
+            "scores": {},
+            "scene_kept": bool(kept_scenes(network)),
+            "key": key,
+        },
+        path,
+    )

@@ -1,4 +1,4 @@
-"""What a training is made of."""
+"""The recipe of a training run."""
 
 from __future__ import annotations
 
@@ -8,19 +8,34 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a run is made of. Two runs of the same recipe on the CPU give the same weights.
+    """All that decides the weights of a run. The same recipe on the CPU gives the same weights.
 
-    network: a name of edge.train.networks, or several joined by commas, which learn together.
-    data: `--data` arguments; pictures: how many make an epoch; batch: over all processes.
-    inputs, outputs: see edge.train.networks.variant; mask_loss, depth_loss: names of train.losses.
-    start: checkpoint whose weights the run begins with, of several networks the folder of their
-    run; distill: checkpoints of networks that are imitated as well; scene: checkpoint of a network
-    of ours whose depth of the scene is taken and kept; qat: target whose int8 arithmetic is learned
-    with; depth_teacher: ONNX file that labels depth; each empty for none. whole: pictures are shown
-    as they are, not parts of them.
-    validate: what chooses the best weights; precision: Fabric's.
-    average: how fast the averaged weights follow (their half-life is about 0.7 / (1 - average)
-    steps).
+    Attributes:
+        network: A name of edge.train.networks, or several joined by commas, trained together.
+        data: `--data` arguments.
+        leave_out: Sequences that are never trained on.
+        epochs: Passes of `pictures` images.
+        pictures: Images per epoch.
+        batch: Images per step over all processes.
+        imgsz: Side of the training images in pixels.
+        rate: Peak learning rate.
+        seed: Seed of weights and images.
+        inputs: See edge.train.networks.variant.
+        outputs: See edge.train.networks.variant.
+        mask_loss: Names of train/losses/mask, joined by `+`.
+        depth_loss: Names of train/losses/depth, joined by `+`.
+        start: Checkpoint of the initial weights (of several networks the folder of their run);
+            empty for fresh weights.
+        distill: Checkpoints of networks to imitate.
+        scene: Checkpoint of a network of ours whose scene depth is taken over and frozen, or empty.
+        qat: Target whose int8 arithmetic is simulated, or empty.
+        depth_teacher: ONNX file that labels depth, or empty.
+        whole: Train on whole images, not on random crops.
+        validate: Samples that choose the best weights.
+        precision: Fabric's precision.
+        average: Decay of the averaged weights; half-life about 0.7 / (1 - average) steps.
+        clip: Largest norm of the gradients.
+        decay: Weight decay.
     """
 
     network: str
@@ -58,9 +73,10 @@ class Recipe:
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
-    """Linear warm-up over 3 % of the steps, then a cosine down to 1 % of the rate."""
-    warm = max(1, round(0.03 * recipe.steps))
-    if step < warm:
-        return recipe.rate * (step + 1) / warm
-    done = (step - warm) / max(1, recipe.steps - warm)
-    return recipe.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+    """Learning rate of a step (from 0): linear warm-up over 3 % of the steps, then a cosine down to
+    1 % of the peak."""
+    warmup = max(1, round(0.03 * recipe.steps))
+    if step < warmup:
+        return recipe.rate * (step + 1) / warmup
+    progress = (step - warmup) / max(1, recipe.steps - warmup)
+    return recipe.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))

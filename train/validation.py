@@ -1,4 +1,4 @@
-"""Scores on samples that are not trained on: what chooses the best weights of a run."""
+"""Scores on samples that are not trained on, which choose the best weights of a run."""
 
 from __future__ import annotations
 
@@ -8,39 +8,47 @@ import numpy as np
 import torch
 from torch import nn
 
-from edge.accuracy import THRESHOLD, MaskCounts, count_mask, depth_scores, means
+from edge.accuracy import THRESHOLD, MaskCounts, count_mask, depth_scores, mean_mask_scores, means
 from edge.samples.sample import Sample, resize_sample
 from edge.train.networks import normalised
 
 SIDE = 224
-"""Height and width at which the samples are seen and scored."""
+"""Height and width at which samples are scored."""
 
 
 @torch.no_grad()
 def validate(
     network: nn.Module, samples: Sequence[tuple[str, Sample]], device: torch.device
 ) -> dict[str, float]:
-    """f_measure, mean over the sequences of `samples` (sequence, sample); delta1, mean over the
-    pictures whose depth is known; score, the mean of both. What the network does not give has none.
+    """Score a network.
+
+    Args:
+        network: Left in its training or evaluation mode.
+        samples: (sequence, sample) each.
+        device: Where the network lies.
+
+    Returns:
+        f_measure, the mean over sequences; delta1, the mean over images of known depth; score, the
+        mean of both. A score of an output that the network lacks is missing.
     """
     training = network.training
     network.eval()
     height, width = network.only or (SIDE, SIDE)  # type: ignore[misc]
     counts: dict[str, MaskCounts] = {}
     depths: list[dict[str, float]] = []
-    for name, sample in samples:
+    for sequence, sample in samples:
         small = resize_sample(sample, height, width)
         pair = (torch.from_numpy(image)[None].to(device) for image in (small.bg, small.fg_bg))
         logits, depth = network(*(normalised(image) for image in pair))
         if logits is not None:
-            found = torch.sigmoid(logits)[0, 0].float().cpu().numpy() >= THRESHOLD
-            counts[name] = counts.get(name, MaskCounts()) + count_mask(found, small.mask)
+            mask = torch.sigmoid(logits)[0, 0].float().cpu().numpy() >= THRESHOLD
+            counts[sequence] = counts.get(sequence, MaskCounts()) + count_mask(mask, small.mask)
         if depth is not None and small.depth is not None:
             depths.append(depth_scores(depth[0, 0].float().cpu().numpy(), small.depth))
     network.train(training)
     scores = {}
-    if counts:
-        scores["f_measure"] = means([count.scores() for count in counts.values()])["f_measure"]
+    if mask_scores := mean_mask_scores(counts.values()):
+        scores["f_measure"] = mask_scores["f_measure"]
     if depths:
         scores["delta1"] = means(depths)["delta1"]
     scores["score"] = float(np.mean(list(scores.values()))) if scores else 0.0

@@ -1,1 +1,1 @@
-"""Accuracy of the bundled networks on labelled sequences and under disturbances."""
+"""Accuracy of the bundled networks on labelled sequences, clean and disturbed."""

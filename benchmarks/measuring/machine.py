@@ -1,15 +1,23 @@
-"""Which machine a figure is from."""
+"""Which machine a figure belongs to."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import platform
 from pathlib import Path
-from typing import Any
 
+from edge.benchmarks.reporting.report import Machine
 from edge.runtime.cores import usable_cores
 
-LIBRARIES = ("numpy", "opencv-python-headless", "onnx", "onnxruntime", "openvino")
+LIBRARIES = (
+    "numpy",
+    "opencv-python-headless",
+    "onnx",
+    "onnxruntime",
+    "openvino",
+    "tensorrt",
+    "tensorrt-rtx-cu13",
+)
 
 
 def _processor() -> str:
@@ -29,12 +37,14 @@ def _version(name: str) -> str | None:
         return None
 
 
-def machine() -> dict[str, Any]:
-    """Processor, cores that this process may use, system, and the versions that matter."""
-    return {
-        "processor": _processor(),
-        "cores": usable_cores(),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
-    }
+def machine(threads: int | None = None) -> Machine:
+    """Describe this machine. threads: of the runtime; None is all usable cores."""
+    cores = usable_cores()
+    return Machine(
+        processor=_processor(),
+        cores=cores,
+        threads=threads or cores,
+        system=platform.platform(),
+        python=platform.python_version(),
+        libraries={name: version for name in LIBRARIES if (version := _version(name))},
+    )

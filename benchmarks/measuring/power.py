@@ -1,6 +1,6 @@
-"""Energy that a machine says it has used: RAPL on x86, INA3221 on Jetson, NVML on desktop GPUs.
+"""Energy meters of the machine: RAPL on x86, INA3221 on Jetson, NVML on desktop GPUs.
 
-A meter is there or it is not; one that is not has no entry, never a zero.
+A meter that is absent or unreadable has no entry, never a zero.
 """
 
 from __future__ import annotations
@@ -11,22 +11,38 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from edge.benchmarks.reporting.report import Energy
+
 ROOT = Path("/")
-"""Where /sys is; tests have their own."""
+"""Parent of /sys; tests have their own."""
 Meter = Callable[[], float]
-"""Joules since some moment, ever growing."""
+"""Returns joules since some moment, monotonic."""
 EVERY_S = 0.02
-"""Between two looks at a sensor that tells watts and not joules."""
+"""Between two readings of a sensor of power."""
+WHOLE_BOARD = ("INA3221 VDD_IN", "INA3221 POM_5V_IN")
+"""Rails of a Jetson that feed all its other rails."""
 
 
 def meters() -> dict[str, Meter]:
-    """The meters of this machine that may be read, by name."""
+    """Return the readable meters of this machine by name."""
     return {**_rapl(), **_ina3221(), **_nvml()}
 
 
+def total(counted: dict[str, Energy]) -> Energy | None:
+    """All meters together; None where there is none. A rail that feeds the others counts alone."""
+    if not counted:
+        return None
+    whole = [energy for name, energy in counted.items() if name in WHOLE_BOARD]
+    parts = whole or list(counted.values())
+    return Energy(
+        mj_a_frame=round(sum(part.mj_a_frame for part in parts), 4),
+        watts=round(sum(part.watts for part in parts), 3),
+    )
+
+
 def _rapl() -> dict[str, Meter]:
-    """Whole processors (Linux's powercap interface): microjoules that wrap round."""
-    found: dict[str, Meter] = {}
+    """Whole processors (Linux's powercap interface): microjoules that wrap around."""
+    meters: dict[str, Meter] = {}
     for place in sorted((ROOT / "sys/class/powercap").glob("intel-rapl:[0-9]*")):
         if place.name.count(":") > 1:
             continue  # a part of a processor
@@ -36,8 +52,8 @@ def _rapl() -> dict[str, Meter]:
             wraps = int((place / "max_energy_range_uj").read_text())
         except (OSError, ValueError):
             continue  # most systems let only root read it
-        found[f"RAPL {name}"] = Wrapping(place / "energy_uj", wraps)
-    return found
+        meters[f"RAPL {name}"] = Wrapping(place / "energy_uj", wraps)
+    return meters
 
 
 class Wrapping:
@@ -57,7 +73,7 @@ class Wrapping:
 
 def _ina3221() -> dict[str, Meter]:
     """The rails of a Jetson (hwmon: millivolts and milliamperes)."""
-    found: dict[str, Meter] = {}
+    meters: dict[str, Meter] = {}
     for label in sorted((ROOT / "sys/bus/i2c/drivers/ina3221").glob("*/hwmon/hwmon*/in?_label")):
         number = label.name[2]
         volts, amperes = (label.with_name(f"{kind}{number}_input") for kind in ("in", "curr"))
@@ -66,34 +82,34 @@ def _ina3221() -> dict[str, Meter]:
             int(volts.read_text()), int(amperes.read_text())
         except (OSError, ValueError):
             continue  # a channel with nothing on it
-        found[f"INA3221 {name}"] = Integrated(volts, amperes)
-    return found
+        meters[f"INA3221 {name}"] = Integrated(volts, amperes)
+    return meters
 
 
 class Integrated:
-    """Joules from a sensor of volts and amperes, read again and again beside the work."""
+    """Joules integrated in a thread from a sensor of volts and amperes."""
 
     def __init__(self, millivolts: Path, milliamperes: Path) -> None:
         self._files = millivolts, milliamperes
         self._joules, self._at = 0.0, time.monotonic()
         self._lock = threading.Lock()
-        threading.Thread(target=self._watch, daemon=True).start()
+        threading.Thread(target=self._integrate, daemon=True).start()
 
-    def _look(self) -> None:
+    def _read(self) -> None:
         volts, amperes = (int(file.read_text()) / 1e3 for file in self._files)
         now = time.monotonic()
         self._joules += volts * amperes * (now - self._at)
         self._at = now
 
-    def _watch(self) -> None:
+    def _integrate(self) -> None:
         while True:
             time.sleep(EVERY_S)
             with self._lock:
-                self._look()
+                self._read()
 
     def __call__(self) -> float:
         with self._lock:
-            self._look()
+            self._read()
             return self._joules
 
 
@@ -108,15 +124,15 @@ def _nvml() -> dict[str, Meter]:
         count = pynvml.nvmlDeviceGetCount()
     except pynvml.NVMLError:
         return {}
-    found: dict[str, Meter] = {}
+    meters: dict[str, Meter] = {}
     for number in range(count):
         device = pynvml.nvmlDeviceGetHandleByIndex(number)
         try:
             pynvml.nvmlDeviceGetTotalEnergyConsumption(device)
         except pynvml.NVMLError:
             continue
-        found[f"NVML GPU {number}"] = _counted(pynvml, device)
-    return found
+        meters[f"NVML GPU {number}"] = _counted(pynvml, device)
+    return meters
 
 
 def _counted(pynvml: Any, device: object) -> Meter:

@@ -1,117 +1,111 @@
-"""Jobs in processes of their own, which take turns so that what is compared is measured alike."""
+"""Workers in processes of their own, called through their parent.
+
+Two runtimes with thread pools in one process slow each other down up to tenfold, so every build and
+every peer gets its own process, and one works at a time.
+"""
 
 from __future__ import annotations
 
-import math
 import multiprocessing
-import random
-from collections.abc import Callable, Iterator, Sequence
+import resource
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast
 
-from edge.benchmarks.measuring.stats import ENOUGH, summary
-from edge.benchmarks.measuring.worker import Job, serve
-from edge.errors import EdgeError
+from edge.errors import EdgeError, missing
 
-ROUNDS = 10
-"""How often everything gets its turn."""
-Watch = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done, and of how much."""
+Progress = Callable[[str, int, int], None]
+"""Called with the stage, how much of it is done, and the total."""
+W_co = TypeVar("W_co", covariant=True)
+W = TypeVar("W")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-class Measured:
-    """One job in its process."""
+class Job(Protocol[W_co]):
+    """What a worker is opened from, in the process that it gets; it must pickle."""
 
-    def __init__(self, link: Connection, job: Job, pid: int) -> None:
-        self.link, self.job, self.pid = link, job, pid
-        self.described: dict[str, Any] = self.receive()
-        self.scores: dict[str, dict[str, float]] = {}
-        self.gated: dict[str, Any] = {}
-        self.cameras: dict[str, Any] = {}
-        self.overhead: dict[str, float] = {}
-        self.stages: dict[str, list[float]] = {}
-        self.energy: dict[str, dict[str, float]] = {}
-        self.cold: dict[str, float] = {}
-        self.paced: dict[str, Any] = {}
-        self.times: dict[str, list[float]] = {"preprocess": [], "latency": []}
+    def open(self) -> W_co: ...
+
+
+class Process(Generic[W_co]):
+    """A worker in its process.
+
+    Attributes:
+        pid: Of the process.
+        rss_peak_mb: The most memory that it held, known after `end`.
+    """
+
+    def __init__(self, link: Connection, job: Job[W_co], pid: int) -> None:
+        self._link, self._job, self.pid = link, job, pid
         self.rss_peak_mb = 0.0
+        self._receive()
 
-    def receive(self) -> Any:
+    def call(
+        self, function: Callable[Concatenate[W_co, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Return `function(worker, *args, **kwargs)`, computed in the process.
+
+        Args:
+            function: A function of a module or an unbound method; it travels by its name.
+        """
+        self.start(function, *args, **kwargs)
+        return cast(R, self._receive())
+
+    def start(
+        self, function: Callable[Concatenate[W_co, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> Callable[[], R]:
+        """Start a call and return the function that waits for its result."""
+        self._link.send((function, args, kwargs))
+        return lambda: cast(R, self._receive())
+
+    def end(self) -> None:
+        """Let the process finish and learn how much memory it held."""
+        self._link.send(None)
+        self.rss_peak_mb = round(float(self._receive()), 1)
+
+    def _receive(self) -> Any:
         try:
-            answer = self.link.recv()
+            answer = self._link.recv()
         except EOFError as error:
-            raise EdgeError(f"the process that measured {self.job} ended early") from error
-        if isinstance(answer, Exception):
+            raise EdgeError(f"the process that measured {self._job} ended early") from error
+        if isinstance(answer, EdgeError):
             raise answer
         return answer
 
-    def ask(self, name: str, *arguments: object) -> Any:
-        self.link.send((name, arguments))
-        return self.receive()
-
-    def end(self) -> None:
-        self.link.send(None)
-        self.rss_peak_mb = round(self.receive(), 1)
-
-    def speed(self) -> dict[str, Any]:
-        """The keys of the report that every measured thing has."""
-        total = [
-            a + b for a, b in zip(self.times["preprocess"], self.times["latency"], strict=True)
-        ]
-        return {
-            **{f"{stage}_ms": summary(times) for stage, times in self.times.items()},
-            "end_to_end_ms": summary(total),
-            "throughput_fps": round(1e3 * len(total) / sum(total), 1),
-            "rss_peak_mb": self.rss_peak_mb,
-        }
-
 
 @contextmanager
-def process(job: Job) -> Iterator[Measured]:
+def process(job: Job[W]) -> Iterator[Process[W]]:
+    """Open a job in a new process, which is killed on leaving."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=serve, args=(theirs, job), daemon=True)
-    process.start()
+    child = context.Process(target=_serve, args=(theirs, job), daemon=True)
+    child.start()
     theirs.close()
     try:
-        yield Measured(ours, job, process.pid or 0)
+        yield Process(ours, job, child.pid or 0)
     finally:
         ours.close()
-        process.kill()
-        process.join()
+        child.kill()
+        child.join()
 
 
-def take_turns(
-    workers: Sequence[Measured],
-    warmup: float,
-    duration: float,
-    iterations: int,
-    watch: Watch,
-    seed: int = 0,
-) -> int:
-    """Interleaved rounds, each worker once per round in random order; returns how many.
+def _serve(link: Connection, job: Job[object]) -> None:
+    """Answer calls until None comes; errors for the user travel as answers.
 
-    warmup, duration: seconds of untimed and of timed work for each; iterations: least timed frames.
+    The last answer, to None, is the most memory that the process held, in MiB.
     """
-    order = random.Random(seed)
-    block: dict[int, int] = {}
-    for index, measured in enumerate(workers):
-        worked, warm = 0.0, 0
-        while worked < warmup or warm < 4:
-            times = measured.ask("frames", 4)
-            warm += len(times["latency"])
-            worked += sum(map(sum, times.values())) / 1e3
-        frames = max(duration * warm / worked, iterations)
-        if measured.job.brief:
-            frames = min(frames, ENOUGH["p90"])
-        block[index] = math.ceil(frames / ROUNDS)
-    for number in range(ROUNDS):
-        turn = list(range(len(workers)))
-        order.shuffle(turn)
-        for index in turn:
-            times = workers[index].ask("frames", block[index])
-            for name, values in times.items():
-                workers[index].times.setdefault(name, []).extend(values)
-        watch("speed", number + 1, ROUNDS)
-    return ROUNDS
+    try:
+        worker = job.open()
+        link.send(None)
+        while (call := link.recv()) is not None:
+            function, args, kwargs = call
+            link.send(function(worker, *args, **kwargs))
+        link.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    except EdgeError as error:
+        link.send(error)
+    except ModuleNotFoundError as error:
+        link.send(missing((error.name or "").partition(".")[0]))
+    except (EOFError, KeyboardInterrupt):
+        pass

@@ -1,4 +1,4 @@
-"""Summaries of latencies that claim no more than there were samples for."""
+"""Summaries of latencies: a percentile needs enough samples."""
 
 from __future__ import annotations
 
@@ -6,39 +6,46 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edge.benchmarks.reporting.report import Interval, LatencySummary
+
 ENOUGH = {"p50": 11, "p90": 64, "p95": 130, "p99": 662}
 """Least samples for a percentile: MLPerf's early-stopping counts (confidence .99, tolerance 1)."""
-
-
-INTERVALS = ("p50", "p90")
 RESAMPLED = 500
-Summary = dict[str, float | int | list[float] | None]
 
 
-def interval(milliseconds: Sequence[float], share: float) -> list[float]:
+def interval(milliseconds: Sequence[float], percent: float) -> Interval:
     """95 % bootstrap interval of a percentile (Efron 1979), the same for the same samples."""
     values = np.asarray(milliseconds, np.float64)
     chosen = np.random.default_rng(0).integers(len(values), size=(RESAMPLED, len(values)))
-    found = np.percentile(values[chosen], share, axis=1)
-    return [round(float(side), 4) for side in np.percentile(found, (2.5, 97.5))]
+    percentiles = np.percentile(values[chosen], percent, axis=1)
+    low, high = np.percentile(percentiles, (2.5, 97.5))
+    return round(float(low), 4), round(float(high), 4)
 
 
-def summary(milliseconds: Sequence[float]) -> Summary:
-    """min, mean, percentiles, max and n of all samples; a percentile without enough is None.
-
-    p50_interval, p90_interval: [low, high] of 95 %, None where the percentile is.
-    """
+def summary(milliseconds: Sequence[float]) -> LatencySummary:
+    """Summarize all samples; a percentile without enough of them is None."""
     values = np.asarray(milliseconds, np.float64)
     if not len(values):
-        raise ValueError("no latencies to summarise")
-    found: Summary = {
-        "min": round(float(values.min()), 4),
-        "mean": round(float(values.mean()), 4),
-    }
-    for name, least in ENOUGH.items():
-        share = float(name[1:])
-        enough = len(values) >= least
-        found[name] = round(float(np.percentile(values, share)), 4) if enough else None
-        if name in INTERVALS:
-            found[f"{name}_interval"] = interval(values.tolist(), share) if enough else None
-    return {**found, "max": round(float(values.max()), 4), "n": len(values)}
+        raise ValueError("no latencies to summarize")
+
+    def enough(name: str) -> bool:
+        return len(values) >= ENOUGH[name]
+
+    def percentile(name: str) -> float | None:
+        return round(float(np.percentile(values, float(name[1:]))), 4) if enough(name) else None
+
+    def bounds(name: str) -> Interval | None:
+        return interval(values.tolist(), float(name[1:])) if enough(name) else None
+
+    return LatencySummary(
+        min=round(float(values.min()), 4),
+        mean=round(float(values.mean()), 4),
+        p50=percentile("p50"),
+        p50_interval=bounds("p50"),
+        p90=percentile("p90"),
+        p90_interval=bounds("p90"),
+        p95=percentile("p95"),
+        p99=percentile("p99"),
+        max=round(float(values.max()), 4),
+        n=len(values),
+    )

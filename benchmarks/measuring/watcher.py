@@ -1,4 +1,4 @@
-"""What else the machine did while something was measured: other processes, clock, throttling."""
+"""Other work on the machine during a measurement: processes, clock, temperature, throttling."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from edge.benchmarks.reporting.report import MachineWatch
 
 PROC, CPUS = Path("/proc"), Path("/sys/devices/system/cpu")
 THERMAL = Path("/sys/class/thermal")
@@ -16,7 +17,7 @@ DISTURBED = 0.05
 
 
 @dataclass(frozen=True)
-class _Look:
+class _Reading:
     """Ticks since the machine started: busy and all of its cores, and those of our processes."""
 
     busy: int
@@ -50,7 +51,7 @@ def _throttled() -> int | None:
 
 
 def megahertz() -> list[float]:
-    """The cores' clocks now; empty where they cannot be read."""
+    """The current clocks of the cores; empty where they are unreadable."""
     try:
         text = (PROC / "cpuinfo").read_text()
     except OSError:
@@ -59,58 +60,57 @@ def megahertz() -> list[float]:
 
 
 def celsius() -> float | None:
-    """The hottest of the machine's sensors now; None where none can be read."""
-    found = []
+    """The temperature of the hottest sensor; None where none is readable."""
+    temperatures = []
     for file in THERMAL.glob("thermal_zone*/temp"):
         try:
-            found.append(int(file.read_text()) / 1000)
+            temperatures.append(int(file.read_text()) / 1000)
         except (OSError, ValueError):
             continue  # a zone that is switched off
-    return max(found, default=None)
+    return max(temperatures, default=None)
 
 
 class Watcher:
-    """Compares the machine before and after; pids are the processes whose work is ours."""
+    """Compares the machine before and after. pids: the processes whose work is ours."""
 
     def __init__(self, pids: Sequence[int]) -> None:
         self._pids = [os.getpid(), *pids]
         self._clocks = megahertz()
         self._celsius = celsius()
-        self._before = self._look()
+        self._before = self._read()
 
-    def _look(self) -> _Look | None:
+    def _read(self) -> _Reading | None:
         try:
-            return _Look(*_cores(), sum(map(_of, self._pids)), _throttled())
+            return _Reading(*_cores(), sum(map(_of, self._pids)), _throttled())
         except OSError:  # not Linux
             return None
 
-    def found(self) -> dict[str, Any]:
-        """others_share: of all cores' time, what other processes took; mhz: [least, most] at both
-        ends; celsius: the hottest sensor, [before, after]; throttled: how often cores were slowed
-        for heat. None is not known, never zero."""
-        after, before = self._look(), self._before
+    def result(self) -> MachineWatch:
+        """Compare the machine now with how it was; None is unknown, never zero."""
+        after, before = self._read(), self._before
         clocks = self._clocks + megahertz()
-        report: dict[str, Any] = {
-            "others_share": None,
-            "mhz": [min(clocks), max(clocks)] if clocks else None,
-            "celsius": None,
-            "throttled": None,
-        }
-        if self._celsius is not None and (now := celsius()) is not None:
-            report["celsius"] = [self._celsius, now]
+        temperature = celsius()
+        others_share = throttled = None
         if before is not None and after is not None and after.total > before.total:
             others = (after.busy - before.busy) - (after.ours - before.ours)
-            report["others_share"] = round(max(0, others) / (after.total - before.total), 4)
+            others_share = round(max(0, others) / (after.total - before.total), 4)
             if after.throttled is not None and before.throttled is not None:
-                report["throttled"] = after.throttled - before.throttled
-        report["disturbed"] = disturbance(report)
-        return report
+                throttled = after.throttled - before.throttled
+        return MachineWatch(
+            others_share=others_share,
+            mhz=(min(clocks), max(clocks)) if clocks else None,
+            celsius=None
+            if self._celsius is None or temperature is None
+            else (self._celsius, temperature),
+            throttled=throttled,
+            disturbed=disturbance(others_share, throttled),
+        )
 
 
-def disturbance(report: dict[str, Any]) -> str:
-    """Why the figures should not be trusted; empty where they may be."""
-    if (share := report["others_share"]) is not None and share > DISTURBED:
-        return f"other processes took {100 * share:.0f} % of the machine"
-    if report["throttled"]:
-        return f"cores were slowed for heat {report['throttled']} times"
+def disturbance(others_share: float | None, throttled: int | None) -> str:
+    """Why figures should not be trusted; empty where they may be."""
+    if others_share is not None and others_share > DISTURBED:
+        return f"other processes took {100 * others_share:.0f} % of the machine"
+    if throttled:
+        return f"heat slowed the cores {throttled} times"
     return ""

@@ -1,1 +1,1 @@
-"""Reports: types, and JSON, Markdown, HTML and pictures made from them."""
+"""Reports: types, and JSON, Markdown, HTML and images made from them."""

@@ -1,86 +1,103 @@
-"""Two reports of the same builds: better, worse, or cannot tell."""
+"""Two reports of the same builds: better, worse, or undecided."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from typing import Any
 
-from edge.benchmarks.reporting.table import Entry, folded
+from edge.benchmarks.reporting.report import BuildEntry, Report
 from edge.errors import UsageError
 
-SAME = (
-    ("machine", "processor"),
-    ("machine", "cores"),
-    ("machine", "threads"),
-    ("samples", "place"),
-    ("samples", "count"),
-)
-"""What two reports must share before their figures may be compared."""
 CLOCK = 0.05
 """Relative difference of the highest clock above which two runs are not compared."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """ratio: p50 of the new run over that of the old one; scores: new minus old."""
+    """ratio: p50 of the new run over that of the old one, None without enough frames; scores: new
+    minus old."""
 
     name: str
-    ratio: float
+    ratio: float | None
     verdict: str
     scores: dict[str, float]
 
 
-def comparable(old: dict[str, Any], new: dict[str, Any]) -> None:
+def _place(place: str) -> str:
+    """A source of samples, the same however its folder is written."""
+    return os.path.normpath(place)
+
+
+def check_comparable(old: Report, new: Report) -> None:
     """UsageError says why two reports cannot be compared."""
-    for part, key in SAME:
-        before, after = old[part].get(key), new[part].get(key)
+    pairs = {
+        "machine processor": (old.machine.processor, new.machine.processor),
+        "machine cores": (old.machine.cores, new.machine.cores),
+        "machine threads": (old.machine.threads, new.machine.threads),
+        "samples place": (_place(old.samples.place), _place(new.samples.place)),
+        "samples count": (old.samples.count, new.samples.count),
+    }
+    for name, (before, after) in pairs.items():
         if before != after:
             raise UsageError(
-                f"not comparable: {part} {key} was {before!r}, is {after!r};"
-                " measure both in the same place: edge bench OLD_BUILD NEW_BUILD"
+                f"not comparable: {name} was {before!r}, is {after!r}",
+                "measure both builds in one run: edge bench OLD_BUILD NEW_BUILD",
             )
-    clocks = [report["watch"]["mhz"] for report in (old, new)]
-    if None not in clocks and abs(clocks[1][1] / clocks[0][1] - 1) > CLOCK:
+    clocks = old.watch.mhz, new.watch.mhz
+    if clocks[0] and clocks[1] and abs(clocks[1][1] / clocks[0][1] - 1) > CLOCK:
         raise UsageError(
             f"not comparable: the clock was {clocks[0][1]:.0f} MHz, is {clocks[1][1]:.0f} MHz"
         )
 
 
-def compare(old: dict[str, Any], new: dict[str, Any]) -> list[Verdict]:
-    """A verdict for every build that is in both reports.
+def compare(old: Report, new: Report) -> list[Verdict]:
+    """Return a verdict for every build that is in both reports.
 
-    Better or worse only where the 95 % intervals of the medians do not touch and neither run was
-    disturbed.
+    A build is better or worse only where the 95 % intervals of the medians do not overlap and
+    neither run was disturbed.
+
+    Raises:
+        UsageError: The reports are not of the same machine, samples or builds.
     """
-    comparable(old, new)
+    check_comparable(old, new)
     for report in (old, new):
-        names = [entry["name"] for entry in folded(report)]
+        names = [entry.name for entry in report.folded]
         if twice := [name for name in names if names.count(name) > 1]:
-            raise UsageError(f"two builds of one report are named {twice[0]}; measure them apart")
-    before = {entry["name"]: entry for entry in folded(old)}
-    shared = [entry for entry in folded(new) if entry["name"] in before]
+            raise UsageError(
+                f"two builds of one report are named {twice[0]}", "measure them in separate runs"
+            )
+    before = {entry.name: entry for entry in old.folded}
+    shared = [entry for entry in new.folded if entry.name in before]
     if not shared:
-        lists = [", ".join(entry["name"] for entry in folded(r)) for r in (old, new)]
+        lists = [", ".join(entry.name for entry in report.folded) for report in (old, new)]
         raise UsageError(f"no build is in both reports: {lists[0]}; {lists[1]}")
-    reasons = [r["watch"]["disturbed"] for r in (old, new) if r["watch"]["disturbed"]]
-    return [_verdict(before[entry["name"]], entry, reasons) for entry in shared]
+    disturbed = old.watch.disturbed or new.watch.disturbed
+    return [_verdict(before[entry.name], entry, disturbed) for entry in shared]
 
 
-def _verdict(old: Entry, new: Entry, reasons: list[str]) -> Verdict:
-    was, now = old["latency_ms"], new["latency_ms"]
-    if reasons:
-        word = f"cannot tell: {reasons[0]}"
-    elif not (was["p50_interval"] and now["p50_interval"]):
-        word = "cannot tell: too few frames"
-    elif now["p50_interval"][1] < was["p50_interval"][0]:
+def _verdict(old: BuildEntry, new: BuildEntry, disturbed: str) -> Verdict:
+    was, now = old.latency_ms, new.latency_ms
+    if disturbed:
+        word = f"undecided: {disturbed}"
+    elif was.p50_interval is None or now.p50_interval is None:
+        word = "undecided: too few frames"
+    elif now.p50_interval[1] < was.p50_interval[0]:
         word = "better"
-    elif now["p50_interval"][0] > was["p50_interval"][1]:
+    elif now.p50_interval[0] > was.p50_interval[1]:
         word = "worse"
     else:
-        word = "cannot tell: the intervals of the medians overlap"
+        word = "undecided: the intervals of the medians overlap"
+    ratio = round(now.p50 / was.p50, 4) if now.p50 and was.p50 else None
+    before, after = _scores(old), _scores(new)
+    scores = {key: round(after[key] - before[key], 6) for key in after if key in before}
+    return Verdict(new.name, ratio, word, scores)
+
+
+def _scores(entry: BuildEntry) -> dict[str, float]:
+    """The scores that are compared, those that exist."""
     scores = {
-        f"{part} {key}": round(new[part][key] - old[part][key], 6)
-        for part, key in (("mask", "iou"), ("mask", "f_measure"), ("depth", "delta1"))
-        if part in old and part in new
+        "mask iou": entry.mask.iou if entry.mask else None,
+        "mask f_measure": entry.mask.f_measure if entry.mask else None,
+        "depth delta1": entry.depth.delta1 if entry.depth else None,
     }
-    return Verdict(new["name"], round(now["p50"] / was["p50"], 4), word, scores)
+    return {key: value for key, value in scores.items() if value is not None}

@@ -1,1 +1,1 @@
-"""The bundled networks: training, export, measuring and model cards."""
+"""The zoo: from data to the bundled networks."""

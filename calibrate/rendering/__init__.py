@@ -1,1 +1,1 @@
-"""A small ray caster in numpy: fixed-camera scenes with a true mask and a true depth."""
+"""A ray caster in numpy that renders fixed-camera scenes with exact masks and depth."""

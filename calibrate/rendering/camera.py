@@ -1,6 +1,6 @@
 """A rendered scene as a camera: `synthetic://room|corridor|yard[?seed=N]`.
 
-Importing this module registers the scheme (edge.camera.camera.SCHEMES).
+Importing this module registers the scheme in edge.camera.source.SCHEMES.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from edge.calibrate.rendering.scene import RenderedScene
 from edge.calibrate.rendering.sensor import noise
-from edge.camera.camera import SCHEMES
+from edge.camera.source import SCHEMES
 from edge.errors import UsageError
 from edge.samples.sample import FOREGROUND, Image
 
@@ -22,7 +22,7 @@ SIZE = (240, 320)
 
 
 class RenderedCamera:
-    """Frames of a rendered scene without end, each with its true mask."""
+    """An endless stream of rendered frames, each with its true mask."""
 
     live, fps = False, FPS
 
@@ -37,7 +37,7 @@ class RenderedCamera:
         frame = self._scene.frame(self._number / self.fps, camouflage=False, empty=False)
         rng = np.random.default_rng([self._seed, self._number])
         self._number += 1
-        return noise(frame.picture, rng, 2.0), frame.mask == FOREGROUND
+        return noise(frame.image, rng, 2.0), frame.mask == FOREGROUND
 
     def skip(self) -> bool:
         self._number += 1
@@ -48,8 +48,11 @@ class RenderedCamera:
 
 
 def open_rendered(url: str) -> RenderedCamera:
-    """The camera of an address; UsageError for an unknown kind of scene or a seed that is no
-    number."""
+    """Open the camera of a synthetic:// address.
+
+    Raises:
+        UsageError: The kind of scene is unknown or the seed is not a number.
+    """
     parts = urlsplit(url)
     seed = parse_qs(parts.query).get("seed", ["0"])[0]
     if not seed.isdigit():

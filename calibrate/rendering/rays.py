@@ -1,7 +1,8 @@
-"""A pinhole camera and where its rays meet simple solids. Metres; y is up, the floor is y = 0.
+"""A pinhole camera and the intersections of its rays with simple solids.
 
-Every `hit` takes origins and directions float32 [..., 3] (they broadcast), and gives the distance
-along each ray, infinite where it misses, with the surface's outward normal.
+Metres; y is up, the floor is y = 0. Every `hit` takes origins and directions, float32 [..., 3],
+which broadcast, and returns the distance along each ray, infinite where it misses, with the outward
+normal of the surface.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
 NEAREST = np.float32(1e-3)
-"""Hits nearer than this are the surface that the ray starts on."""
+"""Hits nearer than this, in metres, are the surface that the ray starts on."""
 
 
 def vector(*values: float) -> Array:
@@ -21,13 +22,20 @@ def vector(*values: float) -> Array:
 
 
 def dot(a: Array, b: Array) -> Array:
-    """Products of vectors along the last axis; numpy's own sum over three numbers is slow."""
+    """Dot products along the last axis; numpy's own sum over three numbers is slow."""
     return np.asarray(a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2])
 
 
 @dataclass(frozen=True)
 class PinholeCamera:
-    """position: float32 [3]; radians: pitch downwards, yaw to the right, vertical field of view."""
+    """A pinhole camera.
+
+    Attributes:
+        position: float32 [3], metres.
+        pitch: Radians downwards.
+        yaw: Radians to the right.
+        field_of_view: Vertical, radians.
+    """
 
     position: Array
     pitch: float
@@ -41,8 +49,10 @@ class PinholeCamera:
         return np.array([[cy, 0, -sy], [sp * sy, cp, sp * cy], [cp * sy, -sp, cp * cy]], np.float32)
 
     def rays(self, height: int, width: int) -> Array:
-        """Directions through the pixels' centres, float32 [H, W, 3], of depth 1 along the axis:
-        the distance along such a ray is the depth."""
+        """Return directions through the pixel centres, float32 [H, W, 3].
+
+        Each has depth 1 along the optical axis, so the distance along a ray is the depth.
+        """
         half = np.tan(self.field_of_view / 2)
         y = ((np.arange(height, dtype=np.float32) + 0.5) / height * 2 - 1) * -half
         x = ((np.arange(width, dtype=np.float32) + 0.5) / width * 2 - 1) * half * width / height
@@ -50,7 +60,8 @@ class PinholeCamera:
         return np.asarray(forward + x[None, :, None] * right + y[:, None, None] * up, np.float32)
 
     def project(self, points: Array, height: int, width: int) -> Array:
-        """Pixels (x, y) of points [N, 3]; points behind the camera are put far outside."""
+        """Return pixels (x, y), float32 [N, 2], of points [N, 3]; those behind the camera fall far
+        outside."""
         local = (points - self.position) @ self.axes.T
         depth = np.maximum(local[:, 2], 1e-2)
         half = np.tan(self.field_of_view / 2)
@@ -58,10 +69,30 @@ class PinholeCamera:
         y = (1 - local[:, 1] / depth / half) / 2 * height
         return np.stack([x, y], axis=1).astype(np.float32)
 
+    def window(
+        self, points: Array, size: tuple[int, int], margin: int
+    ) -> tuple[slice, slice] | None:
+        """Return the rows and columns of an image that hold the points.
+
+        Args:
+            points: float32 [N, 3].
+            size: (height, width) of the image.
+            margin: Pixels added on each side.
+
+        Returns:
+            Two slices, or None where no point is in the image.
+        """
+        height, width = size
+        pixels = self.project(points, height, width)
+        x0, y0 = np.floor(pixels.min(0)).astype(int) - margin
+        x1, y1 = np.ceil(pixels.max(0)).astype(int) + margin
+        x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
+        return (slice(y0, y1), slice(x0, x1)) if x0 < x1 and y0 < y1 else None
+
 
 @dataclass(frozen=True)
 class Plane:
-    """All points p with normal . p = offset, seen from the normal's side."""
+    """All points p with normal . p = offset, visible from the side of the normal."""
 
     normal: Array
     offset: float
@@ -76,7 +107,7 @@ class Plane:
 
 @dataclass(frozen=True)
 class Box:
-    """A box that stands on `base`, the middle of its lowest face, turned about the vertical."""
+    """A box on `base`, the centre of its lowest face, turned about the vertical by `turn`."""
 
     base: Array
     size: Array
@@ -92,7 +123,7 @@ class Box:
         return np.array([[c, 0, -s], [0, 1, 0], [s, 0, c]], np.float32)
 
     def local(self, points: Array) -> Array:
-        """Points in the box's own axes, from the middle of its lowest face."""
+        """Return points in the box's own axes, relative to the centre of its lowest face."""
         return np.asarray((points - self.base) @ self._axes.T, np.float32)
 
     def hit(self, origin: Array, direction: Array) -> tuple[Array, Array]:
@@ -104,11 +135,11 @@ class Box:
         a, b = (low - start) / along, (high - start) / along
         near, far = np.minimum(a, b), np.maximum(a, b)
         enter, leave = near.max(-1), far.min(-1)
-        met = (enter < leave) & (enter > NEAREST)
+        meets = (enter < leave) & (enter > NEAREST)
         side = near.argmax(-1)
         normals = -np.sign(np.take_along_axis(along, side[..., None], -1)) * self._axes[side]
         return (
-            np.where(met, enter, np.float32(np.inf)).astype(np.float32),
+            np.where(meets, enter, np.float32(np.inf)).astype(np.float32),
             normals.astype(np.float32),
         )
 
@@ -126,23 +157,23 @@ class Ellipsoid:
         a, b, c = dot(d, d), dot(o, d), dot(o, o) - 1
         inside = b * b - a * c
         distance = (-b - np.sqrt(np.maximum(inside, 0))) / a
-        met = (inside > 0) & (distance > NEAREST)
-        distance = np.where(met, distance, np.float32(np.inf))
-        point = o + np.where(met, distance, 0)[..., None] * d
+        meets = (inside > 0) & (distance > NEAREST)
+        distance = np.where(meets, distance, np.float32(np.inf))
+        point = o + np.where(meets, distance, 0)[..., None] * d
         normal = np.asarray(point @ self.to_unit, np.float32)
         length = np.sqrt(np.maximum(dot(normal, normal), np.float32(1e-18)))[..., None]
         return distance.astype(np.float32), (normal / length).astype(np.float32)
 
 
 def limb(start: Array, end: Array, radius: float, depth: float | None = None) -> Ellipsoid:
-    """An ellipsoid from `start` to `end`, `radius` thick (and `depth` thick the other way)."""
+    """Return an ellipsoid from `start` to `end`; `depth` is its radius front to back."""
     axis = end - start
     length = float(np.linalg.norm(axis))
     axis = axis / length
-    # Joints overlap, or a body would look like a string of beads.
+    # Neighbouring limbs overlap, so that a body has no gaps at its joints.
     length += 0.9 * radius
-    helper = vector(0, 0, 1) if abs(axis[2]) < 0.9 else vector(1, 0, 0)
-    side = np.cross(helper, axis)
+    other = vector(0, 0, 1) if abs(axis[2]) < 0.9 else vector(1, 0, 0)
+    side = np.cross(other, axis)
     side = side / np.linalg.norm(side)
     front = np.cross(axis, side)
     scale = vector(1 / radius, 2 / length, 1 / (depth or radius))

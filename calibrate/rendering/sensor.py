@@ -1,7 +1,7 @@
-"""What stands between a scene and its pixels: light, sensor noise, blur, compression, shake.
+"""A camera's effects on an image: exposure, local light, sensor noise, blur and compression.
 
-Every function takes and gives uint8 [H, W, 3] BGR and draws from the generator it is given, so
-that rendered scenes, composites and training pairs are spoiled in the same, repeatable way.
+Every function takes and returns uint8 [H, W, 3] BGR and draws from the generator it is given.
+Rendered scenes, composites and photometric augmentation share these functions.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from edge.samples.sample import Image
 
 Rng = np.random.Generator
 
-
 Table = npt.NDArray[np.uint8]
-"""A new grey level for each old one, uint8 [256, 3]."""
+"""The output level of each input level and channel, uint8 [256, 3]."""
 
 
 def looked_up(image: Image, table: Table) -> Image:
-    """The picture with each channel's grey levels replaced."""
+    """Return the image with the levels of each channel replaced by `table`."""
     return np.asarray(cv2.LUT(image, table[:, None, :]), np.uint8)
 
 
@@ -34,12 +33,14 @@ def light_table(
     gamma: float = 0.2,
     offset: float = 8.0,
 ) -> Table:
-    """Other exposure: one gain and gamma, a colour balance per channel, a black level.
+    """Draw an exposure: one gain and gamma, a colour balance per channel and a black level.
 
-    gain:    range of the common factor, drawn evenly in its logarithm.
-    balance: standard deviation of the logarithm of each channel's own factor.
-    gamma:   standard deviation of the logarithm of the exponent.
-    offset:  standard deviation of the black level in grey levels.
+    Args:
+        rng: The generator to draw from.
+        gain: Range of the common factor, uniform in its logarithm.
+        balance: Standard deviation of the logarithm of each channel's own factor.
+        gamma: Standard deviation of the logarithm of the exponent.
+        offset: Standard deviation of the black level, in grey levels.
     """
     common = np.exp(rng.uniform(np.log(gain[0]), np.log(gain[1])))
     exponent = np.exp(rng.normal(0, gamma))
@@ -51,7 +52,7 @@ def light_table(
 
 
 def lit(image: Image, coarse: npt.NDArray[np.float32]) -> Image:
-    """A smooth change of brightness: `coarse` holds its logarithm on a grid over the picture."""
+    """Apply a smooth gain; `coarse` holds its logarithm on a grid over the image."""
     height, width = image.shape[:2]
     field = np.exp(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC))
     changed = np.asarray(image * field[..., None], np.float32)
@@ -59,23 +60,25 @@ def lit(image: Image, coarse: npt.NDArray[np.float32]) -> Image:
 
 
 def local_light(rng: Rng, strength: float = 0.25) -> npt.NDArray[np.float32]:
-    """A grid for `lit`, as when a cloud or a lamp lights one side."""
+    """Draw the grid for `lit`, as when a cloud or a lamp lights one side."""
     return rng.normal(0, strength, (3, 3)).astype(np.float32)
 
 
 GRAINS = 1 << 21
+"""Deviates in the shared series of sensor noise."""
 
 
 @cache
 def _grains() -> npt.NDArray[np.float32]:
-    """Normal deviates, drawn once: drawing them for each picture was a quarter of making it."""
+    """Normal deviates, drawn once: drawing them per image took a quarter of the rendering time."""
     return np.random.default_rng(0).standard_normal(GRAINS, dtype=np.float32)
 
 
 def noise(image: Image, rng: Rng, sigma: float) -> Image:
-    """Sensor noise of standard deviation `sigma` grey levels, stronger where it is brighter.
+    """Add sensor noise of standard deviation `sigma` grey levels, stronger in bright areas.
 
-    A random stretch of one long series of deviates; pictures that are longer than it get their own.
+    The noise is a random stretch of one long series of deviates; an image with more values than the
+    series gets its own deviates.
     """
     if image.size < GRAINS:
         start = int(rng.integers(GRAINS - image.size))
@@ -87,15 +90,15 @@ def noise(image: Image, rng: Rng, sigma: float) -> Image:
 
 
 def blur(image: Image, sigma: float) -> Image:
-    """Gaussian blur of `sigma` pixels (an unsharp lens, a moving camera head)."""
+    """Apply a Gaussian blur of `sigma` pixels: defocus or a moving camera head."""
     if sigma < 0.2:
         return image
     return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8)
 
 
 def jpeg(image: Image, quality: int) -> Image:
-    """The picture after one pass through a JPEG encoder of the given quality (1 to 100)."""
-    done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(quality)])
-    if not done:
-        raise ValueError(f"cannot encode a picture of shape {image.shape} as JPEG")
+    """Encode and decode the image as JPEG of the given quality, 1 to 100."""
+    encoded, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(quality)])
+    if not encoded:
+        raise ValueError(f"cannot encode an image of shape {image.shape} as JPEG")
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)

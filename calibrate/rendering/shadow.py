@@ -1,4 +1,4 @@
-"""Shadows of what is outside the image. Fields are float32 [H, W] in 0..1."""
+"""Shadows of objects outside the image. Fields are float32 [H, W] in 0..1."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ Field = npt.NDArray[np.float32]
 
 
 def darken(scene: Field, shadow: Field, strength: float) -> None:
-    """Multiply `scene` float32 [H, W, 3] in place by 1 - strength where the shadow falls."""
+    """Multiply `scene`, float32 [H, W, 3], by 1 - strength * shadow in place."""
     scene *= (1 - strength * shadow)[..., None]
 
 
 def blurred(field: Field, sigma: float) -> Field:
+    """Return the field after a Gaussian blur of `sigma` pixels."""
     return np.asarray(cv2.GaussianBlur(field, (0, 0), sigma), np.float32)
 
 
 def shadow_from_outside(size: int, rng: Rng) -> Field:
-    """Of something outside the picture, [size, size]: an ellipse, blurred."""
+    """Draw the shadow of an object outside the image: a blurred ellipse, [size, size]."""
     field = np.zeros((size, size), np.float32)
     centre = tuple(int(v) for v in rng.integers(0, size, 2))
     axes = tuple(int(v) for v in rng.integers(size // 16, size // 2, 2))

@@ -1,4 +1,4 @@
-"""Surfaces: colour by position in metres. Linear light, BGR in 0..1, with wear and dirt."""
+"""Textures of surfaces: colour by position in metres, BGR in linear light, 0..1, with dirt."""
 
 from __future__ import annotations
 
@@ -10,52 +10,52 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
 Texture = Callable[[Array, Array], Array]
-"""(u, v), float32 of one shape, in metres, to float32 [..., 3]."""
+"""Maps (u, v), float32 of one shape in metres, to colours float32 [..., 3]."""
 
 SIDE = 256
 ROW = 4096
 
 
 class Noise:
-    """Smooth noise without end: one random tile, looked up at several scales."""
+    """Smooth periodic noise: one random tile, sampled at several scales."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._tile = rng.random((SIDE, SIDE), dtype=np.float32)
 
     def __call__(self, u: Array, v: Array, scale: float) -> Array:
-        """Values in 0..1 that change over `scale` metres."""
-        # OpenCV looks up pictures of up to 32767 columns: a long list is folded into rows.
-        where = np.stack([u.ravel() / scale, v.ravel() / scale]) % SIDE
-        rows = -(-where.shape[1] // ROW)
+        """Return values in 0..1 that change over `scale` metres."""
+        # cv2.remap takes up to 32767 columns, so a long list is folded into rows.
+        places = np.stack([u.ravel() / scale, v.ravel() / scale]) % SIDE
+        rows = -(-places.shape[1] // ROW)
         folded = np.zeros((2, rows * ROW), np.float32)
-        folded[:, : where.shape[1]] = where
+        folded[:, : places.shape[1]] = places
         x, y = folded.reshape(2, rows, ROW)
-        found = cv2.remap(self._tile, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-        return np.asarray(found, np.float32).ravel()[: where.shape[1]].reshape(u.shape)
+        values = cv2.remap(self._tile, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+        return np.asarray(values, np.float32).ravel()[: places.shape[1]].reshape(u.shape)
 
     def rough(self, u: Array, v: Array, scale: float, octaves: int = 3) -> Array:
-        """Octaves of noise, about -1 to 1."""
+        """Return a sum of octaves of noise, about -1 to 1."""
         total = np.zeros_like(u)
         for octave in range(octaves):
             total += (self(u + 7.3 * octave, v, scale / 2**octave) - 0.5) / 2**octave
         return total
 
     def cells(self, i: Array, j: Array) -> Array:
-        """One value in 0..1 for each whole (i, j): tiles and bricks differ."""
+        """Return one value in 0..1 per integer (i, j), by which tiles and bricks differ."""
         return np.asarray(
             self._tile[(j.astype(int) * 31 + 7) % SIDE, (i.astype(int) * 17 + 3) % SIDE]
         )
 
 
 def colour(rng: np.random.Generator, value: tuple[float, float], chroma: float) -> Array:
-    """A random colour of that brightness range; chroma 0 is grey."""
+    """Draw a colour, float32 [3], with its mean in the range `value`; chroma 0 is grey."""
     level = rng.uniform(*value)
     tint = np.exp(rng.normal(0, chroma, 3))
     return np.asarray(np.clip(level * tint / tint.mean(), 0.01, 0.95), np.float32)
 
 
 def plain(base: Array, noise: Noise, scale: float, strength: float) -> Texture:
-    """Plaster, carpet, asphalt, grass: one colour, rough at `scale` metres, stained at two."""
+    """Return plaster, carpet, asphalt or grass: one stained colour, rough at `scale` metres."""
 
     def at(u: Array, v: Array) -> Array:
         level = 1 + strength * noise.rough(u, v, scale) + 0.25 * noise.rough(u, v, 2.0, 2)
@@ -64,10 +64,10 @@ def plain(base: Array, noise: Noise, scale: float, strength: float) -> Texture:
     return at
 
 
-def laid(
+def tiled(
     base: Array, noise: Noise, size: tuple[float, float], joint: float, offset: float, vary: float
 ) -> Texture:
-    """Tiles, planks and bricks of `size` metres with joints; rows are shifted by `offset`."""
+    """Return tiles, planks or bricks of `size` metres with joints; rows shift by `offset` tiles."""
 
     def at(u: Array, v: Array) -> Array:
         row = np.floor(v / size[1])
@@ -91,7 +91,7 @@ def with_panel(
     bars: int,
     noise: Noise,
 ) -> Texture:
-    """A door, window or poster on a wall: a rectangle with a frame and `bars` across and up."""
+    """Return a wall with a door, window or poster: a framed rectangle with `bars` each way."""
 
     def at(u: Array, v: Array) -> Array:
         below = under(u, v)
@@ -112,8 +112,8 @@ def with_panel(
     return at
 
 
-def skirted(under: Texture, board: Array, height: float = 0.11) -> Texture:
-    """A wall with a skirting board, a little dirt above it."""
+def with_skirting(under: Texture, board: Array, height: float = 0.11) -> Texture:
+    """Return a wall with a skirting board and dirt above it."""
 
     def at(u: Array, v: Array) -> Array:
         dirt = 1 - 0.25 * np.exp(-np.maximum(v, 0) / 0.5)

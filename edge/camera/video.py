@@ -1,11 +1,12 @@
-"""A video file that plays up to wherever writing it ended.
+"""A video file that plays up to the frame at which writing ended.
 
-Of the endings, .mkv, .avi and .webm outlive even `kill -9`; an .mp4 has its table of contents at
-its end and plays only once it was closed, which Ctrl-C, SIGTERM and a full disk do.
+An .mkv, .avi or .webm plays even after `kill -9`. An .mp4 has its index at its end and plays only
+once it was closed, which Ctrl-C, SIGTERM and a full disk do.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -15,14 +16,14 @@ from edge.errors import EdgeError, UsageError
 from edge.samples.sample import Image
 
 CODECS = {".mp4": "mp4v", ".mkv": "mp4v", ".avi": "MJPG", ".webm": "VP80"}
-SPARE = 16_000_000
-"""Bytes of the disk that are left free: OpenCV does not tell when a write fails."""
-CHECKED = 15
-"""Frames between two looks at the disk."""
+RESERVED = 16_000_000
+"""Bytes of the disk that stay free: OpenCV does not report a write that fails."""
+CHECK_EVERY = 15
+"""Frames between two checks of the disk."""
 
 
 def codec_of(path: Path) -> str:
-    """The codec that goes with the ending of a video's name; UsageError if none does."""
+    """Return the codec for the suffix of a video's name; UsageError if there is none."""
     codec = CODECS.get(path.suffix.lower())
     if codec is None:
         raise UsageError(f"--out {path}: expected a name that ends in {', '.join(CODECS)}")
@@ -30,9 +31,15 @@ def codec_of(path: Path) -> str:
 
 
 class Video:
-    """A video file of one size and rate; `close` ends it.
+    """A video file to write; `close` ends it.
 
-    Raises EdgeError where it cannot be written, or when the disk is full: then it is closed.
+    Args:
+        path: file to write; the suffix chooses container and codec.
+        size: (height, width) of the frames.
+        fps: frames per second.
+
+    Raises:
+        EdgeError: the file cannot be written, or the disk is full; then the video is closed first.
     """
 
     def __init__(self, path: Path, size: tuple[int, int], fps: float) -> None:
@@ -42,28 +49,31 @@ class Video:
         self._check_disk()
         # FFmpeg has no fraction for all digits of 1000 / 15.
         rate = round(fps, 2)
-        self._writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, rate, size[::-1])
+        # An absolute path: FFmpeg takes what stands before a colon for a protocol.
+        name = os.path.abspath(path)
+        self._writer = cv2.VideoWriter(name, cv2.CAP_FFMPEG, code, rate, size[::-1])
         if not self._writer.isOpened():
-            raise EdgeError(f"cannot write a video to {path}")
+            raise EdgeError(f"cannot write a video of {size[1]}x{size[0]} to {path}")
 
-    def write(self, picture: Image) -> None:
-        """The next picture, uint8 [H, W, 3] BGR of the video's size."""
-        if self.frames % CHECKED == 0:
+    def write(self, image: Image) -> None:
+        """Append a frame, uint8 [H, W, 3] BGR of the video's size."""
+        if self.frames % CHECK_EVERY == 0:
             try:
                 self._check_disk()
             except EdgeError:
                 self.close()
                 raise
-        self._writer.write(picture)
+        self._writer.write(image)
         self.frames += 1
 
     def close(self) -> None:
+        """End the file; a second call does nothing."""
         self._writer.release()
 
     def _check_disk(self) -> None:
         free = shutil.disk_usage(self.path.parent).free
-        if free < SPARE:
+        if free < RESERVED:
             raise EdgeError(
-                f"{self.path.parent} has {free / 1e6:.0f} MB free, {SPARE / 1e6:.0f} MB are kept;"
-                f" {self.path} plays up to here ({self.frames} frames)"
+                f"{self.path.parent} has {free / 1e6:.0f} MB free, expected at least"
+                f" {RESERVED / 1e6:.0f}; {self.path} plays up to here ({self.frames} frames)"
             )

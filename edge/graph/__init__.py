@@ -1,1 +1,1 @@
-"""Rewrites of ONNX graphs. Each is exact, or says by how much it is not."""
+"""Rewrites and checks of ONNX graphs; all rewrites but the conversion to float16 are exact."""

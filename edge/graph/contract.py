@@ -1,7 +1,9 @@
-"""The contract of a network: what goes in, what comes out, one frame at a time.
+"""The contract of a network: its inputs and outputs, for one frame at a time.
 
 bg, fg_bg    uint8 [1, H, W, 3]      bg may be missing
-mask, depth  float32 [1, 1, H, W]    one of them may be missing
+mask, depth  float32 [1, 1, H, W]    0..1; one of them may be missing
+
+Exporters write the same network in many ways; `conform` brings them into one form.
 """
 
 from __future__ import annotations
@@ -9,46 +11,130 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import onnx
+from onnx import inliner, numpy_helper
 
 from edge.errors import EdgeError
-from edge.graph.dependencies import FRAME_INPUT, SCENE_INPUT
+from edge.graph.constants import with_initializers
+from edge.graph.dependencies import FRAME_INPUT, SCENE_INPUT, input_names
+from edge.graph.names import with_unique_names
+from edge.graph.opset import with_opset
 from edge.graph.resize import image_size
 
 OUTPUTS = ("mask", "depth")
 
+LAYERS = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
+PASSES = {
+    "BatchNormalization", "Cast", "DepthToSpace", "Flatten", "Identity", "Reshape", "Resize",
+    "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze", "Upsample",
+}  # fmt: skip
+"""Operators that keep, move, interpolate or scale the values of their first input."""
+
 
 def conform(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy of the model for batches of one, where its batch was open; EdgeError says how a model
-    breaks the contract."""
+    """Bring a network into the form that folding, calibration and the targets expect.
+
+    Local functions are inlined, an older opset is converted, constants become initializers, every
+    node gets a unique name, and an open batch becomes 1. The values stay the same.
+
+    Args:
+        model: A network that passes the ONNX checker.
+
+    Returns:
+        A conforming copy, or `model` itself where nothing had to change.
+
+    Raises:
+        EdgeError: The network breaks the contract.
+    """
     height, width = image_size(model)
-    copy = onnx.ModelProto.FromString(model.SerializeToString())
-    weights = {weight.name for weight in copy.graph.initializer}
-    inputs = [value for value in copy.graph.input if value.name not in weights]
-    for found, known in ((inputs, (SCENE_INPUT, FRAME_INPUT)), (copy.graph.output, OUTPUTS)):
-        for value in found:
+    inlined = inliner.inline_local_functions(model) if model.functions else model
+    _refuse_other_domains(inlined)
+    conformed = with_unique_names(with_initializers(with_opset(inlined)))
+    copy = onnx.ModelProto.FromString(conformed.SerializeToString())
+    for kind, values, known in (
+        ("input", copy.graph.input, (SCENE_INPUT, FRAME_INPUT)),
+        ("output", copy.graph.output, OUTPUTS),
+    ):
+        for value in values:
             if value.name not in known:
-                kind = "output" if known is OUTPUTS else "input"
                 raise EdgeError(f"{kind} {value.name} is none of {', '.join(known)}")
-    for value in inputs:
+    for value in copy.graph.input:
         _fix(value, onnx.TensorProto.UINT8, (1, height, width, 3))
     for value in copy.graph.output:
         _fix(value, onnx.TensorProto.FLOAT, (1, 1, height, width))
+    if open_outputs := unbounded_outputs(copy):
+        raise EdgeError(
+            f"the values of {' and '.join(open_outputs)} are not limited to 0..1",
+            "append a Sigmoid to the network before its export, e.g. mask = torch.sigmoid(mask)",
+        )
     if copy == model:
         return model
     del copy.graph.value_info[:]
     return onnx.shape_inference.infer_shapes(copy, data_prop=True)
 
 
-def _fix(value: onnx.ValueInfoProto, kind: int, shape: Sequence[int]) -> None:
-    """Give open sides their numbers; EdgeError if others, or another type, are there already."""
-    tensor = value.type.tensor_type
-    there = [side.dim_value for side in tensor.shape.dim] or [0] * len(shape)
-    name = onnx.TensorProto.DataType.Name
-    fits = len(there) == len(shape) and all(a in (0, b) for a, b in zip(there, shape, strict=True))
-    if tensor.elem_type != kind or not fits:
-        found = ", ".join(str(side or "?") for side in there)
+def unbounded_outputs(model: onnx.ModelProto) -> list[str]:
+    """Name the outputs that certainly leave 0..1, such as logits that no Sigmoid follows.
+
+    An output counts only if the nodes that make it prove it: a layer with a bias or a negative
+    weight, through operators that only move, scale or add values. Whatever else ends a network
+    (Sigmoid, Clip, Softmax, Min, Where, ...) is taken as bounded.
+    """
+    makers = {name: node for node in model.graph.node for name in node.output}
+    weights = {weight.name: weight for weight in model.graph.initializer}
+    return [value.name for value in model.graph.output if _unbounded(value.name, makers, weights)]
+
+
+def _unbounded(
+    name: str, makers: dict[str, onnx.NodeProto], weights: dict[str, onnx.TensorProto]
+) -> bool:
+    node = makers.get(name)
+    if node is None:
+        return False
+    data = [source for source in input_names(node) if source not in weights]
+    if node.op_type in PASSES:
+        return _unbounded(node.input[0], makers, weights)
+    if node.op_type in LAYERS:
+        constants = [weights[source] for source in input_names(node) if source in weights]
+        if len(data) != 1 or not constants:
+            return False
+        # A fixed blur or upsampling has one constant, without a negative value.
+        averages = len(constants) == 1 and bool((numpy_helper.to_array(constants[0]) >= 0).all())
+        return not averages or _unbounded(data[0], makers, weights)
+    if node.op_type in ("LeakyRelu", "PRelu", "Relu"):
+        # Of longer chains two Relu may be a Clip.
+        layer = makers.get(node.input[0])
+        return (
+            layer is not None
+            and layer.op_type in LAYERS
+            and _unbounded(layer.output[0], makers, weights)
+        )
+    if node.op_type in ("Add", "Sub", "Sum") or (node.op_type in ("Mul", "Div") and len(data) == 1):
+        return any(_unbounded(source, makers, weights) for source in data)
+    return False
+
+
+def _refuse_other_domains(model: onnx.ModelProto) -> None:
+    """Raise EdgeError for operators outside the ONNX standard, which no target knows."""
+    others = sorted(
+        {f"{n.domain}.{n.op_type}" for n in model.graph.node if n.domain not in ("", "ai.onnx")}
+    )
+    if others:
         raise EdgeError(
-            f"{value.name} is {name(tensor.elem_type).lower()} [{found}],"
+            f"{', '.join(others)} is no operator of the ONNX standard",
+            "export the network with standard operators only",
+        )
+
+
+def _fix(value: onnx.ValueInfoProto, kind: int, shape: Sequence[int]) -> None:
+    """Set the open sides of a tensor to `shape`; EdgeError where its type or sides differ."""
+    tensor = value.type.tensor_type
+    sides = [side.dim_value for side in tensor.shape.dim] or [0] * len(shape)
+    name = onnx.TensorProto.DataType.Name
+    fits = len(sides) == len(shape) and all(a in (0, b) for a, b in zip(sides, shape, strict=True))
+    if tensor.elem_type != kind or not fits:
+        actual = ", ".join(str(side or "?") for side in sides)
+        raise EdgeError(
+            f"{value.name} is {name(tensor.elem_type).lower()} [{actual}],"
             f" expected {name(kind).lower()} {list(shape)}"
         )
     del tensor.shape.dim[:]

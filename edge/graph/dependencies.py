@@ -1,4 +1,4 @@
-"""Which tensors of a network come from the empty scene, which from the frame."""
+"""The tensors of a network that depend on the background, and those that depend on the frame."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ FRAME_INPUT = "fg_bg"
 
 @dataclass
 class Dependencies:
-    """scene: tensors that come from `bg` alone; framed: those that any other input reaches.
+    """The tensors of a graph by the inputs that they depend on, and the nodes that make them.
 
-    What is in neither is a constant. The nodes are those that make the tensors, in their order.
+    Attributes:
+        scene: Tensors that depend on `bg` alone.
+        framed: Tensors that depend on any other input.
+        scene_nodes: Nodes that make the tensors of `scene`, in graph order.
+        frame_nodes: Nodes that make the tensors of `framed`, in graph order.
+        free_nodes: Nodes that depend on no input.
     """
 
     scene: set[str] = field(default_factory=set)
@@ -25,27 +30,28 @@ class Dependencies:
 
 
 def input_names(node: onnx.NodeProto) -> list[str]:
+    """List the inputs that a node has, without omitted optional ones."""
     return [name for name in node.input if name]
 
 
 def dependencies(graph: onnx.GraphProto) -> Dependencies:
-    """Follow the inputs through the graph, whose nodes stand in the order in which they run."""
+    """Follow the inputs through a graph, whose nodes are in topological order."""
     inputs = {value.name for value in graph.input}
-    found = Dependencies({SCENE_INPUT} & inputs, inputs - {SCENE_INPUT})
+    result = Dependencies({SCENE_INPUT} & inputs, inputs - {SCENE_INPUT})
     for node in graph.node:
-        if found.framed.intersection(input_names(node)):
-            found.frame_nodes.append(node)
-            found.framed.update(node.output)
-        elif found.scene.intersection(input_names(node)):
-            found.scene_nodes.append(node)
-            found.scene.update(node.output)
+        if result.framed.intersection(input_names(node)):
+            result.frame_nodes.append(node)
+            result.framed.update(node.output)
+        elif result.scene.intersection(input_names(node)):
+            result.scene_nodes.append(node)
+            result.scene.update(node.output)
         else:
-            found.free_nodes.append(node)
-    return found
+            result.free_nodes.append(node)
+    return result
 
 
 def tensor_shapes(graph: onnx.GraphProto) -> dict[str, list[int]]:
-    """Sides of every tensor whose shape is known (0 for a side that is not), weights included."""
+    """Return the known shapes of tensors and weights, with 0 for an unknown side."""
     values = (*graph.value_info, *graph.input, *graph.output)
     known = {v.name: [side.dim_value for side in v.type.tensor_type.shape.dim] for v in values}
     return known | {w.name: list(w.dims) for w in graph.initializer}

@@ -1,4 +1,4 @@
-"""The graph in float16, with its inputs and outputs as they were."""
+"""Graphs in float16 with unchanged inputs and outputs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SCALES_NEED = 19
 
 
 def to_float16(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A float16 copy of a float32 graph (ONNX Runtime's converter; inputs and outputs stay)."""
+    """Convert a float32 graph to float16 with ONNX Runtime's converter; inputs and outputs stay."""
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     copy = onnx.ModelProto.FromString(model.SerializeToString())

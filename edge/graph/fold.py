@@ -1,10 +1,10 @@
-"""Split a network at the constants of the scene.
+"""Split a network into the part that the scene fixes and the part that runs per frame.
 
-The camera is fixed, so whatever depends on `bg` alone is computed once per scene. `split` finds it
-in the graph, whatever the network is, and gives two graphs: `background` (bg to named scene
-tensors) and `frame` (fg_bg and the scene tensors to the outputs). Nothing is approximated: both
-hold the very nodes of the network, after layers that read both pictures were taken apart
-(edge/graph/apart.py). What cannot be folded is said with its reason.
+The camera is fixed, so tensors that depend on `bg` alone are constants of the scene. `split` finds
+them in any network and returns two graphs: `background` (bg to named scene tensors) and `frame`
+(fg_bg and the scene tensors to the outputs). The result is exact: both graphs hold the nodes of the
+network, after layers over both inputs were distributed (edge/graph/split_concat.py). The split
+states the reason for whatever cannot be folded.
 """
 
 from __future__ import annotations
@@ -30,35 +30,110 @@ NORMALISATIONS = {
     "MeanVarianceNormalization", "ReduceMean", "Softmax",
 }  # fmt: skip
 MEETINGS = {"Add", "Concat", "Div", "Max", "Mean", "Min", "Mul", "Pow", "Sub", "Sum", "Where"}
-"""Operators at which frame and scene may meet: what comes before them is apart."""
+"""Operators that may combine frame and background without work that could be folded."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """background is None where nothing depends on bg alone (then frame is the whole network).
+    """A network split at the constants of the scene.
 
-    scene: names of the tensors that background gives and frame takes.
-    apart: layers that read frame and background and were made a sum of two.
-    unfolded: why something that reads the background runs at every frame, a sentence each.
+    Attributes:
+        background: None where nothing depends on bg alone; then frame is the whole network.
+        frame: The graph that runs per frame.
+        scene: Names of the tensors that background returns and frame takes.
+        distributed: Names of the sums that replace layers over frame and background.
+        unfolded: Why operators that read the background run at every frame, one sentence each.
     """
 
     background: onnx.ModelProto | None
     frame: onnx.ModelProto
     scene: tuple[str, ...]
-    apart: tuple[str, ...] = ()
+    distributed: tuple[str, ...] = ()
     unfolded: tuple[str, ...] = ()
 
     def report(self) -> dict[str, object]:
-        """What folding did, for people and for the manifest; MACs are per picture."""
+        """Return the entry of the manifest; MACs are per frame and per background image."""
         return {
             "frame_macs": macs(self.frame),
             "background_macs": macs(self.background) if self.background else 0,
-            "apart": list(self.apart),
+            "distributed": list(self.distributed),
             "unfolded": list(self.unfolded),
         }
 
 
-def _model(
+def split(model: onnx.ModelProto) -> Split:
+    """Split a network at the constants of the scene.
+
+    Args:
+        model: A network with the inputs bg and fg_bg, or fg_bg alone.
+
+    Raises:
+        EdgeError: There is no input fg_bg, or an output depends on bg alone.
+    """
+    inputs = {value.name: value for value in model.graph.input}
+    if FRAME_INPUT not in inputs:
+        raise EdgeError(f"the network has no input `{FRAME_INPUT}`; found {', '.join(inputs)}")
+    if SCENE_INPUT not in inputs:
+        return Split(None, model, ())
+    original = onnx.shape_inference.infer_shapes(model, strict_mode=True)
+    model, distributed = split_concat(original)
+    model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
+    depends = dependencies(model.graph)
+    reasons = _why_unfolded(model.graph, depends)
+    if fixed := [v.name for v in model.graph.output if v.name not in depends.framed]:
+        raise EdgeError(
+            f"output {', '.join(fixed)} does not depend on `{FRAME_INPUT}`:"
+            " it is a constant of the scene, not an answer about a frame"
+        )
+    border = _border(depends)
+    if border == [SCENE_INPUT] or not depends.scene_nodes:
+        return Split(None, original, (), (), reasons)
+    infos = [_tensor_info(model.graph, name) for name in border]
+    scene = [info for info in infos if info.name != SCENE_INPUT]
+    background = _part(
+        model,
+        [*_constant_nodes(depends, depends.scene_nodes), *depends.scene_nodes],
+        [inputs[SCENE_INPUT]],
+        scene,
+        "background",
+    )
+    frame = _part(
+        model,
+        [*_constant_nodes(depends, depends.frame_nodes), *depends.frame_nodes],
+        [inputs[FRAME_INPUT], *infos],
+        list(model.graph.output),
+        "frame",
+    )
+    return Split(background, frame, tuple(info.name for info in scene), distributed, reasons)
+
+
+def _border(depends: Dependencies) -> list[str]:
+    """The scene tensors that frame nodes read, in graph order."""
+    read_per_frame = {tensor for node in depends.frame_nodes for tensor in input_names(node)}
+    order = [SCENE_INPUT, *(tensor for node in depends.scene_nodes for tensor in node.output)]
+    return [name for name in order if name in read_per_frame]
+
+
+def _constant_nodes(depends: Dependencies, nodes: list[onnx.NodeProto]) -> list[onnx.NodeProto]:
+    """The nodes without inputs of their own that the given nodes need, in graph order."""
+    needed = {tensor for node in nodes for tensor in input_names(node)}
+    kept: list[onnx.NodeProto] = []
+    for node in reversed(depends.free_nodes):
+        if needed & set(node.output):
+            needed.update(input_names(node))
+            kept.insert(0, node)
+    return kept
+
+
+def _tensor_info(graph: onnx.GraphProto, name: str) -> onnx.ValueInfoProto:
+    """Name, type and sides of a tensor, as an input or output of a graph."""
+    value = next(v for v in (*graph.input, *graph.value_info) if v.name == name)
+    tensor = value.type.tensor_type
+    sides = [side.dim_value for side in tensor.shape.dim]
+    return helper.make_tensor_value_info(name, tensor.elem_type or TensorProto.FLOAT, sides)
+
+
+def _part(
     model: onnx.ModelProto,
     nodes: list[onnx.NodeProto],
     inputs: list[onnx.ValueInfoProto],
@@ -79,94 +154,41 @@ def _model(
     return part
 
 
-def _why_unfolded(graph: onnx.GraphProto, found: Dependencies) -> tuple[str, ...]:
-    """What keeps work of the background in the frame's graph."""
-    reasons = []
+def _why_unfolded(graph: onnx.GraphProto, depends: Dependencies) -> tuple[str, ...]:
+    """One sentence per operator that keeps work on the background in the frame graph."""
     readers: dict[str, list[onnx.NodeProto]] = {}
     for node in graph.node:
         for name in input_names(node):
             readers.setdefault(name, []).append(node)
-    for node in found.frame_nodes:
-        if found.scene.isdisjoint(input_names(node)):
+    reasons = []
+    for node in depends.frame_nodes:
+        if depends.scene.isdisjoint(input_names(node)):
             continue
         if node.op_type not in MEETINGS:
             reasons.append(f"{node.op_type} `{node.name}` reads frame and background at once")
-        elif node.op_type == "Concat" and not mixes(node, found):
-            axis = next(a.i for a in node.attribute if a.name == "axis")
-            reasons.append(
-                f"`{node.name}` stacks frame and background into one batch, which is encoded at"
-                " every frame; export the network with one call of its encoder for each picture"
-                if axis == 0
-                else f"`{node.name}` joins frame and background along axis {axis};"
-                " only channels can be taken apart"
-            )
+        elif node.op_type == "Concat" and not mixes(node, depends):
+            reasons.append(_why_concat_stays(node))
         elif node.op_type == "Concat":
             for reader in readers.get(node.output[0], []):
-                if reader.op_type in NORMALISATIONS:
-                    what = "normalises over the concatenation of frame and background"
-                elif reader.op_type in ("Conv", "ConvTranspose"):
-                    continue  # too few channels of the scene to be worth a sum
-                else:
-                    what = "reads the concatenation of frame and background"
-                reasons.append(f"{reader.op_type} `{reader.name}` {what}; it runs at every frame")
+                if reader.op_type in ("Conv", "ConvTranspose"):
+                    continue  # too few background channels for a sum to pay off
+                normalises = reader.op_type in NORMALISATIONS
+                verb = "normalises over" if normalises else "reads"
+                reasons.append(
+                    f"{reader.op_type} `{reader.name}` {verb} the concatenation of frame and"
+                    " background; it runs at every frame"
+                )
     return tuple(reasons)
 
 
-def split(model: onnx.ModelProto) -> Split:
-    """Split `model` (inputs bg and fg_bg, or fg_bg alone) at the constants of the scene."""
-    inputs = {value.name: value for value in model.graph.input}
-    if FRAME_INPUT not in inputs:
-        raise EdgeError(f"the network has no input `{FRAME_INPUT}`; found {', '.join(inputs)}")
-    if SCENE_INPUT not in inputs:
-        return Split(None, model, ())
-    original = onnx.shape_inference.infer_shapes(model, strict_mode=True)
-    model, summed = split_concat(original)
-    model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
-    graph = model.graph
-    found = dependencies(graph)
-    scene_nodes, frame_nodes, framed = found.scene_nodes, found.frame_nodes, found.framed
-    why = _why_unfolded(graph, found)
-
-    def with_constants(nodes: list[onnx.NodeProto]) -> list[onnx.NodeProto]:
-        needed = {tensor for node in nodes for tensor in input_names(node)}
-        kept: list[onnx.NodeProto] = []
-        for node in reversed(found.free_nodes):
-            if needed & set(node.output):
-                needed.update(input_names(node))
-                kept.insert(0, node)
-        return kept + nodes
-
-    outputs = {value.name: value for value in graph.output}
-    read_per_frame = {tensor for node in frame_nodes for tensor in input_names(node)}
-    order = [SCENE_INPUT, *(tensor for node in scene_nodes for tensor in node.output)]
-    border = [name for name in order if name in read_per_frame]
-    if only_scene := [name for name in outputs if name not in framed]:
-        raise EdgeError(
-            f"output {', '.join(only_scene)} does not depend on `{FRAME_INPUT}`:"
-            " it is a constant of the scene, not an answer about a frame"
+def _why_concat_stays(node: onnx.NodeProto) -> str:
+    axis = next(a.i for a in node.attribute if a.name == "axis")
+    if axis == 0:
+        return (
+            f"`{node.name}` stacks frame and background into one batch, which is encoded at every"
+            " frame; export the network with one call of its encoder per image"
         )
-    if border == [SCENE_INPUT] or not scene_nodes:
-        return Split(None, original, (), (), why)
-
-    known = {value.name: value for value in (*graph.value_info, *graph.input)}
-    infos = [known[name] for name in border]
-    float_infos = [
-        helper.make_tensor_value_info(
-            info.name,
-            info.type.tensor_type.elem_type or TensorProto.FLOAT,
-            [side.dim_value for side in info.type.tensor_type.shape.dim],
-        )
-        for info in infos
-    ]
-    given = [info for info in float_infos if info.name != SCENE_INPUT]
-    background = _model(
-        model, with_constants(scene_nodes), [inputs[SCENE_INPUT]], given, "background"
+    return (
+        f"`{node.name}` joins frame and background along axis {axis}; only layers over a"
+        " concatenation of channels (axis 1) can be distributed"
     )
-    frame = _model(
-        model,
-        with_constants(frame_nodes),
-        [inputs[FRAME_INPUT], *float_infos],
-        list(graph.output),
-        "frame",
-    )
-    return Split(background, frame, tuple(info.name for info in given), summed, why)

@@ -1,4 +1,4 @@
-"""What a network costs before anyone runs it: parameters, multiplications, bytes."""
+"""The static profile of a network: parameters, MACs and memory traffic."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edge.graph.dependencies import tensor_shapes
 
 
 def parameters(model: onnx.ModelProto) -> int:
-    """Numbers in the weights: initializers of floating type with a side."""
+    """Count the floating-point weights; scalars are not counted."""
     return sum(
         math.prod(w.dims)
         for w in model.graph.initializer
@@ -19,13 +19,13 @@ def parameters(model: onnx.ModelProto) -> int:
 
 
 def macs(model: onnx.ModelProto) -> int:
-    """Multiply-accumulates of its convolutions and matrix products, for one picture."""
+    """Count the multiply-accumulates of convolutions and matrix products for one frame."""
     sides = tensor_shapes(onnx.shape_inference.infer_shapes(model, strict_mode=True).graph)
     return sum(node_macs(node, sides) for node in model.graph.node)
 
 
 def node_macs(node: onnx.NodeProto, sides: dict[str, list[int]]) -> int:
-    """Multiply-accumulates of one node; 0 for what is no convolution and no matrix product."""
+    """Count the multiply-accumulates of a node; 0 unless it is a convolution or matrix product."""
     if node.op_type == "Conv":
         # weight [out, in / group, kh, kw], once per output position
         positions = math.prod(sides[node.output[0]]) // sides[node.output[0]][1]
@@ -43,10 +43,10 @@ def node_macs(node: onnx.NodeProto, sides: dict[str, list[int]]) -> int:
 
 
 def memory_traffic(model: onnx.ModelProto) -> int:
-    """Bytes that an int8 engine reads and writes for one picture, at one byte a number.
+    """Estimate the bytes that an int8 engine reads and writes for one frame, at one byte per value.
 
-    Weights once, and of every layer and sum what it reads and gives. What a runtime keeps in
-    registers between two of them is counted as well, so this is an estimate from above.
+    Counts the weights once and the inputs and outputs of every layer and sum. A runtime that fuses
+    operators keeps some of them in registers, so this is an upper bound.
     """
     known = tensor_shapes(onnx.shape_inference.infer_shapes(model).graph)
     touched = [

@@ -1,4 +1,4 @@
-"""The same network at another picture size: a convolution does not care."""
+"""A fully convolutional network at another image size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edge.graph.dependencies import FRAME_INPUT, SCENE_INPUT, tensor_shapes
 
 
 def image_size(model: onnx.ModelProto) -> tuple[int, int]:
-    """(height, width) that the model's `fg_bg` takes; EdgeError if it breaks the contract."""
+    """Return the (height, width) of the input `fg_bg`; EdgeError if it breaks the contract."""
     for value in model.graph.input:
         if value.name == FRAME_INPUT:
             kind = value.type.tensor_type
@@ -27,9 +27,9 @@ def image_size(model: onnx.ModelProto) -> tuple[int, int]:
             ):
                 return shape[1], shape[2]
             name = onnx.TensorProto.DataType.Name(kind.elem_type).lower()
-            found = ", ".join(str(side or "?") for side in shape)
+            actual = ", ".join(str(side or "?") for side in shape)
             raise EdgeError(
-                f"input {FRAME_INPUT} is {name} [{found}], expected uint8 [1, H, W, 3] of fixed"
+                f"input {FRAME_INPUT} is {name} [{actual}], expected uint8 [1, H, W, 3] of fixed"
                 " height and width"
             )
     names = ", ".join(value.name for value in model.graph.input)
@@ -37,12 +37,17 @@ def image_size(model: onnx.ModelProto) -> tuple[int, int]:
 
 
 def stride_of(model: onnx.ModelProto) -> int:
-    """What the sides must be multiples of, from the model's metadata (1 if it does not say)."""
+    """Return the number that height and width must be multiples of; 1 if the metadata has none."""
     return int(next((p.value for p in model.metadata_props if p.key == "stride"), 1))
 
 
 def resize_network(model: onnx.ModelProto, height: int, width: int) -> onnx.ModelProto:
-    """A copy of the model for pictures of `height` x `width`; shapes are inferred anew."""
+    """Return the model for images of `height` x `width`, with its shapes inferred again.
+
+    Raises:
+        UsageError: The size is no multiple of the network's stride.
+        EdgeError: The network has parts of a fixed size.
+    """
     if (height, width) == image_size(model):
         return model
     stride = stride_of(model)
@@ -74,23 +79,23 @@ def resize_network(model: onnx.ModelProto, height: int, width: int) -> onnx.Mode
 
 
 def _resize_resizes(model: onnx.ModelProto, before: tuple[int, int], now: tuple[int, int]) -> None:
-    """Resize nodes that went to the size of the picture go to the one that it has now."""
+    """Point Resize nodes whose constant size was the image size to the new one."""
     constants = {w.name: w for w in model.graph.initializer}
     for node in model.graph.node:
         if node.op_type != "Resize" or len(node.input) < 4 or node.input[3] not in constants:
             continue
         wanted = numpy_helper.to_array(constants[node.input[3]])
         if tuple(wanted[-2:]) == before:
-            found = np.array([*wanted[:-2], *now], wanted.dtype)
+            sizes = np.array([*wanted[:-2], *now], wanted.dtype)
             name = f"{node.output[0]}.sizes"
-            model.graph.initializer.append(numpy_helper.from_array(found, name))
+            model.graph.initializer.append(numpy_helper.from_array(sizes, name))
             node.input[3] = name
 
 
 def _resize_reshapes(model: onnx.ModelProto, original: onnx.ModelProto) -> None:
-    """Bring the constant shapes of Reshape nodes to the size that the inputs of `model` have now.
+    """Adapt the constant shapes of Reshape nodes to the input size of `model`.
 
-    They are taken in order, because each one's input may follow from the one before.
+    Nodes are visited in order, because the input of one may depend on the one before.
     """
     before = tensor_shapes(onnx.shape_inference.infer_shapes(original).graph)
     constants = {w.name: w for w in model.graph.initializer}
@@ -99,21 +104,21 @@ def _resize_reshapes(model: onnx.ModelProto, original: onnx.ModelProto) -> None:
             continue
         now = tensor_shapes(onnx.shape_inference.infer_shapes(model).graph).get(node.input[0], [])
         after = numpy_helper.to_array(constants[node.input[1]]).tolist()
-        found = _resized_shape(before.get(node.input[0], []), after, now)
+        shape = _resized_shape(before.get(node.input[0], []), after, now)
         name = f"{node.output[0]}.shape"
-        model.graph.initializer.append(numpy_helper.from_array(np.array(found, np.int64), name))
+        model.graph.initializer.append(numpy_helper.from_array(np.array(shape, np.int64), name))
         node.input[1] = name
 
 
 def _resized_shape(before: Sequence[int], after: Sequence[int], now: Sequence[int]) -> list[int]:
-    """What a Reshape of `before` to `after` is for a tensor of sides `now`.
+    """The target of a Reshape from `before` to `after`, for an input of shape `now`.
 
-    The sides fall into runs of equal product, which is where they were merged or split; of a run
-    that was split, the largest side is the one that the size of the picture is in.
+    The sides fall into runs of equal product, which the Reshape merges or splits. Of a run that it
+    splits, the largest side is the one that scales with the image.
     """
     if min(after, default=0) < 1 or math.prod(before) != math.prod(after):
-        return list(after)  # already says 0 or -1, or is of something unknown
-    found = list(after)
+        return list(after)  # holds 0 or -1, or the shape is unknown
+    shape = list(after)
     i = j = 0
     while i < len(before) and j < len(after):
         first, run = j, [i]
@@ -127,6 +132,6 @@ def _resized_shape(before: Sequence[int], after: Sequence[int], now: Sequence[in
                 new *= after[j]
         sides = list(range(first, j + 1))
         largest = max(sides, key=lambda side: after[side])
-        found[largest] = after[largest] * math.prod(now[k] for k in run) // old
+        shape[largest] = after[largest] * math.prod(now[k] for k in run) // old
         i, j = run[-1] + 1, j + 1
-    return found
+    return shape

@@ -1,8 +1,8 @@
-"""Take layers over frame and background apart: conv(cat[f, b]) = conv_f(f) + conv_b(b).
+"""Distribute convolutions over concat: conv(cat[f, b]) = conv_f(f) + conv_b(b).
 
-A convolution is linear in its channels, so one that reads a concatenation of the frame's and the
-scene's tensors is the sum of two, and the scene's is a constant of the scene. What never looks from
-one channel (or group of channels) at another changes places with the concatenation.
+A convolution is linear in its channels, so one that reads a concatenation of frame and background
+tensors is the sum of two, and the term of the background is a constant of the scene. An operator
+that never combines channels (or groups of channels) moves before the concatenation.
 """
 
 from __future__ import annotations
@@ -18,27 +18,31 @@ PER_CHANNEL = {
     "Abs", "AveragePool", "Elu", "GlobalAveragePool", "HardSigmoid", "LeakyRelu", "MaxPool", "Neg",
     "Relu", "Sigmoid", "Tanh",
 }  # fmt: skip
-"""Operators of one input that give each channel from itself alone."""
+"""Operators of one input that compute each channel from itself alone."""
 
 WORTH = 16
-"""A convolution comes apart if that saves so many multiplications per output: the constant that is
-added instead has to be read from memory, which costs about as much."""
+"""MACs per output value that distributing a convolution must save: the constant that is added
+instead has to be read from memory, which takes about as long."""
 
 Weights = dict[str, npt.NDArray[np.float32]]
 
 
-def mixes(node: onnx.NodeProto, found: Dependencies) -> bool:
-    """Whether a node puts channels (axis 1) of the frame beside channels of the scene."""
+def mixes(node: onnx.NodeProto, depends: Dependencies) -> bool:
+    """Tell whether a node concatenates channels (axis 1) of frame and background."""
     return (
         node.op_type == "Concat"
         and _attribute(node, "axis", 0) in (1, -3)
-        and bool(found.framed.intersection(node.input))
-        and bool(found.scene.intersection(node.input))
+        and bool(depends.framed.intersection(node.input))
+        and bool(depends.scene.intersection(node.input))
     )
 
 
 def split_concat(model: onnx.ModelProto) -> tuple[onnx.ModelProto, tuple[str, ...]]:
-    """A copy of the model whose mixed layers are apart, and the names of the sums that remain."""
+    """Distribute the layers of a model over its concatenations of frame and background.
+
+    Returns:
+        The rewritten copy, and the names of the sums that replace convolutions.
+    """
     model = onnx.ModelProto.FromString(model.SerializeToString())
     summed: list[str] = []
     while (change := _change(model)) is not None:
@@ -53,20 +57,20 @@ def split_concat(model: onnx.ModelProto) -> tuple[onnx.ModelProto, tuple[str, ..
 
 
 def _change(model: onnx.ModelProto) -> tuple[int, list[onnx.NodeProto], Weights] | None:
-    """The first node that can come apart: its place, what takes it, and the new weights."""
+    """The first node that can be distributed: its index, its replacement and the new weights."""
     del model.graph.value_info[:]
     graph = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
-    found, sides = dependencies(graph), tensor_shapes(graph)
+    depends, sides = dependencies(graph), tensor_shapes(graph)
     makers = {name: node for node in graph.node for name in node.output}
     weights = {w.name: w for w in graph.initializer}
     for at, node in enumerate(graph.node):
         concat = makers.get(node.input[0]) if node.input else None
-        if concat is None or not mixes(concat, found):
+        if concat is None or not mixes(concat, depends):
             continue
         parts = [(name, sides[name][1]) for name in concat.input]
         given = [numpy_helper.to_array(weights[n]) for n in input_names(node)[1:] if n in weights]
         if len(given) != len(input_names(node)) - 1:
-            continue  # weights that are computed
+            continue  # computed weights
         if node.op_type in PER_CHANNEL:
             return at, *_beside(node, parts, [{} for _ in parts], [{} for _ in parts])
         if node.op_type == "BatchNormalization":
@@ -80,7 +84,7 @@ def _change(model: onnx.ModelProto) -> tuple[int, list[onnx.NodeProto], Weights]
             if group > 1:
                 split = _grouped(node, parts, given, group)
             else:
-                split = _summed(node, parts, given, found)
+                split = _summed(node, parts, given, depends)
             if split is not None:
                 return at, *split
     return None
@@ -97,7 +101,7 @@ def _spans(parts: list[tuple[str, int]]) -> list[tuple[int, int]]:
 
 
 def _like(node: onnx.NodeProto, tag: str, inputs: list[str], **changed: int) -> onnx.NodeProto:
-    """A node of the same kind under another name."""
+    """A copy of a node under another name."""
     copy = onnx.NodeProto.FromString(node.SerializeToString())
     copy.name, copy.input[:], copy.output[:] = (
         f"{node.name}.{tag}",
@@ -117,7 +121,7 @@ def _beside(
     weights: list[Weights],
     changed: list[dict[str, int]],
 ) -> tuple[list[onnx.NodeProto], Weights]:
-    """The node once per part with the weights of each, and the concatenation after it."""
+    """The node once per part with the weights of that part, and a concatenation after them."""
     nodes = [
         _like(node, f"part{i}", [name, *own], **changes)
         for i, ((name, _), own, changes) in enumerate(zip(parts, weights, changed, strict=True))
@@ -134,7 +138,7 @@ def _grouped(
     given: list[npt.NDArray[np.float32]],
     group: int,
 ) -> tuple[list[onnx.NodeProto], Weights] | None:
-    """A grouped convolution whose groups do not reach over the border between two parts."""
+    """A grouped convolution, unless one of its groups spans two parts."""
     kernel, *bias = given
     transposed = node.op_type == "ConvTranspose"
     inputs = sum(channels for _, channels in parts)
@@ -156,14 +160,14 @@ def _summed(
     node: onnx.NodeProto,
     parts: list[tuple[str, int]],
     given: list[npt.NDArray[np.float32]],
-    found: Dependencies,
+    depends: Dependencies,
 ) -> tuple[list[onnx.NodeProto], Weights] | None:
-    """conv_f(f) with the bias plus conv_b(b), where that is cheaper."""
+    """conv_f(f) with the bias, plus conv_b(b), where that saves at least WORTH MACs per output."""
     kernel, *bias = given
     axis = 0 if node.op_type == "ConvTranspose" else 1
     sides: dict[str, list[tuple[str, tuple[int, int]]]] = {"frame": [], "scene": []}
     for (name, _), span in zip(parts, _spans(parts), strict=True):
-        sides["frame" if name in found.framed else "scene"].append((name, span))
+        sides["frame" if name in depends.framed else "scene"].append((name, span))
     saved = sum(b - a for _, (a, b) in sides["scene"])
     if axis == 1 and saved * int(np.prod(kernel.shape[2:])) < WORTH:
         return None

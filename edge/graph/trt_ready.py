@@ -1,4 +1,4 @@
-"""Say before TensorRT does, and in plain words, why it would refuse a graph."""
+"""Check a graph for what TensorRT refuses, before its parser does."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 from edge.graph.float16 import SCALES_NEED
+from edge.graph.opset import opset_of
 
 
 def trt_ready(model: onnx.ModelProto) -> list[str]:
-    """What TensorRT 10.3 to 11 and TensorRT-RTX refuse in the graph; empty means ready.
+    """List what TensorRT 10.3 to 11 and TensorRT-RTX refuse in a graph; empty if nothing.
 
-    Q/DQ must be signed with zero point 0, biases float, scales constant, float16 scales need
-    opset 19, uint8 is for inputs (cast at once) and outputs only.
+    Q/DQ must be signed with zero point 0, biases float, scales constant; float16 scales need opset
+    19; uint8 is allowed for inputs, with a Cast right after, and for outputs.
     """
     graph = model.graph
     constants = {w.name: w for w in graph.initializer}
-    opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
+    opset = opset_of(model)
     reasons = []
     for node in graph.node:
         if node.op_type not in ("QuantizeLinear", "DequantizeLinear"):

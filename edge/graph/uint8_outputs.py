@@ -1,4 +1,4 @@
-"""Mask and depth as bytes: a quarter of the memory to write, where the caller wants pictures."""
+"""Mask and depth as uint8, a quarter of the bytes that float32 outputs take."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ SUFFIX = "_u8"
 
 
 def with_uint8_outputs(frame: onnx.ModelProto, quantizer: bool) -> onnx.ModelProto:
-    """A copy of the frame's graph with `mask_u8` and `depth_u8`, uint8, 255 for 1.0.
+    """Return the frame graph with outputs `mask_u8` and `depth_u8`, uint8, 255 for 1.0.
 
-    quantizer: by QuantizeLinear, one pass in CPU runtimes; else by arithmetic and a Cast, since
-    TensorRT has uint8 at a Cast that ends the graph and nowhere else.
+    Args:
+        frame: The frame graph.
+        quantizer: Convert by QuantizeLinear, one pass in CPU runtimes. Otherwise by arithmetic and
+            a final Cast, the only operator of TensorRT that outputs uint8.
     """
     model = onnx.ModelProto.FromString(frame.SerializeToString())
     graph = model.graph

@@ -1,7 +1,7 @@
-"""ConvTranspose 2x2, stride 2, as Conv 1x1 and DepthToSpace: the same numbers, int8 in TensorRT.
+"""ConvTranspose 2x2, stride 2, as Conv 1x1 and DepthToSpace: the same values, int8 in TensorRT.
 
 TensorRT-RTX and ONNX Runtime have no int8 kernel for ConvTranspose. Each of its four weights per
-output is a 1x1 convolution of its own, whose results are interleaved.
+output is a 1x1 convolution, and DepthToSpace interleaves their results.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ def _attributes(node: onnx.NodeProto) -> dict[str, object]:
 
 
 def is_doubling(node: onnx.NodeProto) -> bool:
-    """Whether a node is the ConvTranspose that can be rewritten: 2x2, stride 2, nothing else."""
+    """Tell whether a node is a ConvTranspose 2x2, stride 2, without any other option."""
     if node.op_type != "ConvTranspose":
         return False
-    found = _attributes(node)
+    attributes = _attributes(node)
     return (
-        found.get("kernel_shape", [2, 2]) == [2, 2]
-        and found.get("strides") == [2, 2]
-        and found.get("group", 1) == 1
-        and not any(found.get("pads", [0]))  # type: ignore[arg-type]
-        and found.get("dilations", [1, 1]) == [1, 1]
-        and not any(found.get("output_padding", [0]))  # type: ignore[arg-type]
-        and found.get("auto_pad", b"NOTSET") == b"NOTSET"
-        and "output_shape" not in found
+        attributes.get("kernel_shape", [2, 2]) == [2, 2]
+        and attributes.get("strides") == [2, 2]
+        and attributes.get("group", 1) == 1
+        and not any(attributes.get("pads", [0]))  # type: ignore[arg-type]
+        and attributes.get("dilations", [1, 1]) == [1, 1]
+        and not any(attributes.get("output_padding", [0]))  # type: ignore[arg-type]
+        and attributes.get("auto_pad", b"NOTSET") == b"NOTSET"
+        and "output_shape" not in attributes
     )
 
 
 def to_depth_to_space(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy of the model in which every 2x2, stride 2 ConvTranspose is Conv + DepthToSpace.
+    """Return the model with Conv + DepthToSpace for every 2x2, stride 2 ConvTranspose.
 
     w [Cin, Cout, 2, 2] becomes [4 Cout, Cin, 1, 1], the bias is repeated four times; DepthToSpace
     in CRD order puts the four results in place.

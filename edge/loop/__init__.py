@@ -1,1 +1,1 @@
-"""One camera's loop: a frame in, mask, depth and blobs out, and how they are drawn."""
+"""The loop of cameras: a frame in; mask, depth and blobs out; how they are drawn."""

@@ -1,4 +1,4 @@
-"""What a mask holds, as things: where each is, how large and how near."""
+"""Blobs: the connected parts of a mask, each with its box, area and depth."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from edge.runtime.backend import Plane
 class Blob:
     """One connected part of a mask.
 
-    box:   left, top, width and height in pixels of the frame.
-    area:  share of the picture inside its outline, 0 to 1 (holes count as part of it).
-    depth: median inverse depth of its pixels in 0..1, near is large; None without a depth map.
+    Attributes:
+        box: left, top, width and height in pixels of the frame.
+        area: share of the frame inside the outline, 0 to 1; holes count as part of it.
+        depth: median inverse depth of its pixels in 0..1, near is large; None without a depth map.
     """
 
     box: tuple[int, int, int, int]
@@ -24,53 +25,51 @@ class Blob:
     depth: float | None
 
 
-def blobs(
-    mask: Plane,
-    depth: Plane | None,
-    size: tuple[int, int],
-    smallest: float = 2e-4,
-    most: int = 8,
-) -> list[Blob]:
-    """The connected parts of a mask, the largest first, at most `most`.
-
-    mask, depth: [h, w] as a build gives them, float32 in 0..1 or uint8 in 0..255.
-    size: (height, width) of the frame that the boxes are for.
-    smallest: share of the picture below which a part is left out (a few pixels: noise).
-    """
+def binarize(mask: Plane) -> Plane:
+    """Return uint8 [h, w], 1 where a mask is at least one half."""
     half = 128 if mask.dtype == np.uint8 else 0.5
-    found = (mask >= half).view(np.uint8)
-    height, width = found.shape
+    return (mask >= half).view(np.uint8)
+
+
+def blobs(
+    mask: Plane, depth: Plane | None, size: tuple[int, int], smallest: float = 2e-4
+) -> list[Blob]:
+    """Return the connected parts of a mask, the largest first.
+
+    Args:
+        mask: [h, w] as a build gives it, float32 in 0..1 or uint8 in 0..255.
+        depth: the same, or None.
+        size: (height, width) of the frame that the boxes refer to.
+        smallest: share of the frame below which a part is left out as noise.
+    """
+    binary = binarize(mask)
+    height, width = binary.shape
     down, across = size[0] / height, size[1] / width
-    # Outlines are twenty times cheaper than labelling every pixel.
-    outlines, _ = cv2.findContours(found, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    # Outlines are twenty times cheaper than labels of every pixel.
+    outlines, _ = cv2.findContours(binary, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     parts = []
     for outline in outlines:
         left, top, wide, tall = cv2.boundingRect(outline)
-        if wide * tall < smallest * found.size:
+        if wide * tall < smallest * binary.size:
             continue
         # The outline runs through the centres of the outer pixels: half of each lies outside.
         rim = cv2.arcLength(outline, True) / 2 + 1
-        area = min((cv2.contourArea(outline) + rim) / found.size, 1.0)
+        area = min((cv2.contourArea(outline) + rim) / binary.size, 1.0)
         if area >= smallest:
             parts.append((area, left, top, wide, tall))
     parts.sort(reverse=True)
     return [
         Blob(
-            (
-                round(left * across),
-                round(top * down),
-                round(wide * across),
-                round(tall * down),
-            ),
+            (round(left * across), round(top * down), round(wide * across), round(tall * down)),
             area,
-            _depth(found, depth, slice(top, top + tall), slice(left, left + wide)),
+            _median_depth(binary, depth, slice(top, top + tall), slice(left, left + wide)),
         )
-        for area, left, top, wide, tall in parts[:most]
+        for area, left, top, wide, tall in parts
     ]
 
 
-def _depth(found: Plane, depth: Plane | None, rows: slice, columns: slice) -> float | None:
+def _median_depth(binary: Plane, depth: Plane | None, rows: slice, columns: slice) -> float | None:
     if depth is None:
         return None
-    inside = depth[rows, columns][found[rows, columns] > 0]
+    inside = depth[rows, columns][binary[rows, columns] > 0]
     return float(np.median(inside)) / (255 if depth.dtype == np.uint8 else 1)

@@ -1,22 +1,41 @@
-"""What a backend gives to the runtime. One backend is one file."""
+"""The interface of a backend. One backend is one file of edge/runtime/backends."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from edge.errors import BuildMismatch
+from edge.manifest import Manifest
+
 Plane = npt.NDArray[np.float32] | npt.NDArray[np.uint8]
 SLOTS = 2
-"""Frames that can be under way: one runs while the next is captured."""
+"""Buffers of each kind: one frame runs while the next is captured."""
+
+
+@dataclass(frozen=True)
+class OpenOptions:
+    """How a build is opened.
+
+    threads: of a CPU runtime.
+    fold: False runs the background graph at every frame, to measure what folding saves.
+    cuda: library that drives a GPU: `cuda-python`, `pycuda` or `auto`.
+    """
+
+    threads: int
+    fold: bool = True
+    cuda: str = "auto"
 
 
 class Backend(Protocol):
     """A loaded build with fixed buffers, SLOTS of each.
 
     frames:  uint8 [H, W, 3] per slot, where the next frame is written.
-    outputs: per slot, [H, W] by the output's name, of the dtype that the manifest gives it.
+    outputs: per slot, [H, W] by the output's name, of the dtype that the manifest names.
     """
 
     frames: list[npt.NDArray[np.uint8]]
@@ -26,23 +45,42 @@ class Backend(Protocol):
         """Run the background graph on uint8 [H, W, 3] and make its results constants."""
 
     def run(self, slot: int) -> None:
-        """Compute outputs[slot] from frames[slot]; returns when they are there."""
+        """Compute outputs[slot] from frames[slot]; return when they are ready."""
 
     def start(self, slot: int) -> None:
         """Begin what `run` does and return at once."""
 
     def finish(self, slot: int) -> None:
-        """Wait for what `start` began."""
+        """Wait for the work that `start` began."""
 
     def close(self) -> None:
-        """Give everything back. The buffers' memory is not touched afterwards."""
+        """Release everything. The buffers' memory is not touched afterwards."""
 
 
 @runtime_checkable
 class Staged(Protocol):
-    """A backend whose frame goes to a device and back, and that can say how long each takes."""
+    """A backend that copies frames to a device and back, and times each stage."""
 
     def stages(self, count: int) -> dict[str, list[float]]:
-        """Compute frames[0] so many times; milliseconds of each stage by the device's own clock:
-        `h2d` and `d2h`, the copies in and out, where the device has memory of its own, and
-        `gpu_compute`."""
+        """Compute frames[0] `count` times; milliseconds of each stage by the device's clock.
+
+        Returns:
+            `gpu_compute` and, where the device has memory of its own, `h2d` and `d2h`, the copies
+            in and out.
+        """
+
+
+def version(text: str) -> tuple[int, ...]:
+    """Major and minor of a version such as 2026.4.1 or 1.22.0+cpu."""
+    return tuple(int(part) for part in text.split("+")[0].split(".")[:2] if part.isdigit())
+
+
+def check_not_older(folder: Path, manifest: Manifest, installed: str) -> None:
+    """BuildMismatch where the installed runtime is older than the one that the build was made
+    with."""
+    module, built = manifest.runtime
+    if version(installed) < version(built):
+        raise BuildMismatch(
+            f"{folder} was built with {module} {built}, found the older {installed}",
+            f"install that version or build again: {manifest.command}",
+        )

@@ -1,6 +1,6 @@
-"""What the TensorRT backend needs of CUDA, and which library gives it.
+"""The CUDA calls that the TensorRT backend needs, and the libraries that provide them.
 
-Streams, events and graphs are whatever the library uses; nobody else looks into them.
+Streams, events and graphs are opaque objects of the library.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edge.errors import UsageError, missing
-from edge.manifest import BuildMismatch
+from edge.errors import BuildMismatch, UsageError, missing
 
 
 class Pinned(Protocol):
@@ -93,7 +92,7 @@ BACKENDS = {"cuda-python": "cuda.bindings", "pycuda": "pycuda"}
 FILES = {"cuda-python": "edge.runtime.cuda_python", "pycuda": "edge.runtime.cuda_pycuda"}
 
 
-def there(module: str) -> bool:
+def is_installed(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:  # of the package around it
@@ -101,17 +100,20 @@ def there(module: str) -> bool:
 
 
 def driver(name: str = "auto") -> Cuda:
-    """The GPU of this machine through the library of that name; `auto` takes what is installed.
+    """Open the GPU through the library of that name; `auto` takes the installed one.
 
-    BuildMismatch where there is no GPU or no driver.
+    Raises:
+        BuildMismatch: No GPU, or no driver.
     """
     if name != "auto" and name not in BACKENDS:
         raise UsageError(f"unknown --cuda-backend {name!r}; known: auto, {', '.join(BACKENDS)}")
-    found = [each for each in BACKENDS if there(BACKENDS[each]) and name in ("auto", each)]
-    if not found:
+    libraries = [
+        each for each in BACKENDS if is_installed(BACKENDS[each]) and name in ("auto", each)
+    ]
+    if not libraries:
         raise missing(BACKENDS["cuda-python" if name == "auto" else name].partition(".")[0])
     try:
-        module = importlib.import_module(FILES[found[0]])
+        module = importlib.import_module(FILES[libraries[0]])
     except ImportError as error:  # pycuda is linked to the driver's library
         raise no_gpu(error) from error
     made: Cuda = module.Driver()
@@ -120,6 +122,6 @@ def driver(name: str = "auto") -> Cuda:
 
 def no_gpu(why: object) -> BuildMismatch:
     return BuildMismatch(
-        f"no GPU that can be used here ({why}); builds for openvino and onnxruntime need none:"
-        " edge build"
+        f"no usable GPU on this machine ({why})",
+        "builds for openvino and onnxruntime need none: edge build --target openvino",
     )

@@ -1,0 +1,1 @@
+"""Readers of samples, one file per layout, behind the `Samples` protocol of sample.py."""

@@ -1,4 +1,4 @@
-"""Depth labels from another network: an ONNX file that takes one picture, gives inverse depth."""
+"""Depth labels from a teacher network: an ONNX file that maps one image to inverse depth."""
 
 from __future__ import annotations
 
@@ -12,13 +12,22 @@ from edge.samples.sample import Image, SampleError
 
 
 class DepthTeacher:
-    """A single-picture depth network run by ONNX Runtime.
+    """A monocular depth network, run by ONNX Runtime.
 
-    The file's one input is float32 [1, 3, H, W], RGB in 0..255 (its normalisation inside the
-    graph), its one output inverse depth, near is large, scale and shift unknown.
+    Its one input is float32 [1, 3, H, W], RGB in 0..255 (the graph normalises it); its one output
+    is inverse depth, near is large, of unknown scale and shift.
     """
 
     def __init__(self, path: Path, threads: int = 1) -> None:
+        """Load the network.
+
+        Args:
+            path: The ONNX file.
+            threads: Threads of ONNX Runtime.
+
+        Raises:
+            SampleError: The file is missing, cannot be loaded or has another kind of input.
+        """
         import onnxruntime
 
         if not path.is_file():
@@ -29,7 +38,7 @@ class DepthTeacher:
             self._session = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # ONNX Runtime's own have no other base
+        except Exception as error:  # ONNX Runtime's errors share no other base class
             reason = str(error).strip().splitlines()[-1]
             raise SampleError(f"--depth-teacher {path} cannot be loaded: {reason}") from error
         source = self._session.get_inputs()[0]
@@ -38,20 +47,20 @@ class DepthTeacher:
             raise SampleError(f"{path}: input is {source.shape}, expected a fixed [1, 3, H, W]")
         self._size: tuple[int, int] = (source.shape[3], source.shape[2])
 
-    def __call__(self, picture: Image) -> npt.NDArray[np.float32]:
-        """uint8 [H, W, 3] BGR to float32 [H, W] in 0..1: inverse depth, stretched per picture."""
-        small = cv2.resize(picture, self._size, interpolation=cv2.INTER_AREA)
+    def __call__(self, image: Image) -> npt.NDArray[np.float32]:
+        """Predict inverse depth, float32 [H, W], stretched to 0..1 per image."""
+        small = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
         rgb = small[..., ::-1].astype(np.float32).transpose(2, 0, 1)[None]
         depth = np.asarray(self._session.run(None, {self._input: rgb})[0]).reshape(self._size[::-1])
         low, high = depth.min(), depth.max()
         stretched = (depth - low) / max(float(high - low), 1e-6)
-        height, width = picture.shape[:2]
+        height, width = image.shape[:2]
         resized = cv2.resize(
             stretched.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR
         )
         return np.asarray(resized, np.float32)
 
-    def both_ways(self, picture: Image) -> npt.NDArray[np.float32]:
-        """The mean of a look at the picture and one at its mirror image, which errs elsewhere."""
-        mirrored = self(np.ascontiguousarray(picture[:, ::-1]))[:, ::-1]
-        return np.asarray((self(picture) + mirrored) / 2, np.float32)
+    def with_flip(self, image: Image) -> npt.NDArray[np.float32]:
+        """Predict with test-time augmentation: the mean over the image and its mirror image."""
+        mirrored = self(np.ascontiguousarray(image[:, ::-1]))[:, ::-1]
+        return np.asarray((self(image) + mirrored) / 2, np.float32)

@@ -1,4 +1,4 @@
-"""What every source of pictures gives: an empty scene, a frame, and what is true of the frame."""
+"""A sample and the interface of its sources: background, frame, true mask and true depth."""
 
 from __future__ import annotations
 
@@ -19,19 +19,22 @@ Image = npt.NDArray[np.uint8]
 FOREGROUND = 255
 BACKGROUND = 0
 IGNORED = 170
-"""Label of pixels that count neither in a loss nor in a metric (CDnet's code for `unknown`)."""
+"""Label of pixels that no loss and no metric counts (CDnet's code for `unknown`)."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One frame with its truth. All pictures have the same height and width.
+    """One frame with its ground truth. All arrays have the same height and width.
 
-    bg:     uint8 [H, W, 3] BGR, the empty scene.
-    fg_bg:  uint8 [H, W, 3] BGR, the frame.
-    mask:   uint8 [H, W], FOREGROUND, BACKGROUND or IGNORED.
-    depth:  float32 [H, W], inverse depth up to scale and shift, near is large, NaN where
-            unknown; None where the source knows no depth, as of a map that is 0 all over.
-    depth_is_true: the depth is measured or rendered, not another network's opinion.
+    Attributes:
+        name: Sequence and frame, for messages.
+        bg: uint8 [H, W, 3] BGR, the background (the empty scene).
+        fg_bg: uint8 [H, W, 3] BGR, the frame.
+        mask: uint8 [H, W], FOREGROUND, BACKGROUND or IGNORED.
+        depth: float32 [H, W], inverse depth up to scale and shift, near is large, NaN where
+            unknown; None where the source has no depth. A map without a positive value becomes
+            None.
+        depth_is_true: The depth is measured or rendered, not predicted by a teacher network.
     """
 
     name: str
@@ -54,17 +57,16 @@ class Sample:
 
 
 class SampleError(EdgeError):
-    """A source of samples cannot be read; the message is for the user."""
+    """A source of samples, or one sample of it, cannot be read."""
 
 
 @runtime_checkable
 class Samples(Protocol):
-    """A readable set of samples: calibrating, measuring and training all take one.
+    """A set of samples, as calibration, measurement and training read it.
 
-    `sequence(i)` names the scene that sample i belongs to; scores are averaged per sequence and
-    splits are made between sequences, never within one.
-    `skipped` names what could not be read, with the reason; a broken file never stops a run.
-    `fingerprint()` changes whenever a picture may have changed (it keys the activation ranges).
+    Attributes:
+        name: A short name for messages and reports.
+        skipped: Samples and files that could not be read, with the reason.
     """
 
     name: str
@@ -72,16 +74,21 @@ class Samples(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int) -> Sample: ...
+    def __getitem__(self, index: int) -> Sample:
+        """Read a sample; SampleError and an entry in `skipped` where it cannot be read."""
+        ...
 
-    def sequence(self, index: int) -> str: ...
+    def sequence(self, index: int) -> str:
+        """Name the scene of a sample: scores are averaged per sequence, splits keep it whole."""
+        ...
 
-    def fingerprint(self) -> str: ...
+    def fingerprint(self) -> str:
+        """Return a hash that changes with the images; it keys the activation ranges."""
+        ...
 
 
 def resize_sample(sample: Sample, height: int, width: int) -> Sample:
-    """The sample at another size: pictures as `edge.fit` does it, labels and depth by the nearest
-    pixel."""
+    """Resize a sample: images as `edge.fit` does it, mask and depth by the nearest pixel."""
     if sample.fg_bg.shape[:2] == (height, width):
         return sample
     depth = sample.depth
@@ -101,7 +108,7 @@ def resize_sample(sample: Sample, height: int, width: int) -> Sample:
 
 
 def evenly_spaced(samples: Sized, count: int) -> list[int]:
-    """At most `count` indices, evenly spaced over the whole set."""
+    """Return at most `count` indices, evenly spaced over the whole set."""
     total = len(samples)
     if total <= count:
         return list(range(total))
@@ -109,7 +116,7 @@ def evenly_spaced(samples: Sized, count: int) -> list[int]:
 
 
 def iter_samples(samples: Samples, indices: Iterable[int]) -> Iterator[tuple[str, Sample]]:
-    """(sequence, sample) at `indices`; one that cannot be read is noted in `skipped`, left out."""
+    """Yield (sequence, sample) at `indices`; unreadable samples go to `skipped`."""
     for index in indices:
         try:
             yield samples.sequence(index), samples[index]
@@ -118,5 +125,5 @@ def iter_samples(samples: Samples, indices: Iterable[int]) -> Iterator[tuple[str
 
 
 def iter_readable(samples: Samples, indices: Iterable[int]) -> Iterator[Sample]:
-    """The samples at `indices`, without those that cannot be read."""
+    """Yield the samples at `indices`; unreadable samples go to `skipped`."""
     return (sample for _, sample in iter_samples(samples, indices))

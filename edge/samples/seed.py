@@ -1,16 +1,16 @@
 """The seed's layout: one zip per background, read in place.
 
-    bg/<bg>.jpg               empty scenes
-    fg_bg/<bg>.zip            composites, members <bg>_..., JPEG or PNG whatever the name says
+    bg/<bg>.jpg               backgrounds
+    fg_bg/<bg>.zip            composites, members <bg>_..., JPEG or PNG whatever their suffix
     fg_bg_masks/<bg>.zip      masks, members of the same stems
     depth_maps/<bg>.zip       depth, 8 bit, members of the same stems (may be absent)
     recipe.json               {"near": "bright"} or {"near": "dark"}: which end of the depth is near
 
-The seed's own depth maps are dark where it is near and say so nowhere; guessed wrong, a network
-learns everything upside down. So a folder with depth must say it.
+The seed's own depth maps are dark where the scene is near, which no file of theirs states. A wrong
+guess would train inverted depth, so a folder with depth maps must state it.
 
-A zip stays open for as long as its process lives: opening one per picture costs more than reading
-the picture. A writer that was run twice leaves duplicate members; the last one counts.
+A zip stays open for the life of its process: opening it takes longer than reading an image from it.
+A writer that ran twice leaves duplicate members; the last one counts.
 """
 
 from __future__ import annotations
@@ -34,17 +34,18 @@ RECIPE = "recipe.json"
 
 
 def is_seed_layout(folder: Path) -> bool:
+    """Tell whether a folder has the seed's layout."""
     return all((folder / part).is_dir() for part in (BG, FG_BG, MASKS))
 
 
 class _Zips:
-    """The open zips of one process. Forked workers must not share a file position."""
+    """The open zips of one process; forked workers must not share a file position."""
 
     def __init__(self) -> None:
         self._open: dict[tuple[int, Path], tuple[zipfile.ZipFile, dict[str, str]]] = {}
 
     def read(self, path: Path, stem: str) -> bytes:
-        """The member with that stem, whatever its ending; the last one of duplicates."""
+        """Read the member of that stem, whatever its suffix; the last one of duplicates."""
         key = (os.getpid(), path)
         if key not in self._open:
             archive = zipfile.ZipFile(path)
@@ -57,7 +58,7 @@ class _Zips:
 
 
 def from_alpha(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """A soft 8-bit mask as labels: sure pixels count, the soft edge is IGNORED."""
+    """Convert a soft mask, uint8 [H, W], to labels; values from 64 to 191 become IGNORED."""
     labels = np.full(mask.shape, IGNORED, np.uint8)
     labels[mask < 64] = BACKGROUND
     labels[mask > 191] = FOREGROUND
@@ -65,7 +66,11 @@ def from_alpha(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def near_is_bright(folder: Path) -> bool:
-    """Which end of the depth maps is near; SampleError where the folder does not say."""
+    """Read from recipe.json whether bright depth is near.
+
+    Raises:
+        SampleError: The folder does not state it.
+    """
     path = folder / RECIPE
     try:
         near = json.loads(path.read_text())["near"] if path.is_file() else None
@@ -73,14 +78,14 @@ def near_is_bright(folder: Path) -> bool:
         near = None
     if near not in ("bright", "dark"):
         raise SampleError(
-            f"{folder / DEPTH}: unknown whether bright or dark is near; for the seed's own zips:"
-            f""" echo '{{"near": "dark"}}' > {path}"""
+            f"{folder / DEPTH}: unknown whether bright or dark is near",
+            f"""for the seed's own zips: echo '{{"near": "dark"}}' > {path}""",
         )
     return bool(near == "bright")
 
 
 class SeedLayout:
-    """All composites of a folder in the seed's layout. In `depth` near is large, 0..1."""
+    """The composites of a folder in the seed's layout; depth in 0..1, near is large."""
 
     def __init__(self, folder: Path) -> None:
         self.name = folder.name
@@ -88,7 +93,7 @@ class SeedLayout:
         self._folder = folder
         self._zips = _Zips()
         self._backgrounds: dict[str, Image] = {}
-        self._pictures = {path.stem: path for path in images_in(folder / BG)}
+        self._background_files = {path.stem: path for path in images_in(folder / BG)}
         self._members: list[tuple[str, str]] = []
         self._has_depth = (folder / DEPTH).is_dir()
         self._bright = self._has_depth and near_is_bright(folder)
@@ -109,6 +114,7 @@ class SeedLayout:
         return len(self._members)
 
     def sequence(self, index: int) -> str:
+        """Return the name of the sample's background."""
         return self._members[index][0]
 
     def _decode(self, part: str, bg: str, member: str, flags: int) -> npt.NDArray[np.uint8]:
@@ -119,21 +125,21 @@ class SeedLayout:
             raise SampleError(f"{part}/{bg}.zip: {member}: {error}") from error
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
         if image is None:
-            raise SampleError(f"{part}/{bg}.zip: {member} is not a picture")
+            raise SampleError(f"{part}/{bg}.zip: {member} is not an image")
         return np.asarray(image, np.uint8)
 
     def _background(self, name: str, size: tuple[int, int]) -> Image:
         if name not in self._backgrounds:
-            if name not in self._pictures:
+            if name not in self._background_files:
                 raise SampleError(f"no background {BG}/{name}.jpg for {FG_BG}/{name}.zip")
-            self._backgrounds[name] = read_image(self._pictures[name])
-        picture = self._backgrounds[name]
-        if picture.shape[:2] != size:
-            picture = np.asarray(
-                cv2.resize(picture, size[::-1], interpolation=cv2.INTER_CUBIC), np.uint8
+            self._backgrounds[name] = read_image(self._background_files[name])
+        image = self._backgrounds[name]
+        if image.shape[:2] != size:
+            image = np.asarray(
+                cv2.resize(image, size[::-1], interpolation=cv2.INTER_CUBIC), np.uint8
             )
-            self._backgrounds[name] = picture
-        return picture
+            self._backgrounds[name] = image
+        return image
 
     def __getitem__(self, index: int) -> Sample:
         bg, member = self._members[index]
@@ -152,7 +158,7 @@ class SeedLayout:
             raise SampleError(str(error)) from error
 
     def fingerprint(self) -> str:
-        """Over the zips' directories (names and checksums of members) and the background files."""
+        """Hash the members' names and checksums, and the background files."""
         digest = hashlib.sha256(b"near is bright" if self._bright else b"")
         for part in (FG_BG, MASKS, DEPTH):
             for path in sorted((self._folder / part).glob("*.zip")):
@@ -163,6 +169,6 @@ class SeedLayout:
                             digest.update(f"{info.filename} {info.CRC:08x}".encode())
                 except zipfile.BadZipFile:
                     digest.update(b"broken")
-        for picture in self._pictures.values():
-            digest.update(picture.read_bytes())
+        for file in self._background_files.values():
+            digest.update(file.read_bytes())
         return digest.hexdigest()

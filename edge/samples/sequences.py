@@ -1,11 +1,11 @@
 """Labelled sequences of fixed cameras, in the layout of CDnet and SBI.
 
-    <name>/bg.png                  the empty scene
+    <name>/bg.png                  the background
            input/NNNNNN.jpg        frames
            groundtruth/NNNNNN.png  label codes, one channel, same stem
 
 Codes (CDnet 2014, Goyette et al.): 255 moving, 0 static, 50 hard shadow, 85 outside the region of
-interest, 170 unknown. Shadow counts as background; 85 and 170 count nowhere.
+interest, 170 unknown. Shadow counts as background; 85 and 170 are ignored.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from edge.samples.sample import BACKGROUND, FOREGROUND, IGNORED, Image, Sample, 
 
 CODES = {0: BACKGROUND, 50: BACKGROUND, 85: IGNORED, 170: IGNORED, 255: FOREGROUND}
 
-
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
 
 def is_sequence(folder: Path) -> bool:
+    """Tell whether a folder is one labelled sequence."""
     return (folder / "input").is_dir() and (folder / "groundtruth").is_dir()
 
 
 def from_codes(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """CDnet codes to FOREGROUND, BACKGROUND and IGNORED; other values (JPEG edges) are IGNORED."""
+    """Convert CDnet codes, uint8 [H, W], to labels; other values (JPEG edges) become IGNORED."""
     table = np.full(256, IGNORED, np.uint8)
     for code, label in CODES.items():
         table[code] = label
@@ -39,21 +39,21 @@ def from_codes(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The picture files below a folder, sorted; folders that are links are followed."""
+    """List the image files below a folder, sorted; links to folders are followed."""
     below = (folder / name for name in iglob("**/*", root_dir=folder, recursive=True))
     return sorted(path for path in below if path.suffix.lower() in IMAGE_SUFFIXES)
 
 
 def read_image(path: Path) -> Image:
-    """A picture file as uint8 [H, W, 3] BGR; SampleError names a file that cannot be read."""
+    """Read an image file as uint8 [H, W, 3] BGR; SampleError where it cannot be read."""
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
-        raise SampleError(f"cannot read a picture from {path}")
+        raise SampleError(f"cannot read an image from {path}")
     return np.asarray(image, np.uint8)
 
 
 class Sequences:
-    """The labelled frames of one sequence folder, or of every sequence in a folder of them."""
+    """The labelled frames of a sequence folder, or of all sequences in a folder."""
 
     def __init__(self, folder: Path) -> None:
         folders = [folder] if is_sequence(folder) else sorted(filter(is_sequence, folder.iterdir()))
@@ -72,6 +72,7 @@ class Sequences:
         return len(self._frames)
 
     def sequence(self, index: int) -> str:
+        """Return the name of the sample's folder."""
         return self._frames[index][0].parent.parent.name
 
     def __getitem__(self, index: int) -> Sample:
@@ -84,14 +85,15 @@ class Sequences:
             labels = cv2.imread(str(label), cv2.IMREAD_GRAYSCALE)
             if labels is None:
                 raise SampleError(f"cannot read labels from {label}")
-            picture = read_image(frame)
+            image = read_image(frame)
             mask = from_codes(np.asarray(labels, np.uint8))
-            return Sample(name, self._backgrounds[folder], picture, mask)
+            return Sample(name, self._backgrounds[folder], image, mask)
         except (SampleError, ValueError) as error:
             self.skipped[name] = str(error)
             raise SampleError(str(error)) from error
 
     def fingerprint(self) -> str:
+        """Hash the bytes of all backgrounds, frames and labels."""
         digest = hashlib.sha256()
         for folder in sorted({frame.parent.parent for frame, _ in self._frames}):
             bg = folder / "bg.png"

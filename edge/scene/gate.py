@@ -1,4 +1,4 @@
-"""Skip frames in which nothing changed: the last answer stands for them."""
+"""Skip inference of frames without change: the last result stands for them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import UsageError
-from edge.runtime.handle import Handle, Outputs, infer
+from edge.runtime.handle import Handle, Outputs, check, infer
 
 CELL = 8
 """Side of the cells, in pixels of the build's size, whose mean colours are compared."""
@@ -19,12 +19,17 @@ MAX_AGE_MS = 1000.0
 
 
 class Gate:
-    """Frames of one camera, inferred only where they differ from the last inferred one.
+    """Infers a frame of one camera only where it differs from the last inferred one.
 
-    level: the largest difference of a cell's mean, in grey levels of any channel, that still
-        counts as nothing. A frame that is the same byte for byte always does, and its answer is
-        exact.
-    max_age_ms: an answer older than this is never given again.
+    Args:
+        h: an open build with its background set.
+        level: largest difference of a cell's mean, in grey levels of any channel, that counts as no
+            change. For a frame that is the same byte for byte the result is exact.
+        max_age_ms: age in milliseconds after which a result is not returned again.
+
+    Attributes:
+        seen: frames so far.
+        skipped: frames of these that were not inferred.
     """
 
     def __init__(self, h: Handle, level: float = LEVEL, max_age_ms: float = MAX_AGE_MS) -> None:
@@ -36,34 +41,37 @@ class Gate:
         self.seen = self.skipped = 0
         self._last: npt.NDArray[np.uint8] | None = None
         self._at = 0.0
-        self._answer: Outputs = (None, None)
+        self._outputs: Outputs = (None, None)
 
     def reset(self) -> None:
-        """Forget the last answer; call it after `set_background`."""
+        """Forget the last result; call it after `set_background`."""
         self._last = None
 
     def infer(self, frame: npt.NDArray[np.uint8], at_ms: float | None = None) -> Outputs:
-        """Mask and depth of a frame as `edge.infer` gives them, or those of the last inferred.
+        """Return mask and depth of a frame, or those of the last inferred one.
 
-        at_ms: when the frame was taken, on any clock that never goes back; None is now.
+        Args:
+            frame: uint8 [H, W, 3] BGR of the build's size.
+            at_ms: when the frame was taken, in milliseconds of any monotonic clock; None is now.
+
+        Returns:
+            Mask and depth as `edge.infer` gives them.
+
+        Raises:
+            UsageError: the frame has another size or dtype.
         """
+        check(self.h, frame, "frame")
         now = 1e3 * time.monotonic() if at_ms is None else at_ms
-        small = np.asarray(
-            cv2.resize(
-                frame,
-                (max(1, frame.shape[1] // CELL), max(1, frame.shape[0] // CELL)),
-                interpolation=cv2.INTER_AREA,
-            ),
-            np.uint8,
-        )
+        size = (max(1, frame.shape[1] // CELL), max(1, frame.shape[0] // CELL))
+        cells = np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
         self.seen += 1
         if (
             self._last is not None
             and now - self._at <= self.max_age_ms
-            and cv2.norm(small, self._last, cv2.NORM_INF) <= self.level
+            and cv2.norm(cells, self._last, cv2.NORM_INF) <= self.level
         ):
             self.skipped += 1
-            return self._answer
-        self._answer = infer(self.h, frame)
-        self._last, self._at = small, now
-        return self._answer
+            return self._outputs
+        self._outputs = infer(self.h, frame)
+        self._last, self._at = cells, now
+        return self._outputs

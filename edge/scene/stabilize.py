@@ -1,4 +1,4 @@
-"""Lay the frames of a camera that trembles over its empty scene before they are inferred."""
+"""Register the frames of a trembling camera to its background before inference."""
 
 from __future__ import annotations
 
@@ -12,144 +12,173 @@ from edge.samples.sample import Image
 
 Field = npt.NDArray[np.float32]
 
-REACH = 4 / 224
-"""A camera is followed by at most such a share of the picture's shorter side; farther away it is
-another view."""
+MAX_OFFSET = 4 / 224
+"""Largest offset that is corrected, as a share of the image's shorter side. A frame farther off
+shows another view."""
 SIDES = (56, 112)
-"""Shorter sides of the pictures in which the offset is found, one after the other."""
-AROUND = 9
-"""Side of the surroundings, in pixels, whose brightness and contrast are evened out."""
+"""Shorter sides of the pyramid's levels, from coarse to fine."""
+WINDOW = 9
+"""Side of the window, in pixels, in which brightness and contrast are normalized."""
 PLAIN = 4.0
-"""Grey levels of contrast below which a place is plain and says nothing about where it is."""
+"""Contrast in grey levels below which a window is plain and gives no hold."""
 MISFIT = 0.5
-"""Difference, in contrasts, at which a pixel counts a quarter."""
-ROUNDS, CLOSE = 6, 0.02
-"""Steps at each size, and the step, in its pixels, after which no more are taken."""
-BETTER = 1.12
-"""How much better a frame must fit where it is laid than where it is. A whole pixel of 224 makes a
-seventh or more, half a pixel, which networks bear, 3 to 10 %: laying it over would blur it for
-nothing."""
+"""Residual, in contrasts, at which a pixel's weight is a quarter."""
+MAX_STEPS, CONVERGED = 6, 0.02
+"""Steps per level at most, and the step, in the level's pixels, that ends them."""
+MIN_GAIN = 1.12
+"""Ratio by which a frame must fit better at its offset than at none. A whole pixel of 224 makes a
+seventh or more; half a pixel, which networks tolerate, makes 3 to 10 %: to register it would blur
+it for nothing."""
 INSIDE = np.s_[4:-4, 4:-4]
-"""Pixels that stay in the picture when it is moved."""
+"""Pixels that stay inside the image when it is translated."""
 
 
-def evened(grey: npt.NDArray[np.uint8]) -> Field:
-    """A grey picture, uint8 [H, W], as float32: every place with the mean 0 and, unless it is
-    plain, the contrast 1 of its surroundings. Light does not change it."""
+def normalize_contrast(grey: npt.NDArray[np.uint8]) -> Field:
+    """Normalize a grey image, uint8 [H, W], to mean 0 and contrast 1 in each window.
+
+    Plain windows keep a contrast below 1. The result, float32 [H, W], does not depend on the light.
+    """
     x = grey.astype(np.float32)
-    side = (AROUND, AROUND)
+    side = (WINDOW, WINDOW)
     mean = cv2.blur(x, side)
-    spread = cv2.blur(x * x, side) - mean * mean
-    return np.asarray((x - mean) / np.sqrt(np.maximum(spread, 0) + PLAIN**2), np.float32)
+    variance = cv2.blur(x * x, side) - mean * mean
+    return np.asarray((x - mean) / np.sqrt(np.maximum(variance, 0) + PLAIN**2), np.float32)
 
 
-def smaller(picture: Image) -> list[npt.NDArray[np.uint8]]:
-    """A picture in grey at each of SIDES that it has, in their order."""
-    grey = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
+def grey_pyramid(image: Image) -> list[npt.NDArray[np.uint8]]:
+    """Return an image in grey at each of SIDES that is not above its own, coarse first."""
+    grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
     height, width = grey.shape
-    least = min(height, width)
-    found: list[npt.NDArray[np.uint8]] = []
+    shorter = min(height, width)
+    pyramid: list[npt.NDArray[np.uint8]] = []
     for side in reversed(SIDES):
-        if side <= least:
-            grey = resize_image(grey, round(height * side / least), round(width * side / least))
-            found.insert(0, grey)
-    return found
+        if side <= shorter:
+            grey = resize_image(grey, round(height * side / shorter), round(width * side / shorter))
+            pyramid.insert(0, grey)
+    return pyramid
 
 
-class Level:
-    """The empty scene in grey at a part of its size, and what says how far a frame lies off it."""
+class PyramidLevel:
+    """A background at one level of the pyramid, to which frames are registered.
+
+    Args:
+        bg: uint8 [h, w], the background in grey at this level.
+        factor: size of the level over the full size.
+    """
 
     def __init__(self, bg: npt.NDArray[np.uint8], factor: float) -> None:
         self.factor = factor
-        even = evened(bg)
-        self.bg = even[INSIDE]
-        self.dx = np.asarray(cv2.Sobel(even, cv2.CV_32F, 1, 0, scale=1 / 8)[INSIDE], np.float32)
-        self.dy = np.asarray(cv2.Sobel(even, cv2.CV_32F, 0, 1, scale=1 / 8)[INSIDE], np.float32)
-        # A little stiffness: what noise alone says must not move a plain scene.
-        self.stiff = 1e-3 * even.size
+        normalized = normalize_contrast(bg)
+        self.bg = normalized[INSIDE]
+        self.dx, self.dy = (
+            np.asarray(cv2.Sobel(normalized, cv2.CV_32F, *axis, scale=1 / 8)[INSIDE], np.float32)
+            for axis in ((1, 0), (0, 1))
+        )
+        # A little stiffness: noise alone must not move a plain scene.
+        self.stiffness = 1e-3 * normalized.size
 
-    def _off(self, seen: Field, x: float, y: float) -> tuple[Field, Field]:
-        """What is wrong with an offset, pixel by pixel, and how much each counts, up to 1."""
-        wrong = translate(seen, -x, -y)[INSIDE] - self.bg
-        weight = 1 / (1 + (wrong / MISFIT) ** 2) ** 2
-        return wrong, np.asarray(weight, np.float32)
+    def _residual(self, frame: Field, x: float, y: float) -> tuple[Field, Field]:
+        """The residual of each pixel at an offset, and its weight, up to 1."""
+        residual = translate(frame, -x, -y)[INSIDE] - self.bg
+        weight = 1 / (1 + (residual / MISFIT) ** 2) ** 2
+        return residual, np.asarray(weight, np.float32)
 
-    def nearer(
+    def refine(
         self, grey: npt.NDArray[np.uint8], offset: tuple[float, float]
     ) -> tuple[float, float]:
-        """A better offset of a frame, in grey at this size, in pixels of its full one; (0, 0) if
-        none is clearly better than that."""
-        seen = evened(grey)
+        """Refine an estimated offset, in pixels of the full size.
+
+        Args:
+            grey: uint8 [h, w], the frame in grey at this level.
+            offset: (x, y) as estimated so far.
+
+        Returns:
+            (x, y); (0, 0) if no offset fits clearly better.
+        """
+        frame = normalize_contrast(grey)
         x, y = (self.factor * pixels for pixels in offset)
-        for _ in range(ROUNDS):
-            wrong, weight = self._off(seen, x, y)
+        for _ in range(MAX_STEPS):
+            residual, weight = self._residual(frame, x, y)
             wx, wy = weight * self.dx, weight * self.dy
-            xx, xy = float((wx * self.dx).sum()) + self.stiff, float((wx * self.dy).sum())
-            yy = float((wy * self.dy).sum()) + self.stiff
-            ex, ey = float((wx * wrong).sum()), float((wy * wrong).sum())
-            held = xx * yy - xy * xy
-            step_x, step_y = (yy * ex - xy * ey) / held, (xx * ey - xy * ex) / held
+            xx, xy = float((wx * self.dx).sum()) + self.stiffness, float((wx * self.dy).sum())
+            yy = float((wy * self.dy).sum()) + self.stiffness
+            ex, ey = float((wx * residual).sum()), float((wy * residual).sum())
+            determinant = xx * yy - xy * xy
+            step_x, step_y = (yy * ex - xy * ey) / determinant, (xx * ey - xy * ex) / determinant
             x, y = x - step_x, y - step_y
-            if max(abs(step_x), abs(step_y)) < CLOSE:
+            if max(abs(step_x), abs(step_y)) < CONVERGED:
                 break
-        here, there = (float(self._off(seen, *at)[1].mean()) for at in ((0.0, 0.0), (x, y)))
-        if there < BETTER * here:
+        unmoved, moved = (
+            float(self._residual(frame, *at)[1].mean()) for at in ((0.0, 0.0), (x, y))
+        )
+        if moved < MIN_GAIN * unmoved:
             return 0.0, 0.0
         return x / self.factor, y / self.factor
 
 
+def build_pyramid(bg: Image) -> list[PyramidLevel]:
+    """Build the pyramid of a background, uint8 [H, W, 3] BGR, coarse first."""
+    shorter = min(bg.shape[:2])
+    return [PyramidLevel(grey, min(grey.shape) / shorter) for grey in grey_pyramid(bg)]
+
+
+def estimate_offset(pyramid: list[PyramidLevel], frame: Image) -> tuple[float, float]:
+    """Estimate the offset of a frame from the background of a pyramid.
+
+    Returns:
+        Pixels to the right and down; (0, 0) for less than about half a pixel of 224, and where the
+        scene has no contrast to register to.
+    """
+    offset = 0.0, 0.0
+    for level, grey in zip(pyramid, grey_pyramid(frame), strict=True):
+        offset = level.refine(grey, offset)
+    return offset
+
+
 class Stabilizer:
-    """Infers frames where the camera was when its empty scene was taken.
+    """Infers frames registered to the background.
 
-    The offset between `bg` and a frame is found anew in every frame, by the Lucas-Kanade method
-    with the gradients of `bg` (Baker and Matthews 2004: inverse compositional), first coarsely and
-    then finer, each pixel counted the less the worse it fits, as what is new in the scene does. A
-    turn of the camera is taken for a shift, which it nearly is when it is small.
+    The Lucas-Kanade method with the gradients of the background (Baker and Matthews 2004: inverse
+    compositional) estimates the offset of each frame anew, from coarse to fine. The weight of a
+    pixel falls with its residual, so that foreground counts little. A small rotation of the camera
+    is treated as a translation, which it nearly is.
 
-    h: an open build; bg: its empty scene, uint8 [H, W, 3] BGR of the build's size, which is set. A
-    build smaller than 56 pixels has too little to hold on to: its frames are left where they are.
-    moved: by how many pixels the last frame was off, to the right and down.
+    Args:
+        h: an open build. Below 56 pixels it is too small to register: its frames stay as they are.
+        bg: background, uint8 [H, W, 3] BGR of the build's size; it is set in the build.
+
+    Attributes:
+        offset: how far the last frame was off, in pixels to the right and down.
     """
 
     def __init__(self, h: Handle, bg: Image) -> None:
         self.h = h
-        self.moved = (0.0, 0.0)
+        self.offset = (0.0, 0.0)
         self.set_background(bg)
 
     def set_background(self, bg: Image) -> None:
-        """Take a new empty scene, as `edge.set_background` does."""
+        """Set a new background, as `edge.set_background` does."""
         set_background(self.h, bg)
-        self._reach = REACH * min(bg.shape[:2])
-        self._levels = levels(bg)
+        self._max_offset = MAX_OFFSET * min(bg.shape[:2])
+        self._pyramid = build_pyramid(bg)
 
     def infer(self, frame: Image) -> Outputs:
-        """Mask and depth of a frame as `edge.infer` gives them, in the frame's own place.
+        """Infer a frame, uint8 [H, W, 3] BGR of the build's size.
 
-        Where the camera was moved, rows and columns at the border that `bg` does not show repeat
-        the answer of their neighbours.
+        Returns:
+            Mask and depth as `edge.infer` gives them, in the frame's own coordinates. Rows and
+            columns at the border that the background does not show repeat their neighbours.
+
+        Raises:
+            UsageError: the frame has another size or dtype.
         """
         check(self.h, frame, "frame")
-        dx, dy = found = offset(self._levels, frame)
-        self.moved = found if max(map(abs, found)) <= self._reach else (0.0, 0.0)
-        if self.moved == (0.0, 0.0):
+        dx, dy = offset = estimate_offset(self._pyramid, frame)
+        self.offset = offset if max(abs(dx), abs(dy)) <= self._max_offset else (0.0, 0.0)
+        if self.offset == (0.0, 0.0):
             return infer(self.h, frame)
         mask, depth = infer(self.h, translate(frame, -dx, -dy))
         return (
             None if mask is None else translate(mask, dx, dy),
             None if depth is None else translate(depth, dx, dy),
         )
-
-
-def levels(bg: Image) -> list[Level]:
-    """The empty scene at each of SIDES that it has."""
-    least = min(bg.shape[:2])
-    return [Level(grey, min(grey.shape) / least) for grey in smaller(bg)]
-
-
-def offset(of: list[Level], frame: Image) -> tuple[float, float]:
-    """By how many pixels, to the right and down, a frame lies off a scene; (0, 0) for less than
-    about half a pixel of 224, and where the scene has nothing to hold on to."""
-    found = 0.0, 0.0
-    for level, grey in zip(of, smaller(frame), strict=True):
-        found = level.nearer(grey, found)
-    return found

@@ -1,4 +1,4 @@
-"""ONNX Runtime needs no engine: the graphs are what it loads."""
+"""ONNX Runtime on a CPU. It loads the ONNX graphs as they are."""
 
 from __future__ import annotations
 
@@ -7,25 +7,37 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import onnx
-import onnxruntime
 
-from edge.targets.engine import BACKGROUND, FRAME, Engine
-from edge.targets.table import Target
+from edge.targets.registry import register
+from edge.targets.target import BACKGROUND, FRAME, Engine, Target
 
 INT8 = {"QLinearConv", "QLinearConvTranspose"}
 FLOAT = {"Conv", "FusedConv", "ConvTranspose", "NhwcFusedConv"}
+"""Operators of ONNX Runtime's optimised graph that carry weights."""
 
 
-def make(folder: Path, target: Target, precision: str, sm: Sequence[int]) -> Engine:
-    background = BACKGROUND if (folder / BACKGROUND).exists() else ""
-    layers, int8 = count_layers(folder / FRAME)
-    return Engine(
-        FRAME, background, (FRAME,), onnxruntime.__version__, layers=layers, int8_layers=int8
-    )
+class OnnxRuntimeTarget(Target):
+    def why_not_here(self) -> str:
+        return "" if self.installed() else "not installed"
+
+    def make_engine(self, folder: Path, precision: str, sms: Sequence[int]) -> Engine:
+        import onnxruntime
+
+        background = BACKGROUND if (folder / BACKGROUND).exists() else ""
+        layers, int8 = count_layers(folder / FRAME)
+        return Engine(
+            FRAME, background, (FRAME,), onnxruntime.__version__, layers=layers, int8_layers=int8
+        )
 
 
 def count_layers(frame: Path) -> tuple[int, int]:
-    """(layers with weights, those in int8) of the graph as ONNX Runtime will really run it."""
+    """Count layers in the graph as ONNX Runtime optimises it.
+
+    Returns:
+        (layers with weights, those of them in int8).
+    """
+    import onnxruntime
+
     with tempfile.TemporaryDirectory() as folder:
         optimized = Path(folder) / "optimized.onnx"
         options = onnxruntime.SessionOptions()
@@ -35,3 +47,19 @@ def count_layers(frame: Path) -> tuple[int, int]:
         kinds = [node.op_type for node in onnx.load(optimized).graph.node]
     int8 = sum(kind in INT8 for kind in kinds)
     return int8 + sum(kind in FLOAT for kind in kinds), int8
+
+
+register(
+    OnnxRuntimeTarget(
+        name="onnxruntime",
+        modules=("onnxruntime",),
+        extra="",
+        packages=("onnxruntime",),
+        backend="onnxruntime",
+        device="cpu",
+        precisions=("int8", "fp16", "fp32"),
+        scheme="u8",
+        upsample="convtranspose",
+        channels=4,
+    )
+)

@@ -1,15 +1,13 @@
-"""What the tables of docs/performance.md are made of."""
+"""Parts of the tables of docs/performance.md."""
 
 from __future__ import annotations
-
-import time
 
 import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from edge.benchmarks.performance import at_batch, take_turns
+from edge.benchmarks.performance import at_batch
 from edge.graph.fold import split
 from edge.graph.profile import memory_traffic
 from edge.samples.sample import Sample
@@ -29,15 +27,11 @@ def test_a_batch_is_what_its_pairs_are_one_by_one(
     for sample in samples[:3]:
         scene = background.run(list(parts.scene), {"bg": sample.bg[None]})
         each.append(dict(zip(parts.scene, scene, strict=True)) | {"fg_bg": sample.fg_bg[None]})
-    found = several.run(None, {name: np.concatenate([f[name] for f in each]) for name in each[0]})
+    batch = {name: np.concatenate([feeds[name] for feeds in each]) for name in each[0]}
+    outputs = several.run(None, batch)
     for i, feeds in enumerate(each):
-        for a, b in zip(found, single.run(None, feeds), strict=True):
+        for a, b in zip(outputs, single.run(None, feeds), strict=True):
             assert np.abs(a[i] - b[0]).max() < 1e-5
-
-
-def test_turns_are_told_apart() -> None:
-    quick, slow = take_turns([lambda: None, lambda: time.sleep(0.002)], 2)
-    assert slow > 10 * quick
 
 
 def test_bytes_of_a_layer_are_its_weights_and_what_it_reads_and_gives() -> None:

@@ -13,14 +13,16 @@ import onnx
 import pytest
 
 from edge.benchmarks import tune
-from edge.benchmarks.reporting.page import pareto
-from edge.benchmarks.tune import Candidate, Ledger, Point, Promise, rank, reason, search
+from edge.benchmarks.ledger import Candidate, Ledger, Point
+from edge.benchmarks.tune import Constraints, missed, rank, search
 from edge.calibrate.rendering.samples import Rendered
 from edge.cli.app import app
 
 
 def point(name: str, fps: float, iou: float, rung: int = 2) -> Point:
-    return Point(Candidate(name, "224", "int8", "openvino", "0"), rung, fps, 1e3 / fps, iou, None)
+    return Point(
+        Candidate(name, (224, 224), "int8", "openvino", "0"), rung, fps, 1e3 / fps, iou, None
+    )
 
 
 POINTS = [
@@ -31,24 +33,20 @@ POINTS = [
 ]
 
 
-def test_the_most_accurate_that_keeps_both_promises_comes_first() -> None:
-    ordered = [p.candidate.network for p in rank(POINTS, Promise(50, 0.01))]
+def test_the_most_accurate_that_meets_both_constraints_comes_first() -> None:
+    ordered = [p.candidate.network for p in rank(POINTS, Constraints(50, 0.01))]
     assert ordered[:2] == ["good", "quick"]
     assert ordered[-1] == "wrong"
-    assert rank(POINTS, Promise(10, 0.01))[0].candidate.network == "slow-best"
+    assert rank(POINTS, Constraints(10, 0.01))[0].candidate.network == "slow-best"
 
 
-def test_every_other_has_its_reason() -> None:
-    promise = Promise(50, 0.01)
-    reasons = [reason(p, POINTS, promise) for p in POINTS]
-    assert reasons == [
+def test_every_other_misses_a_constraint() -> None:
+    constraints = Constraints(50, 0.01)
+    errors = [missed(p, POINTS, constraints) for p in POINTS]
+    assert [str(error) if error else "" for error in errors] == [
         "20 fps, asked are 50", "", "", "0.1500 IoU below the best, allowed are 0.01",
     ]  # fmt: skip
-
-
-def test_the_pareto_front() -> None:
-    points = [("a", 1.0, 0.5), ("b", 2.0, 0.7), ("c", 3.0, 0.6), ("d", 2.0, 0.7), ("e", 9.0, 0.9)]
-    assert [name for name, _, _ in pareto(points)] == ["a", "b", "d", "e"]
+    assert [error.exit_code if error else 0 for error in errors] == [4, 0, 0, 3]
 
 
 def test_a_ledger_survives_a_cut_line_and_knows_its_own(tmp_path: Path) -> None:
@@ -56,7 +54,7 @@ def test_a_ledger_survives_a_cut_line_and_knows_its_own(tmp_path: Path) -> None:
     Ledger(file, {"samples": "a"}).add(POINTS[0])
     Ledger(file, {"samples": "b"}).add(POINTS[1])
     with file.open("a") as stream:
-        stream.write('{"claim": {"samples": "a"}, "candid')
+        stream.write('{"key": {"samples": "a"}, "poi')
     again = Ledger(file, {"samples": "a"})
     assert list(again.points.values()) == [POINTS[0]]
 
@@ -67,9 +65,7 @@ def test_half_of_the_candidates_go_on_and_a_killed_search_too(
     """Eight candidates whose worth is known; the search is killed in the middle of each rung."""
     measured: list[tuple[str, int]] = []
 
-    def fake(
-        todo: Sequence[Candidate], plan: Any, samples: Path, rung: int, *_: Any
-    ) -> Iterator[Point]:
+    def fake(todo: Sequence[Candidate], samples: Path, rung: int, *_: Any) -> Iterator[Point]:
         for number, candidate in enumerate(todo):
             if number == 2 and not (tmp_path / f"killed-{rung}").exists():
                 (tmp_path / f"killed-{rung}").touch()
@@ -78,14 +74,14 @@ def test_half_of_the_candidates_go_on_and_a_killed_search_too(
             worth = int(candidate.network)
             yield Point(candidate, rung, 100.0, 10.0, 0.9 + worth / 1000, 0.8)
 
-    monkeypatch.setattr(tune, "_measured", fake)
-    candidates = [Candidate(str(worth), "224", "int8", "openvino", "0") for worth in range(8)]
+    monkeypatch.setattr(tune, "_measure", fake)
+    candidates = [Candidate(str(worth), (224, 224), "int8", "openvino", "0") for worth in range(8)]
     for _ in range(3):
         ledger = Ledger(tmp_path / "ledger.jsonl", {})
         try:
             points = search(
-                candidates, lambda c: None, Rendered(16), 16, Promise(30, 0.01),  # type: ignore[arg-type, return-value]
-                ledger, tmp_path, lambda what, done, all_: None,
+                candidates, Rendered(16), 16, Constraints(30, 0.01),
+                ledger, tmp_path, lambda stage, done, total: None,
             )  # fmt: skip
             break
         except KeyboardInterrupt:
@@ -98,50 +94,64 @@ def test_half_of_the_candidates_go_on_and_a_killed_search_too(
     assert len(points) == 8
 
 
-def test_accuracy_is_promised_against_the_best_though_it_is_slow(
+def test_accuracy_is_relative_to_the_best_however_slow_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The slow one would be left behind in the first rung."""
     known = {"a": (0.95, 20.0), "b": (0.90, 300.0), "c": (0.89, 400.0), "d": (0.88, 500.0)}
 
-    def fake(
-        todo: Sequence[Candidate], plan: Any, samples: Path, rung: int, *_: Any
-    ) -> Iterator[Point]:
+    def fake(todo: Sequence[Candidate], samples: Path, rung: int, *_: Any) -> Iterator[Point]:
         for candidate in todo:
             iou, fps = known[candidate.network]
             yield Point(candidate, rung, fps, 1e3 / fps, iou, None)
 
-    monkeypatch.setattr(tune, "_measured", fake)
-    promise = Promise(200, 0.01)
+    monkeypatch.setattr(tune, "_measure", fake)
+    constraints = Constraints(200, 0.01)
     points = search(
-        [Candidate(name, "224", "int8", "openvino", "0") for name in known], lambda c: None,  # type: ignore[arg-type, return-value]
-        Rendered(16), 16, promise, Ledger(tmp_path / "ledger.jsonl", {}), tmp_path,
-        lambda what, done, all_: None,
+        [Candidate(name, (224, 224), "int8", "openvino", "0") for name in known],
+        Rendered(16), 16, constraints, Ledger(tmp_path / "ledger.jsonl", {}), tmp_path,
+        lambda stage, done, total: None,
     )  # fmt: skip
     last = [p for p in points if p.rung == points[0].rung]
     assert {p.candidate.network for p in last} >= {"a", points[0].candidate.network}
-    assert "IoU below the best" in reason(points[0], last, promise)
+    assert "IoU below the best" in str(missed(points[0], last, constraints))
 
 
 def test_samples_that_cannot_be_read_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fake(
-        todo: Sequence[Candidate], plan: Any, samples: Path, rung: int, *_: Any
-    ) -> Iterator[Point]:
+    def fake(todo: Sequence[Candidate], samples: Path, rung: int, *_: Any) -> Iterator[Point]:
         for candidate in todo:
             yield Point(candidate, rung, 100.0, 10.0, 0.9, None)
 
-    monkeypatch.setattr(tune, "_measured", fake)
+    monkeypatch.setattr(tune, "_measure", fake)
     for part in ("input", "groundtruth"):
         (tmp_path / "hall" / part).mkdir(parents=True)
         for number in range(3):
             cv2.imwrite(str(tmp_path / f"hall/{part}/{number}.png"), np.zeros((64, 64), np.uint8))
     cv2.imwrite(str(tmp_path / "hall/bg.png"), np.zeros((64, 64, 3), np.uint8))
     (tmp_path / "hall/input/1.png").write_bytes(b"cut short")
-    words = ["tune", "--samples", str(tmp_path / "hall"), "--out", str(tmp_path / "found")]
+    words = ["tune", "--samples", str(tmp_path / "hall"), "--out", str(tmp_path / "out")]
     app(words, standalone_mode=False)
     assert "skipped hall/1: " in capsys.readouterr().err
+
+
+def test_a_useless_mask_is_never_recommended_without_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fake(todo: Sequence[Candidate], samples: Path, rung: int, *_: Any) -> Iterator[Point]:
+        for candidate in todo:
+            yield Point(candidate, rung, 100.0, 10.0, 0.046, None)
+
+    monkeypatch.setattr(tune, "_measure", fake)
+    words = ["tune", "--samples", "rendered:16", "--networks", "nano", "--out", str(tmp_path)]
+    app([*words, "--imgsz", "224"], standalone_mode=False)
+    printed = capsys.readouterr()
+    assert "recommended, IoU 0.046" in printed.out
+    assert "warning: the recommended build has IoU 0.046 only" in printed.err
+    assert "recommended, IoU 0.046" in (tmp_path / "tune.html").read_text()
+    app([*words, "--imgsz", "224", "--json"], standalone_mode=False)
+    assert json.loads(capsys.readouterr().out)["warning"] == "IoU 0.046"
 
 
 @pytest.fixture
@@ -186,11 +196,21 @@ def test_a_checkpoint_is_tried_as_it_is_and_pruned(
         (["--prune", "0.5,1.5"], "--prune 1.5: expected shares between 0 and 1"),
         (["--prune", "half"], "--prune half: expected shares"),
         (["--networks", "nano", "--prune", "0.5"], "--networks runs/NAME/best.pt"),
-        (["--data", "rendered"], "give --prune as well"),
+        (["--data", "rendered"], "--data has no effect without --prune"),
+        (["--pictures", "8"], "--pictures has no effect without --prune"),
+        (["--leave-out", "hall"], "--leave-out has no effect without --prune"),
         (["--networks", "nano,other.pt", "--prune", "0.5"], "--networks other.pt: no such file"),
+        (["--precision", "int8,fp23"], "--precision fp23: known are int8, fp16, bf16, fp32"),
+        (["--target", "openvino,tpu"], "--target tpu: known are "),
+        (["--upsample", "convtranspose,bicubic"], "--upsample bicubic: known are convtranspose"),
+        (["--upsample", "convtranspose", "--precision", "fp32"], "no effect without int8"),
+        (
+            ["--precision", "int8,bf16", "--target", "onnxruntime"],
+            "--precision bf16: none of onnxruntime can build it",
+        ),
     ],
 )
-def test_what_cannot_be_pruned_is_refused_before_anything_is_trained(
+def test_what_cannot_be_done_is_refused_before_anything_is_trained(
     words: list[str], reason: str, edge: Callable[..., Any]
 ) -> None:
     done = edge(*words)
@@ -204,16 +224,16 @@ def test_the_command(edge: Callable[..., Any], tmp_path: Path) -> None:
     few += ["--samples", "rendered:16:5", "--count", 16]
     done = edge(*few, "--target-fps", 1, "--max-drop", 1, "--json")
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert found["recommended"].startswith("edge build --network nano --precision int8 --target")
-    assert len(found["points"]) == 2
+    document = json.loads(done.stdout)
+    assert document["recommended"].startswith("edge build --network nano --precision int8 --target")
+    assert len(document["points"]) == 2
     assert "<svg" in (tmp_path / "tune" / "tune.html").read_text()
     ledger = (tmp_path / "tune" / "ledger.jsonl").read_text()
     assert edge(*few, "--target-fps", 1, "--max-drop", 1, "--json").stdout == done.stdout
     assert (tmp_path / "tune" / "ledger.jsonl").read_text() == ledger
     too_much = edge(*few, "--target-fps", 1e7)
     assert too_much.returncode == 4
-    assert "no candidate keeps the promise; the nearest has" in too_much.stderr
+    assert "no candidate meets the constraints; the nearest has" in too_much.stderr
     wrong = edge("--target", "tensorrt")
     assert wrong.returncode == 2
     assert "does not run here; these do: openvino, onnxruntime" in wrong.stderr

@@ -1,4 +1,4 @@
-"""Where int8 leaves FP32, on a graph in which that place is known."""
+"""The layer in which int8 departs from FP32, on a graph in which it is known."""
 
 from __future__ import annotations
 
@@ -9,61 +9,67 @@ import numpy as np
 import onnx
 import pytest
 
-from edge.builder.write import Plan
+from edge.builder.plan import Plan
 from edge.calibrate.apply import float_frame
 from edge.calibrate.evaluator import Evaluator
-from edge.calibrate.layer_error import SHOWN, Differences, Layer, compare, worst
+from edge.calibrate.layer_error import SHOWN, Differences, LayerError, compare_tensors, worst
 from edge.calibrate.qdq import SCHEMES, quantize
-from edge.calibrate.record import key_of, observe
+from edge.calibrate.record import key_of, record_ranges
 from edge.samples.sample import Sample
+
+KEY = key_of("", "", "", 8, "minmax", (64, 64))
 
 
 @pytest.fixture(scope="module", params=["tensorrt", "openvino"])
 def case(request, plan: Callable[..., Plan], samples: list[Sample]):  # type: ignore[no-untyped-def]
     made = plan(request.param, "fp32")
-    ranges = dict(observe(made.split, samples, key_of("", "", "", 8, "minmax", (64, 64)), 1).ranges)
-    judge = Evaluator(made.split, [("a", sample) for sample in samples[:3]], (64, 64), 1)
-    return float_frame(made), ranges, judge, SCHEMES[made.target.scheme]
+    ranges = dict(
+        record_ranges(made.split, samples, key_of("", "", "", 8, "minmax", (64, 64)), 1).ranges
+    )
+    evaluator = Evaluator(made.split, [("a", sample) for sample in samples[:3]], (64, 64), 1)
+    return float_frame(made), ranges, evaluator, SCHEMES[made.target.scheme]
 
 
-def layers_of(reference: onnx.ModelProto, frame: onnx.ModelProto, judge: Evaluator) -> list[Layer]:
+def layers_of(
+    reference: onnx.ModelProto, frame: onnx.ModelProto, evaluator: Evaluator
+) -> list[LayerError]:
     sums = Differences(reference)
-    for true, found in compare(reference, frame, judge):
-        assert {"mask", "depth"} <= set(true)
-        sums.add(true, found)
+    for exact, quantized in compare_tensors(reference, frame, evaluator):
+        assert {"mask", "depth"} <= set(exact)
+        sums.add(exact, quantized)
     return sums.layers()
 
 
 def readers(frame: onnx.ModelProto, tensor: str) -> set[str]:
     """The compared nodes that a tensor reaches without passing through another."""
-    found: set[str] = set()
+    names: set[str] = set()
     for node in frame.graph.node:
         if tensor in node.input:
             known = node.op_type in SHOWN
-            found |= {node.name} if known else readers(frame, node.output[0])
-    return found
+            names |= {node.name} if known else readers(frame, node.output[0])
+    return names
 
 
 def test_a_graph_equals_itself(case) -> None:  # type: ignore[no-untyped-def]
-    reference, _, judge, _ = case
-    for layer in layers_of(reference, reference, judge):
+    reference, _, evaluator, _ = case
+    for layer in layers_of(reference, reference, evaluator):
         assert math.isinf(layer.snr_db)
         assert layer.cosine == pytest.approx(1)
 
 
-def test_the_layer_that_was_spoiled_is_named(case) -> None:  # type: ignore[no-untyped-def]
-    reference, ranges, judge, scheme = case
+def test_the_harmed_layer_is_named(case) -> None:  # type: ignore[no-untyped-def]
+    reference, ranges, evaluator, scheme = case
     convolutions = [node for node in reference.graph.node if node.op_type == "Conv"]
-    spoiled = convolutions[2]
-    low, high = ranges[spoiled.input[0]]
-    harmed = ranges | {spoiled.input[0]: (low / 30, high / 30)}
-    good = layers_of(reference, quantize(reference, ranges, scheme), judge)
-    bad = layers_of(reference, quantize(reference, harmed, scheme), judge)
+    harmed_node = convolutions[2]
+    low, high = ranges[harmed_node.input[0]]
+    harmed = ranges | {harmed_node.input[0]: (low / 30, high / 30)}
+    good = layers_of(reference, quantize(reference, ranges, scheme), evaluator)
+    bad = layers_of(reference, quantize(reference, harmed, scheme), evaluator)
     # s8 rounds where a tensor is read, u8 where it is made: there all that read it show the error.
-    reading = readers(reference, spoiled.input[0])
-    assert spoiled.name in reading
-    assert worst(bad).name in ({spoiled.name} if scheme is SCHEMES["s8"] else reading)
-    assert {layer.name: layer.snr_db for layer in bad}[spoiled.name] < 6
+    reading = readers(reference, harmed_node.input[0])
+    assert harmed_node.name in reading
+    assert worst(bad).name in ({harmed_node.name} if scheme is SCHEMES["s8"] else reading)
+    assert {layer.name: layer.snr_db for layer in bad}[harmed_node.name] < 6
     assert min(layer.snr_db for layer in good) > 15
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge.calibrate.methods import LEVELS, METHODS, Histogram, entropy, minmax, mse, percentile
+from edge.calibrate.methods import LEVELS, Histogram, get, methods
+from edge.calibrate.methods.entropy import entropy
+from edge.calibrate.methods.minmax import minmax
+from edge.calibrate.methods.mse import mse
+from edge.calibrate.methods.percentile import percentile
 
 
 def histogram(values: np.ndarray, bins: int = 2048) -> Histogram:
@@ -77,18 +81,18 @@ def test_entropy_agrees_with_onnxruntime(rng: np.random.Generator) -> None:
     assert entropy(histogram(values))[1] == pytest.approx(theirs, rel=0.25)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", methods())
 @pytest.mark.parametrize("value", [0.0, 3.0, -2.0])
 def test_a_constant_tensor_has_a_range(method: str, value: float) -> None:
     counts = np.zeros(2048, np.int64)
     counts[0] = 100
-    low, high = METHODS[method](Histogram(value, value, counts))
+    low, high = get(method).choose(Histogram(value, value, counts))
     assert low <= min(value, 0.0) + 1e-6
     assert high >= max(value, 0.0) - 1e-6
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", methods())
 def test_zero_is_always_inside(method: str, rng: np.random.Generator) -> None:
     for offset in (5.0, -5.0):
-        low, high = METHODS[method](histogram(rng.normal(offset, 0.5, 20_000)))
+        low, high = get(method).choose(histogram(rng.normal(offset, 0.5, 20_000)))
         assert low <= 0.0 <= high

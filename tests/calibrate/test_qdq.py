@@ -29,7 +29,8 @@ def parts(network: onnx.ModelProto) -> Split:
 @pytest.fixture(scope="module")
 def ranges(parts: Split, samples: list[Sample]) -> Ranges:
     return {
-        n: (h.low, h.high) for n, h in histograms(parts, samples, threads=1, shape=False).items()
+        n: (h.low, h.high)
+        for n, h in histograms(parts, samples, threads=1, needs_bins=False).items()
     }
 
 

@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 
 from edge.calibrate.observe import BINS, histograms, passes
-from edge.calibrate.record import key_of, load, observe
+from edge.calibrate.record import key_of, load_ranges, record_ranges
 from edge.errors import EdgeError
 from edge.graph.fold import split
 from edge.samples.sample import Sample
@@ -22,25 +22,25 @@ def test_observed_extremes_are_those_of_a_plain_run(
     network: onnx.ModelProto, samples: list[Sample]
 ) -> None:
     """The unsplit network with one tensor made an output, run by ONNX Runtime."""
-    found = histograms(split(network), samples, threads=1, shape=True)
+    recorded = histograms(split(network), samples, threads=1, needs_bins=True)
     name = next(n.output[0] for n in split(network).frame.graph.node if n.op_type == "Abs")
     watched = onnx.ModelProto.FromString(network.SerializeToString())
     watched.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
     session = onnxruntime.InferenceSession(watched.SerializeToString())
     values = [session.run([name], {"bg": s.bg[None], "fg_bg": s.fg_bg[None]})[0] for s in samples]
-    assert found[name].low == pytest.approx(min(v.min() for v in values), abs=1e-5)
-    assert found[name].high == pytest.approx(max(v.max() for v in values), abs=1e-4)
-    assert found[name].counts.sum() == sum(v.size for v in values)
-    bins = sum(np.histogram(v, BINS, (found[name].low, found[name].high))[0] for v in values)
-    moved = np.abs(found[name].counts - bins).sum() / 2  # over an edge, by float32 rounding
+    assert recorded[name].low == pytest.approx(min(v.min() for v in values), abs=1e-5)
+    assert recorded[name].high == pytest.approx(max(v.max() for v in values), abs=1e-4)
+    assert recorded[name].counts.sum() == sum(v.size for v in values)
+    bins = sum(np.histogram(v, BINS, (recorded[name].low, recorded[name].high))[0] for v in values)
+    moved = np.abs(recorded[name].counts - bins).sum() / 2  # over an edge, by float32 rounding
     assert moved < 0.001 * bins.sum()
 
 
 def test_extremes_alone_take_one_pass(network: onnx.ModelProto, samples: list[Sample]) -> None:
     ticks = iter(range(100))
-    short = histograms(split(network), samples, threads=1, shape=False, watch=ticks)
-    assert next(ticks) == passes(shape=False) * len(samples)
-    full = histograms(split(network), samples, threads=1, shape=True, watch=ticks)
+    short = histograms(split(network), samples, threads=1, needs_bins=False, watch=ticks)
+    assert next(ticks) == passes(needs_bins=False) * len(samples)
+    full = histograms(split(network), samples, threads=1, needs_bins=True, watch=ticks)
     assert {n: (h.low, h.high) for n, h in short.items()} == {
         n: (h.low, h.high) for n, h in full.items()
     }
@@ -49,10 +49,10 @@ def test_extremes_alone_take_one_pass(network: onnx.ModelProto, samples: list[Sa
 def test_a_record_is_written_and_read(
     network: onnx.ModelProto, samples: list[Sample], tmp_path: Path
 ) -> None:
-    ranges = observe(split(network), samples, KEY, threads=1)
+    ranges = record_ranges(split(network), samples, KEY, threads=1)
     path = tmp_path / "ranges.json"
     path.write_text(ranges.to_json())
-    assert load(path, KEY) == ranges
+    assert load_ranges(path, KEY) == ranges
     assert all(np.isfinite(value) for pair in ranges.ranges.values() for value in pair)
 
 
@@ -70,9 +70,9 @@ def test_a_record_is_written_and_read(
 def test_a_stale_record_is_refused(field: str, value: object, tmp_path: Path) -> None:
     path = tmp_path / "ranges.json"
     path.write_text(json.dumps({"schema": "edge.ranges/1", "key": KEY.__dict__, "ranges": {}}))
-    assert load(path, KEY).ranges == {}
+    assert load_ranges(path, KEY).ranges == {}
     with pytest.raises(EdgeError, match=f"is stale: its {field} is"):
-        load(path, replace(KEY, **{field: value}))
+        load_ranges(path, replace(KEY, **{field: value}))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": "x"}'])
@@ -80,9 +80,9 @@ def test_what_is_no_record_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "ranges.json"
     path.write_text(text)
     with pytest.raises(EdgeError, match="is not a file of activation ranges"):
-        load(path, KEY)
+        load_ranges(path, KEY)
 
 
 def test_ranges_are_never_guessed(network: onnx.ModelProto) -> None:
     with pytest.raises(EdgeError, match="no samples to calibrate with"):
-        observe(split(network), [], KEY, threads=1)
+        record_ranges(split(network), [], KEY, threads=1)

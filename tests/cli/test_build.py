@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,43 +10,53 @@ import onnx
 import pytest
 
 from edge import manifest as manifests
-from edge.builder.write import Plan, fingerprint, planned
+from edge.builder.plan import fingerprint
+from edge.calibrate import pipeline
+from edge.calibrate.pipeline import BuildRequest
 from edge.cli import build as command
+from edge.errors import BuildMismatch
 from edge.files import locked
+from edge.targets import get
 
 
 @pytest.fixture
-def made(
-    plan: Callable[..., Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def bundled(
+    network: onnx.ModelProto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> list[onnx.ModelProto]:
-    """What the command is given as the bundled network: the last of these."""
-    first = plan("onnxruntime", "fp32")
-    networks = [first.source]
-
-    def make(*arguments: object) -> Plan:
-        return planned(networks[-1], "small", first.target, "fp32", "edge build")
-
-    monkeypatch.setattr(command, "model_of", lambda *arguments: (networks[-1], "small"))
-    monkeypatch.setattr(command, "make", make)
+    """The network that the command takes for the bundled one: the last of these."""
+    networks = [network]
+    request = BuildRequest(target="onnxruntime", precision="fp32")
+    monkeypatch.setattr(pipeline, "load_network", lambda request: (networks[-1], "small"))
+    monkeypatch.setattr(pipeline, "resolve", lambda _: (request, get("onnxruntime")))
     monkeypatch.chdir(tmp_path)
     return networks
 
 
-def test_it_is_made_once(made: list[onnx.ModelProto]) -> None:
+def test_it_is_made_once(bundled: list[onnx.ModelProto]) -> None:
     place = command.default_build()
     before = manifests.read(place).created, place.stat().st_ino
     assert command.default_build() == place
     assert (manifests.read(place).created, place.stat().st_ino) == before
 
 
-def test_it_is_made_anew_for_another_bundled_network(made: list[onnx.ModelProto]) -> None:
+def test_it_is_made_anew_for_another_bundled_network(bundled: list[onnx.ModelProto]) -> None:
     place = command.default_build()
-    newer = onnx.ModelProto.FromString(made[0].SerializeToString())
+    newer = onnx.ModelProto.FromString(bundled[0].SerializeToString())
     weights = newer.graph.initializer[0]
     weights.raw_data = weights.raw_data[:-1] + bytes([weights.raw_data[-1] ^ 1])
-    made.append(newer)
+    bundled.append(newer)
     assert command.default_build() == place
     assert manifests.read(place).model["sha256"] == fingerprint(newer)
+
+
+def test_a_build_of_an_older_schema_is_made_anew(bundled: list[onnx.ModelProto]) -> None:
+    place = command.default_build()
+    file = place / "manifest.json"
+    file.write_text(file.read_text().replace(manifests.SCHEMA, "edge.build/1"))
+    with pytest.raises(BuildMismatch, match=r"schema 'edge.build/1', expected .*edge build"):
+        manifests.read(place)
+    assert command.default_build() == place
+    assert manifests.read(place).schema == manifests.SCHEMA
 
 
 def test_two_are_never_inside_at_once(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ WRONG = {
     "a generation for a CPU": (
         ["--target", "openvino", "--sm", "86"],
         2,
-        "--sm is for tensorrt-rtx",
+        "--sm has no effect: openvino builds for the machine it is on",
     ),
     "a folder that is no build": (["."], 5, "is not a build"),
     "no option of ours": (["--fast"], 2, "No such option"),
@@ -103,6 +103,47 @@ def test_wrong_things_get_one_sentence(case: str, tmp_path: Path) -> None:
     words, code, sentence = WRONG[case]
     refused(edge("build", *words, cwd=tmp_path), code, sentence)
     assert not (tmp_path / "build").exists()
+
+
+UNUSED = {
+    "int8 options on fp32": ["--precision", "fp32", "--calib-samples", "4"],
+    "samples on fp16": ["--precision", "fp16", "--samples", "rendered:4"],
+    "a bundled network beside a file": ["net.onnx", "--network", "nano"],
+    "an option on a folder": [".", "--precision", "int8"],
+}
+
+
+@pytest.mark.parametrize("case", UNUSED)
+def test_options_without_effect_are_refused(case: str, tmp_path: Path) -> None:
+    refused(edge("build", *UNUSED[case], cwd=tmp_path), 2, "has no effect")
+
+
+def test_the_version(tmp_path: Path) -> None:
+    from edge import __version__
+
+    assert edge("--version", cwd=tmp_path).stdout == f"edge {__version__}\n"
+
+
+def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
+    """The reader is gone before the first word."""
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "edge", "doctor"]
+    with subprocess.Popen(command, stdout=write, stderr=subprocess.PIPE, cwd=tmp_path) as process:
+        os.close(write)
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+def test_files_of_ones_own_are_never_taken_for_ours(tmp_path: Path) -> None:
+    for name in ("train", "calibrate", "benchmarks", "cli"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('not ours')\n")
+    for words in (["doctor"], ["build", *QUICK, "--out", "b"], ["calibrate", *QUICK]):
+        done = edge(*words, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    for name in ("train", "tune", "bench", "prune", "sensitivity", "networks", "run"):
+        assert edge(name, "--help", cwd=tmp_path).returncode == 0
 
 
 def test_a_file_that_is_no_network(tmp_path: Path) -> None:
@@ -154,7 +195,6 @@ def test_tensorrt_without_tensorrt(tmp_path: Path) -> None:
     ("module", "command"),
     [
         ("torch", ["train"]),
-        ("onnxruntime", ["calibrate"]),
         ("openvino", ["build", "--target", "openvino", *QUICK]),
     ],
 )
@@ -185,11 +225,11 @@ def test_a_data_set_is_composed_resumed_and_measured(tmp_path: Path) -> None:
     words = ["dataset", "compose", "bg", "fg", "--out", "out", "--places", 3, "--size", 64]
     done = edge(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "12 composites of 2 backgrounds and 1 cut-outs; 0 backgrounds are there" in done.stderr
+    assert "12 composites of 2 backgrounds and 1 cut-outs; 0 backgrounds are complete" in done.stderr
     first = (tmp_path / "out" / "fg_bg" / "yard.zip").stat().st_mtime_ns
     (tmp_path / "out" / "fg_bg" / "hall.zip").unlink()
     done = edge(*words, cwd=tmp_path)
-    assert "1 backgrounds are there already" in done.stderr
+    assert "1 backgrounds are complete" in done.stderr
     assert (tmp_path / "out" / "fg_bg" / "yard.zip").stat().st_mtime_ns == first
     refused(edge(*words[:-1], 32, cwd=tmp_path), 1, "give the same options or another --out")
     found = edge("dataset", "stats", "out", "--json", cwd=tmp_path)

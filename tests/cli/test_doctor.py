@@ -17,10 +17,10 @@ def test_it_says_what_runs_here_and_tries_a_build(
 ) -> None:
     done = doctor(builds("openvino", "int8"), "--json")
     assert done.returncode == 0, done.stderr
-    by = {finding["about"]: finding for finding in json.loads(done.stdout)}
+    by = {finding["subject"]: finding for finding in json.loads(done.stdout)}
     assert by["openvino"]["ok"]
     assert by["build"]["ok"]
-    assert "a frame ran in" in by["build"]["found"]
+    assert "a frame ran in" in by["build"]["text"]
     text = doctor().stdout
     assert "ok  openvino" in text
     wrong = doctor(tmp_path)

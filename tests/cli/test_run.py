@@ -1,4 +1,4 @@
-"""`edge run` and `edge background` as a user types them."""
+"""`edge run` as a user types it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ import pty
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -32,7 +30,7 @@ def edge(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def empty(tmp_path: Path) -> Path:
     path = tmp_path / "empty.png"
-    cv2.imwrite(str(path), RenderedScene("yard", 0, (240, 320)).background().picture)
+    cv2.imwrite(str(path), RenderedScene("yard", 0, (240, 320)).background().image)
     return path
 
 
@@ -41,12 +39,16 @@ def build(builds: Callable[[str, str], Path]) -> Path:
     return builds("openvino", "fp32")
 
 
+KEYS = {"source", "frame", "at", "size", "latency_ms", "dropped", "foreground", "blobs", "moved"}
+KEYS |= {"true_foreground"}
+
+
 def frames_of(path: Path) -> list[np.ndarray]:
     capture = cv2.VideoCapture(str(path))
-    pictures = []
-    while (found := capture.read())[0]:
-        pictures.append(found[1])
-    return pictures
+    images = []
+    while (read := capture.read())[0]:
+        images.append(read[1])
+    return images
 
 
 def test_a_line_per_frame_and_a_video(tmp_path: Path, build: Path, empty: Path) -> None:
@@ -55,20 +57,21 @@ def test_a_line_per_frame_and_a_video(tmp_path: Path, build: Path, empty: Path) 
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["frame"] for line in lines] == list(range(35))
-    assert {"source", "at", "latency_ms", "dropped", "foreground", "blobs"} <= lines[0].keys()
+    assert set(lines[0]) == KEYS  # programs of others read them
+    assert all(line["size"] == [240, 320] for line in lines)
     assert all(len(line["moved"]) == 2 for line in lines)
     assert all(0 <= line["foreground"] <= 1 and "true_foreground" in line for line in lines)
     blob = next(line["blobs"][0] for line in lines if line["blobs"])
     assert len(blob["box"]) == 4
     assert 0 <= blob["depth"] <= 1
-    pictures = frames_of(tmp_path / "new" / "out.mp4")
-    assert len(pictures) == 35
-    assert pictures[0].shape == (240, 640, 3)  # the frame, and its depth beside it
+    images = frames_of(tmp_path / "new" / "out.mp4")
+    assert len(images) == 35
+    assert images[0].shape == (240, 640, 3)  # the frame, and its depth beside it
     assert "this machine takes about" in done.stderr
 
 
-def test_a_camera_can_be_left_where_it_is(tmp_path: Path, build: Path, empty: Path) -> None:
-    words = ["--build", build, "--bg", empty, "--frames", 3, "--json", "--no-steady"]
+def test_stabilization_can_be_switched_off(tmp_path: Path, build: Path, empty: Path) -> None:
+    words = ["--build", build, "--bg", empty, "--frames", 3, "--json", "--no-stabilize"]
     done = edge("run", "synthetic://yard", *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
@@ -93,24 +96,6 @@ def test_json_goes_where_stdout_goes_though_somebody_watches(
     assert len((tmp_path / "lines").read_text().splitlines()) == 5
 
 
-def test_a_gap_of_a_live_source_is_left_out_of_its_video(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A minute without a frame: two seconds of it are shown, and then time goes on."""
-    from edge.cli import run
-
-    now = [0.0]
-    monkeypatch.setattr(run.time, "monotonic", lambda: now[0])
-    live = SimpleNamespace(camera=SimpleNamespace(live=True))
-    channel = run.Channel(live, "cam", 10.0, out=tmp_path / "a.avi")  # type: ignore[arg-type]
-    picture = np.zeros((48, 64, 3), np.uint8)
-    for number in range(20):
-        now[0] = number / 10 + (60 if number >= 10 else 0)
-        channel.show(picture)
-    channel.close()
-    assert 30 <= len(frames_of(tmp_path / "a.avi")) <= 41
-
-
 def test_several_sources_share_a_build(tmp_path: Path, build: Path, empty: Path) -> None:
     done = edge(
         "run", "synthetic://yard", "synthetic://yard?seed=0", "--build", build, "--bg", empty,
@@ -126,58 +111,78 @@ def test_several_sources_share_a_build(tmp_path: Path, build: Path, empty: Path)
 def test_a_source_that_fails_beside_others_is_told_at_the_end(
     tmp_path: Path, build: Path, empty: Path
 ) -> None:
-    (tmp_path / "torn.png").write_bytes(b"half a picture")
+    (tmp_path / "torn.png").write_bytes(b"half an image")
     words = ["--bg", empty, "--bg", empty, "--build", build, "--frames", 3, "--out", "videos"]
     done = edge("run", "synthetic://yard", "torn.png", *words, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "videos\n")
-    assert "error: no picture in torn.png" in done.stderr
+    assert "error: no frame of torn.png could be read" in done.stderr
+    assert "cannot read an image from torn.png" in done.stderr
     assert len(frames_of(tmp_path / "videos" / "1.mp4")) == 3
     alone = edge("run", "torn.png", "--bg", empty, "--build", build, "--out", "a.mp4", cwd=tmp_path)
     assert (alone.returncode, alone.stdout) == (1, "")
 
 
-def test_a_live_source_that_has_given_its_frames_is_closed(
-    tmp_path: Path, build: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_broken_image_of_a_folder_is_named_and_counted(
+    tmp_path: Path, build: Path, empty: Path
 ) -> None:
-    """What it goes on to give while others are still read is not counted as dropped."""
-    from edge.camera.camera import camera
-    from edge.cli import run
-
-    opened: list[Live] = []
-    first_was_closed: list[bool] = []
-
-    class Live:
-        live, fps, closed = True, 50.0, False
-
-        def __init__(self, url: str) -> None:
-            self.quick = url.endswith("quick")
-            opened.append(self)
-
-        def read(self) -> tuple[np.ndarray, None]:
-            time.sleep(0.01 if self.quick else 0.2)
-            if not self.quick:
-                first_was_closed.append(opened[0].closed)
-            return np.zeros((48, 64, 3), np.uint8), None
-
-        def close(self) -> None:
-            self.closed = True
-
-    monkeypatch.setattr(camera, "open_reader", Live)
-    bg = tmp_path / "bg.png"
-    cv2.imwrite(str(bg), np.zeros((48, 64, 3), np.uint8))
-    run.run(["rtsp://quick", "rtsp://slow"], build, [bg, bg], frames=8, threads=1)
-    assert first_was_closed[-1]
+    """The broken ones keep their numbers, and the first are named."""
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    image = cv2.imread(str(empty))
+    for number in range(20):
+        file = folder / f"{number:02d}.png"
+        if number % 2:
+            cv2.imwrite(str(file), image)
+        else:
+            file.write_bytes(b"half an image")
+    done = edge("run", "frames", "--bg", empty, "--build", build, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["frame"] for line in lines if "frame" in line] == list(range(1, 20, 2))
+    events = [line for line in lines if "event" in line]
+    assert len(events) == 10
+    assert all(event.keys() == {"source", "event", "at"} for event in events)
+    assert done.stderr.count("cannot read an image from") == 5
+    assert "10 frames," in done.stderr and "10 unreadable" in done.stderr
 
 
-def test_a_background_is_made_from_the_source(tmp_path: Path) -> None:
-    (tmp_path / "frames").mkdir()
-    for number in range(12):
-        picture = np.full((48, 64, 3), 90, np.uint8)
-        picture[:, 5 * number : 5 * number + 5] = 250
-        cv2.imwrite(str(tmp_path / "frames" / f"{number:02d}.png"), picture)
-    done = edge("background", "frames", "--out", "bg.png", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (0, "bg.png\n"), done.stderr
-    assert (cv2.imread(str(tmp_path / "bg.png")) == 90).all()
+def test_a_damaged_video_is_run_to_its_end(tmp_path: Path, build: Path, empty: Path) -> None:
+    image = cv2.imread(str(empty))
+    path = tmp_path / "a.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (320, 240))
+    for _ in range(30):
+        writer.write(image)
+    writer.release()
+    data = bytearray(path.read_bytes())
+    begin = data.index(b"movi")
+    for _ in range(11):
+        begin = data.index(b"00dc", begin + 1)
+    data[begin + 8 : begin + 700] = bytes(692)
+    path.write_bytes(data)
+    done = edge("run", path, "--bg", empty, "--build", build, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    numbers = [line["frame"] for line in lines if "frame" in line]
+    assert numbers == [number for number in range(30) if number != 10]
+    assert "a.avi: frame 10 cannot be decoded" in done.stderr
+    assert "29 frames," in done.stderr and "1 unreadable" in done.stderr
+
+
+def test_a_closed_stdout_ends_a_run_quietly(tmp_path: Path, build: Path, empty: Path) -> None:
+    """As in `edge run ... --json | head -3`; the video plays."""
+    command = [sys.executable, "-m", "edge", "run", "synthetic://yard", "--build", str(build)]
+    command += ["--bg", str(empty), "--out", "out.mp4", "--json"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENV
+    )
+    assert process.stdout is not None and process.stderr is not None
+    for _ in range(3):
+        process.stdout.readline()
+    process.stdout.close()
+    told = process.stderr.read()
+    assert process.wait(timeout=20) == 141, told
+    assert "Traceback" not in told and "error" not in told.lower()
+    assert len(frames_of(tmp_path / "out.mp4")) >= 2
 
 
 @pytest.mark.parametrize(
@@ -208,12 +213,17 @@ def test_a_stopped_run_leaves_a_video_that_plays(
 WRONG = {
     "no source": (["/nowhere.mp4"], 1, "no file or folder /nowhere.mp4"),
     "no build": (["synthetic://yard", "--build", "."], 5, "is not a build"),
-    "no background": (["synthetic://yard", "--bg", "none.png"], 1, "cannot read a picture from"),
+    "no background": (["synthetic://yard", "--bg", "none.png"], 1, "cannot read an image from"),
     "too few backgrounds": (["a", "b", "--bg", "x.png"], 2, "1 --bg for 2 sources"),
     "no such redaction": (["a", "--redact", "hide"], 2, "--redact hide: expected blur or fill"),
+    "nothing to redact": (["a", "--redact", "fill"], 2, "--redact has no effect without --out"),
+    "seconds of nothing": (["a", "--seconds", "3"], 2, "--seconds has no effect with --bg"),
+    "a GPU's option": (["a", "--cuda-backend", "pycuda"], 2, "--cuda-backend has no effect on"),
     "its own source": (["{}/a.mkv", "--out", "{}/a.mkv"], 2, "is one of the sources; give another"),
-    "no picture": (["{}/torn.png"], 1, "error: no picture in {}/torn.png"),
+    "its source as address": (["file://{}/a%20b.mkv", "--out", "{}/a b.mkv"], 2, "is one of the"),
+    "no image": (["{}/torn.png"], 1, "error: no frame of {}/torn.png could be read"),
     "no video": (["/nowhere.mp4", "--out", "a.gif"], 2, "ends in .mp4, .mkv, .avi, .webm"),
+    "one video of two": (["a", "b", "--bg", "bg.png", "--out", "a.mp4"], 2, "expected a folder"),
     "a background of another size": (["synthetic://yard"], 1, "its background is 64x48; make one"),
 }
 
@@ -222,8 +232,9 @@ WRONG = {
 def test_wrong_words_are_refused(what: str, tmp_path: Path, build: Path) -> None:
     words, code, told = WRONG[what]
     words, told = [word.format(tmp_path) for word in words], told.format(tmp_path)
-    (tmp_path / "torn.png").write_bytes(b"half a picture")
-    if "--bg" not in words:
+    (tmp_path / "torn.png").write_bytes(b"half an image")
+    (tmp_path / "a b.mkv").write_bytes(b"")
+    if "--bg" not in words or "bg.png" in words:
         cv2.imwrite(str(tmp_path / "bg.png"), np.zeros((48, 64, 3), np.uint8))
         words = [*words, "--bg", "bg.png"]
     if "--build" not in words:
@@ -239,7 +250,7 @@ def test_the_example_runs(tmp_path: Path, build: Path, empty: Path) -> None:
     frames.mkdir()
     scene = RenderedScene("yard", 0, (240, 320))
     for number in range(6):
-        cv2.imwrite(str(frames / f"{number}.png"), scene.frame(4.0 + number).picture)
+        cv2.imwrite(str(frames / f"{number}.png"), scene.frame(4.0 + number).image)
     command = [sys.executable, str(EXAMPLE), str(build), str(empty), str(frames)]
     done = subprocess.run(command, capture_output=True, text=True, env=ENV, check=False)
     assert done.returncode == 0, done.stderr

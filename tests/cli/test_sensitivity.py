@@ -26,21 +26,21 @@ def test_every_layer_has_a_cost_and_a_saving_and_a_run_goes_on(tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     layers = json.loads(done.stdout)["layers"]
     assert len(layers) == 13
-    assert all({"lost_iou", "lost_delta1", "saves_ms"} <= row.keys() for row in layers)
+    assert all({"drop_iou", "drop_delta1", "saves_ms"} <= row.keys() for row in layers)
     file = tmp_path / "sensitivity.json"
     raw = json.loads(file.read_text())
-    first = next(iter(raw["lost"]))
-    raw["lost"] = {first: {"iou": 0.77, "delta1": 0.0}}  # as if killed after one layer
+    first = next(iter(raw["drops"]))
+    raw["drops"] = {first: {"iou": 0.77, "delta1": 0.0}}  # as if killed after one layer
     file.write_text(json.dumps(raw))
     again = json.loads(edge(*words, cwd=tmp_path).stdout)["layers"]
     assert again[0]["layer"] == first
-    assert again[0]["lost_iou"] == 0.77
+    assert again[0]["drop_iou"] == 0.77
     assert len(again) == 13
     other = edge(*words[:-3], "--samples", "rendered:4:8", cwd=tmp_path)
     assert other.returncode == 2
-    assert "another question (samples, pictures differ)" in other.stderr
+    assert "results for another samples, calibrated_on, samples_sha256" in other.stderr
     file.write_text("[1]")
-    assert "holds something else" in edge(*words, cwd=tmp_path).stderr
+    assert "is not a file of `edge sensitivity`" in edge(*words, cwd=tmp_path).stderr
 
 
 def uneven(file: Path) -> None:
@@ -75,7 +75,7 @@ def test_max_drop_keeps_layers_in_float_and_says_which(tmp_path: Path) -> None:
     kept = manifest["calibration"]["kept_in_float"]
     assert 0 < len(kept) <= 13
     assert built["int8_layers"] == built["layers"] - len(kept)
-    assert f"{len(kept)} of 13 layers in float" in done.stderr
+    assert f"{len(kept)} of 13 layers stay in float" in done.stderr
     assert "--max-drop 0" in manifest["command"]
 
 
@@ -87,7 +87,7 @@ def test_where_int8_leaves_fp32(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("the error grows most here") == 1
     assert (tmp_path / "layers.png").stat().st_size > 10_000
-    shaped = edge("build", *words[:-1], "other", "--form", "depth-to-space", cwd=tmp_path)
+    shaped = edge("build", *words[:-1], "other", "--upsample", "depth_to_space", cwd=tmp_path)
     assert shaped.returncode == 0, shaped.stderr
     found = edge(
         "compare", "--layers", "other", "--samples", "rendered:4:9", "--json", cwd=tmp_path
@@ -103,6 +103,6 @@ def test_where_int8_leaves_fp32(tmp_path: Path) -> None:
         refused = edge("compare", *wrong, cwd=tmp_path)
         assert refused.returncode == 2
         assert said in refused.stderr
-    refused = edge("build", *QUICK, "--form", "resize", cwd=tmp_path)
+    refused = edge("build", *QUICK, "--upsample", "resize", cwd=tmp_path)
     assert refused.returncode == 2
-    assert "known are convtranspose, depth-to-space" in refused.stderr
+    assert "known are convtranspose, depth_to_space" in refused.stderr

@@ -1,4 +1,4 @@
-"""What `edge train` is told, before anything is trained."""
+"""Options of `edge train`, `prune`, `networks` and `dataset` before anything is trained."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
-from edge.cli.train import fabric_of, names_of, read_data
+from edge.cli.app import app
+from edge.cli.training import split_names
 from edge.errors import EdgeError, UsageError
 from edge.train.recipe import Recipe
+from edge.train.setup import create_fabric, read_data
 
 
 @pytest.fixture
@@ -32,24 +35,24 @@ def recipe(
     data: object, leave_out: str = "", validate: object = "rendered:2", **more: str
 ) -> Recipe:
     return Recipe(
-        "nano", (str(data),), names_of(leave_out), 1, 16, 4, 64, 1e-3, 0,
+        "nano", (str(data),), split_names(leave_out), 1, 16, 4, 64, 1e-3, 0,
         validate=(str(validate),), **more,
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_whole_pictures_are_shown_if_asked_for(whole: bool) -> None:
-    ((source, _),), _ = read_data(replace(recipe("rendered:1"), whole=whole))
-    seen = {source.draw(np.random.default_rng(i))[0].bg.tobytes() for i in range(8)}
-    assert (len(seen) == 2) == whole  # as it is, and mirrored
+    ((source, _),) = read_data(replace(recipe("rendered:1"), whole=whole)).sources
+    shown = {source.draw(np.random.default_rng(i))[0].bg.tobytes() for i in range(8)}
+    assert (len(shown) == 2) == whole  # as it is, and mirrored
 
 
 def test_names_may_have_spaces(scenes: Path) -> None:
-    sources, _ = read_data(recipe(scenes, " hall ,"))
+    sources = read_data(recipe(scenes, " hall ,")).sources
     assert {sources[0][0].draw(np.random.default_rng(i))[0].name for i in range(9)} <= {
         f"yard/{number}" for number in range(3)
     }
-    assert names_of(" hall, yard ,") == ("hall", "yard")
+    assert split_names(" hall, yard ,") == ("hall", "yard")
 
 
 def test_a_name_that_is_none_is_refused(scenes: Path) -> None:
@@ -60,19 +63,19 @@ def test_a_name_that_is_none_is_refused(scenes: Path) -> None:
 def test_weights_are_chosen_by_what_was_left_out(
     scenes: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _, judged = read_data(recipe(f"{scenes}=2", "yard", scenes))
-    assert [name for name, _ in judged] == ["yard"] * 3
-    assert "tell nothing new" not in capsys.readouterr().err
-    _, judged = read_data(recipe(scenes, "", scenes))
-    assert len(judged) == 6
-    assert "is trained on as well: its scores tell nothing new" in capsys.readouterr().err
+    validation = read_data(recipe(f"{scenes}=2", "yard", scenes)).validation
+    assert [name for name, _ in validation] == ["yard"] * 3
+    assert "say nothing new" not in capsys.readouterr().err
+    validation = read_data(recipe(scenes, "", scenes)).validation
+    assert len(validation) == 6
+    assert "is trained on as well: its scores say nothing new" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("make", "told"),
     [
-        (lambda: fabric_of("cpu", "fp16"), "--precision fp16: expected 32-true, bf16-mixed"),
-        (lambda: fabric_of("gpu0", "32-true"), "--accelerator gpu0, --devices 1: "),
+        (lambda: create_fabric("cpu", "fp16"), "--precision fp16: expected 32-true, bf16-mixed"),
+        (lambda: create_fabric("gpu0", "32-true"), "--accelerator gpu0, --devices 1: "),
         (lambda: read_data(recipe("rendered:2=0")), "every --data has a weight of 0"),
     ],
 )
@@ -85,3 +88,20 @@ def test_a_teacher_that_is_no_network_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("a diary")
     with pytest.raises(EdgeError, match=r"notes\.txt cannot be loaded: "):
         read_data(recipe("rendered:2", depth_teacher=str(tmp_path / "notes.txt")))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "--outputs=depth", "--mask-loss=bce"], "--mask-loss has no effect on a network"),
+        (["train", "--outputs=mask", "--depth-loss=l1"], "--depth-loss has no effect on a network"),
+        (["train", "--imgsz=64", "--depth-loss=ms_ssim"], "needs images of at least 161 pixels"),
+        (["networks", "--count=4"], "--count has no effect without --runs"),
+        (["networks", "--imgsz=64"], "--imgsz has no effect without --runs"),
+        (["networks", "--samples=rendered:4"], "--samples has no effect without --runs"),
+    ],
+)
+def test_options_without_effect_are_refused(words: list[str], message: str) -> None:
+    result = CliRunner().invoke(app, words)
+    assert isinstance(result.exception, UsageError)
+    assert message in str(result.exception)

@@ -1,11 +1,19 @@
-"""Metrics against published vectors: independent programs agree on these numbers."""
+"""Metrics against reference vectors that independent programs agree on."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from edge.accuracy import FARTHEST, MaskCounts, align, count_mask, depth_scores, means
+from edge.accuracy import (
+    FARTHEST,
+    MaskCounts,
+    align,
+    count_mask,
+    depth_scores,
+    mean_mask_scores,
+    means,
+)
 from edge.samples.sequences import from_codes
 
 ROW, COL = np.mgrid[0:224, 0:224].astype(np.float64)
@@ -26,7 +34,7 @@ def test_mask_scores_of_the_reference_discs() -> None:
 
 
 def test_mask_scores_with_cdnet_labels() -> None:
-    """Shadow is background, unknown and outside count nowhere (CDnet 2014's comparator)."""
+    """Shadow is background, unknown and outside are ignored (CDnet 2014's comparator)."""
     codes = np.zeros((224, 224), np.uint8)
     codes[(ROW - 110) ** 2 + (COL - 150) ** 2 < 30**2] = 50
     codes[(ROW - 110) ** 2 + (COL - 100) ** 2 < 48**2] = 170
@@ -37,39 +45,45 @@ def test_mask_scores_with_cdnet_labels() -> None:
     assert counts.scores()["f_measure"] == pytest.approx(0.849128, abs=1e-6)
 
 
-def test_an_empty_scene_found_empty_is_perfect_and_one_wrong_pixel_is_not() -> None:
+def test_an_empty_mask_of_an_empty_scene_scores_one() -> None:
     truth = np.zeros((4, 4), np.uint8)
     nothing = np.zeros((4, 4), bool)
-    assert count_mask(nothing, truth).scores()["iou"] == 1.0
+    assert not count_mask(nothing, truth).defined
+    assert np.isnan(count_mask(nothing, truth).scores()["iou"])
+    assert mean_mask_scores([count_mask(nothing, truth)]) is None
     nothing[0, 0] = True
     assert count_mask(nothing, truth).scores()["iou"] == 0.0
+    empty = MaskCounts(tn=16)
+    assert mean_mask_scores([count_mask(nothing, truth), empty])["iou"] == 0.0  # type: ignore[index]
 
 
 def test_alignment_is_least_squares() -> None:
     """The reference vector: prediction 3 / pred + 0.2 aligned to 1 / gt."""
-    true, found = 1 / (9.5 * A + 0.5), 3 / (9.5 * B + 0.5) + 0.2
+    true, predicted = 1 / (9.5 * A + 0.5), 3 / (9.5 * B + 0.5) + 0.2
     slope, offset = np.linalg.lstsq(
-        np.stack([found.ravel(), np.ones(found.size)], 1), true.ravel(), rcond=None
+        np.stack([predicted.ravel(), np.ones(predicted.size)], 1), true.ravel(), rcond=None
     )[0]
     assert (slope, offset) == pytest.approx((0.357799, -0.086504), abs=1e-6)
-    assert align(found.ravel(), true.ravel()) == pytest.approx(slope * found.ravel() + offset)
+    assert align(predicted.ravel(), true.ravel()) == pytest.approx(
+        slope * predicted.ravel() + offset
+    )
 
 
 def test_depth_scores_of_the_reference_vector() -> None:
     """AbsRel and delta1 of the vector, whose depth is nowhere cut off by FARTHEST."""
-    true, found = 1 / (9.5 * A + 0.5), 3 / (9.5 * B + 0.5) + 0.2
+    true, predicted = 1 / (9.5 * A + 0.5), 3 / (9.5 * B + 0.5) + 0.2
     assert true.min() > FARTHEST * true.max()
-    scores = depth_scores(found, true)
+    scores = depth_scores(predicted, true)
     assert scores["abs_rel"] == pytest.approx(0.072370, abs=5e-4)
     assert scores["delta1"] == pytest.approx(0.985551, abs=1e-6)
 
 
-def test_depth_scores_do_not_care_for_scale_and_shift_but_for_which_end_is_near() -> None:
+def test_depth_scores_ignore_scale_and_shift_and_penalise_inverted_depth() -> None:
     assert depth_scores(3 * A + 7, A)["abs_rel"] == pytest.approx(0, abs=1e-9)
     assert depth_scores(-A, A)["delta1"] < 0.5
 
 
-def test_unknown_depth_counts_nowhere() -> None:
+def test_unknown_depth_is_ignored() -> None:
     truth = A.copy()
     truth[:100] = np.nan
     wild = A.copy()

@@ -7,7 +7,8 @@ import pytest
 
 from edge import doctor
 from edge.errors import EdgeError
-from edge.targets.table import TARGETS
+from edge.targets import Target
+from edge.targets import targets as all_targets
 
 ORIN = {
     "proc/cpuinfo": "processor : 0\nFeatures : fp asimd asimddp\nModel : ARMv8 rev 1\n",
@@ -30,18 +31,18 @@ def seen(files: dict[str, str], root: Path, monkeypatch: pytest.MonkeyPatch) -> 
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
     monkeypatch.setattr(doctor, "ROOT", root)
-    return {finding.about: finding for finding in doctor.machine()}
+    return {finding.subject: finding for finding in doctor.machine()}
 
 
 def test_a_jetson_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = seen(ORIN, tmp_path, monkeypatch)
-    assert found["Jetson"].found == (
+    assert found["Jetson"].text == (
         "NVIDIA Jetson Orin Nano Developer Kit, L4T 36.4.3 (JetPack 6)"
     )
-    told = [found[about].found for about in ("driver", "CUDA", "power mode")]
+    told = [found[about].text for about in ("driver", "CUDA", "power mode")]
     assert told == ["NVIDIA 540.4.0", "toolkit 12.6.11", "nvpmodel 2"]
     assert found["int8 on it"].ok
-    assert "dot product" in found["int8 on it"].found
+    assert "dot product" in found["int8 on it"].text
     assert found["power"].ok
 
 
@@ -50,7 +51,7 @@ def test_a_slow_machine_is_told_why(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert not {"Jetson", "driver", "CUDA", "power mode"} & found.keys()
     assert not found["int8 on it"].ok
     assert not found["power"].ok
-    assert "cpupower frequency-set" in found["power"].cure
+    assert "cpupower frequency-set" in found["power"].hint
 
 
 def test_nothing_to_read_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,24 +70,27 @@ def test_a_core_that_is_off_line_is_passed_over(
 
 
 def test_the_gpu_and_its_absence() -> None:
-    there = doctor.gpu(lambda: SimpleNamespace(capability=87, integrated=True))
-    assert (there.ok, there.found) == (True, "compute capability 8.7, shares the host's memory")
+    gpu = doctor.gpu(lambda: SimpleNamespace(capability=87, integrated=True))
+    assert (gpu.ok, gpu.text) == (True, "compute capability 8.7, shares the host's memory")
 
     def none() -> None:
-        raise EdgeError("no GPU that can be used here (why); builds for openvino need none")
+        raise EdgeError("no usable GPU on this machine (why)", "builds for openvino need none")
 
-    assert doctor.gpu(none).found == "no GPU that can be used here (why)"
+    assert doctor.gpu(none).text == "no usable GPU on this machine (why)"
 
 
-def test_what_is_missing_has_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "installed", lambda target: False)
-    for finding in doctor.targets(False):
+def test_a_missing_part_has_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Target, "installed", lambda target: False)
+    for finding in doctor.targets():
         assert not finding.ok
-        assert finding.cure
-    monkeypatch.setattr(doctor, "installed", lambda target: True)
-    by = {finding.about: finding for finding in doctor.targets(False)}
-    assert set(by) == set(TARGETS)
+        assert finding.hint
+    monkeypatch.setattr(Target, "installed", lambda target: True)
+    monkeypatch.setattr("edge.targets.tensorrt.why_no_gpu", lambda: "no GPU")
+    monkeypatch.setattr("edge.targets.tensorrt_rtx.why_no_gpu", lambda: "no GPU")
+    by = {finding.subject: finding for finding in doctor.targets()}
+    assert set(by) == set(all_targets())
     assert by["openvino"].ok
-    assert "runs where a GPU is" in by["tensorrt-rtx"].found
+    assert "runs where a GPU is" in by["tensorrt-rtx"].text
     assert not by["tensorrt"].ok
-    assert all(finding.ok for finding in doctor.targets(True))
+    monkeypatch.setattr("edge.targets.tensorrt.why_no_gpu", lambda: "")
+    assert {f.subject: f for f in doctor.targets()}["tensorrt"].ok

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
 import edge
-from edge.manifest import BuildMismatch, Manifest, read
+from edge.errors import BuildMismatch
+from edge.manifest import Manifest, read
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def test_a_folder_that_is_no_build(tmp_path: Path) -> None:
     refused(tmp_path / "nowhere", "is not a build")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '"x"', "{}", '{"schema": "edge.build/1"}', "\xff"])
+@pytest.mark.parametrize("text", ["", "{", "[]", '"x"', "{}", '{"schema": "edge.build/2"}', "\xff"])
 def test_a_damaged_manifest(build: Path, text: str) -> None:
     (build / "manifest.json").write_text(text)
     refused(build, "is damaged")
@@ -57,7 +59,7 @@ def test_a_damaged_manifest(build: Path, text: str) -> None:
 
 def test_a_manifest_of_another_schema(build: Path) -> None:
     (build / "manifest.json").write_text('{"schema": "edge.build/99"}')
-    refused(build, "schema 'edge.build/99', expected 'edge.build/1'")
+    refused(build, "schema 'edge.build/99', expected 'edge.build/2'; build it again .*edge build")
 
 
 def change(build: Path, **values: object) -> None:
@@ -72,14 +74,20 @@ def test_a_newer_runtime_than_ours(build: Path) -> None:
 
 def test_a_plan_where_no_gpu_is(build: Path, no_gpu: None) -> None:
     trt = pytest.importorskip("tensorrt_rtx")
-    change(build, target="tensorrt-rtx", runtime=["tensorrt_rtx", trt.__version__])
-    refused(build, "no GPU that can be used here .*; builds for openvino and onnxruntime need none")
+    change(build, backend="tensorrt", runtime=["tensorrt_rtx", trt.__version__])
+    refused(build, "no usable GPU on this machine .*; builds for openvino and onnxruntime need")
 
 
 def test_a_plan_of_another_version(build: Path) -> None:
     pytest.importorskip("tensorrt_rtx")
-    change(build, target="tensorrt-rtx", runtime=["tensorrt_rtx", "1.0.0"])
-    refused(build, "built with tensorrt_rtx 1.0.0, found .*, and plans are for one version")
+    change(build, backend="tensorrt", runtime=["tensorrt_rtx", "1.0.0"])
+    refused(build, "built with tensorrt_rtx 1.0.0, found .*, and a plan fits one version")
+
+
+@pytest.mark.parametrize("name", ["os", "../evil", "edge.files", ""])
+def test_a_backend_that_is_none_of_ours_is_never_imported(build: Path, name: str) -> None:
+    change(build, backend=name)
+    refused(build, f"needs the backend '{re.escape(name)}', known are onnxruntime, openvino")
 
 
 def test_a_build_that_was_not_finished(build: Path) -> None:

@@ -3,23 +3,22 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 
 import edge
-from edge.builder.write import planned, write
-from edge.calibrate.apply import calibrated
+from edge.calibrate.pipeline import BuildRequest, build
 from edge.errors import EdgeError
+from edge.graph import profile
 from edge.graph.fold import split
 from edge.graph.resize import resize_network
 from edge.samples.sample import Sample, resize_sample
-from edge.targets.table import TARGETS
 from edge.train.checkpoint import save
 from edge.train.export import TOLERANCE, difference, export
 from edge.train.networks import create
@@ -98,7 +97,7 @@ def test_batch_norm_is_gone_and_the_background_folds(exported: onnx.ModelProto) 
 
 
 def test_a_size_that_does_not_divide_is_refused(checkpoint: Path) -> None:
-    with pytest.raises(EdgeError, match="sides must be multiples of 16"):
+    with pytest.raises(EdgeError, match="width and height must be multiples of 16"):
         export(checkpoint, 100, 64)
 
 
@@ -108,6 +107,25 @@ def test_resizing_the_graph_is_exporting_at_that_size(
     """torch at the other size is the reference."""
     taller = [resize_sample(sample, 96, 64) for sample in samples[:2]]
     assert difference(resize_network(exported, 96, 64), checkpoint, taller) < TOLERANCE
+
+
+@pytest.mark.slow
+def test_an_export_at_112_is_the_export_at_224_resized(
+    checkpoint: Path, samples: list[Sample]
+) -> None:
+    small, large = export(checkpoint, 112, 112), export(checkpoint, 224, 224)
+    resized = resize_network(large, 112, 112)
+    assert profile.macs(small) == profile.macs(resized)
+    options = {"providers": ["CPUExecutionProvider"]}
+    sessions = [
+        onnxruntime.InferenceSession(model.SerializeToString(), **options)
+        for model in (small, resized)
+    ]
+    for sample in samples[:2]:
+        at_112 = resize_sample(sample, 112, 112)
+        images = {"bg": at_112.bg[None], "fg_bg": at_112.fg_bg[None]}
+        for a, b in zip(*(s.run(["mask", "depth"], images) for s in sessions), strict=True):
+            assert np.abs(a - b).max() < TOLERANCE
 
 
 @pytest.mark.slow
@@ -131,8 +149,7 @@ def test_a_variant_has_only_its_own_inputs_and_outputs(
     assert [value.name for value in model.graph.input] == inputs
     assert [value.name for value in model.graph.output] == outputs
     assert difference(model, path, samples[:2]) < TOLERANCE
-    plan = planned(model, "nano", TARGETS["onnxruntime"], "int8", "edge build")
-    write(calibrated(plan, samples, 1), tmp_path / "build", time.monotonic())
+    build(BuildRequest(target="onnxruntime"), tmp_path / "build", network=model, samples=samples)
     with edge.open(tmp_path / "build", threads=1) as h:
         edge.set_background(h, samples[0].bg)
         mask, depth = edge.infer(h, samples[0].fg_bg)

@@ -1,4 +1,4 @@
-"""Signals wait for the end of a step."""
+"""Signals are deferred to the end of a step."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import threading
 
 import pytest
 
-from edge.train.interrupt import unbroken
+from edge.train.interrupt import uninterrupted
 
 
 @pytest.fixture(autouse=True)
 def handlers() -> object:
-    """As a terminal's Ctrl-C finds them, whatever started the tests."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """The handler of a terminal's Ctrl-C, whatever started the tests."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
-    signal.signal(signal.SIGINT, before)
+    signal.signal(signal.SIGINT, previous)
 
 
 def test_a_step_is_ended_before_it_is_interrupted() -> None:
     done = []
-    with pytest.raises(KeyboardInterrupt), unbroken():
+    with pytest.raises(KeyboardInterrupt), uninterrupted():
         os.kill(os.getpid(), signal.SIGINT)
         done.append("the rest of the step")
     assert done
@@ -30,7 +30,7 @@ def test_a_step_is_ended_before_it_is_interrupted() -> None:
 
 
 def test_an_error_inside_does_not_swallow_the_signal() -> None:
-    with pytest.raises(KeyboardInterrupt), unbroken():
+    with pytest.raises(KeyboardInterrupt), uninterrupted():
         os.kill(os.getpid(), signal.SIGINT)
         raise ValueError("of the step")
 
@@ -39,7 +39,7 @@ def test_other_threads_have_no_signals() -> None:
     seen = []
 
     def work() -> None:
-        with unbroken():
+        with uninterrupted():
             seen.append(True)
 
     thread = threading.Thread(target=work)

@@ -20,8 +20,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from edge.errors import EdgeError
 from edge.files import claimed
 from edge.train.checkpoint import load, load_run, network_of, save
+from edge.train.distill import divergence
 from edge.train.loop import Run
-from edge.train.losses import divergence
 from edge.train.networks import create, normalised
 from edge.train.recipe import Recipe
 
@@ -146,7 +146,7 @@ def test_a_folder_has_one_run_at_a_time(tmp_path: Path) -> None:
         _, errors = process.communicate()
     assert process.returncode == 1
     assert errors.splitlines()[-1] == (
-        f"error: another training is at work in {tmp_path}; wait for its end, or give another --out"
+        f"error: another training is running in {tmp_path}; wait for its end, or give another --out"
     )
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
@@ -204,7 +204,7 @@ def test_networks_learn_together_and_go_on_after_a_kill(tmp_path: Path) -> None:
     assert [state["step"] for state in states] == [16, 16]
     for mine, other in zip(*(state["learners"] for state in states), strict=True):
         assert same(mine["weights"], other["weights"])
-    with pytest.raises(EdgeError, match=r"goes on with nano, tiny; take .*/NETWORK/best.pt"):
+    with pytest.raises(EdgeError, match=r"resumes a run of nano, tiny; take .*/NETWORK/best.pt"):
         load(once / "last.pt")
 
     on = tmp_path / "on"
@@ -216,8 +216,8 @@ def test_networks_learn_together_and_go_on_after_a_kill(tmp_path: Path) -> None:
     for options, says in (
         (["--network=nano,small", f"--start={once}"], "no checkpoint"),
         (["--network=nano,tiny", f"--start={once}", "--outputs=mask"], "asked for are both and"),
-        (["--network=nano,nano"], "different networks that see and give the same"),
-        (["--network=nano,scene"], "different networks that see and give the same"),
+        (["--network=nano,nano"], "must be different and have the same"),
+        (["--network=nano,scene"], "must be different and have the same"),
         (["--network=nano,tiny", "--qat=openvino"], "--distill and --qat are for one network"),
     ):
         refused = subprocess.run(
@@ -260,22 +260,21 @@ def test_what_learns_together_imitates_the_masks_of_all(tmp_path: Path) -> None:
     assert all("imitated_mask" in terms for terms, _, _ in on.learn(noise(0)))
 
 
-def test_who_learns_the_depth_of_the_scene_is_taught_by_all_looks(tmp_path: Path) -> None:
-    """A teacher that keeps its own sees a scene and its mirror image (at 64 pixels there is no
-    smaller look), unless who learns keeps it as well."""
+def test_a_student_that_learns_the_scene_depth_gets_all_passes(tmp_path: Path) -> None:
+    """A teacher's frozen scene depth makes all test-time passes, unless the student's is frozen."""
     teacher = tmp_path / "best.pt"
     state = {"network": "nano", "recipe": {}, "scores": {}, "scene_kept": True}
     save(state | {"weights": create("nano").state_dict()}, teacher)
     fabric = Fabric(accelerator="cpu", precision="32-true")
     recipe = Recipe("nano", ("rendered",), (), 1, 2, 2, 64, 1e-3, 0, depth_loss="ssi")
-    for start, seen in (("", 4), (str(teacher), 2)):
+    for start, expected in (("", [4, 4]), (str(teacher), [2])):
         asked = replace(recipe, start=start, distill=(str(teacher),))
         run = Run(asked, tmp_path / "run", fabric, [])
-        looks: list[int] = []
+        passes: list[int] = []
         scene = run.teachers[0].scene_depth
-        scene.head.register_forward_hook(lambda *said, looks=looks: looks.append(len(said[2])))  # type: ignore[union-attr]
+        scene.head.register_forward_hook(lambda *call, passes=passes: passes.append(len(call[2])))  # type: ignore[union-attr]
         run.learn(noise(0))
-        assert looks == [seen]
+        assert passes == expected
 
 
 @pytest.mark.slow
@@ -332,7 +331,7 @@ def test_what_a_run_leaves(whole: Path, tmp_path: Path) -> None:
     again = edge_train(whole)
     _, errors = again.communicate()
     assert again.returncode == 1
-    assert "holds a run already; --resume goes on with it" in errors
+    assert "holds a run already; --resume it" in errors
     other = edge_train(whole, "--resume", "--seed=5")
     _, errors = other.communicate()
     assert other.returncode == 1
@@ -344,7 +343,7 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EdgeError, match="no checkpoint"):
         load(path)
     path.write_bytes(b"not a checkpoint")
-    with pytest.raises(EdgeError, match="is not a checkpoint that can be read"):
+    with pytest.raises(EdgeError, match="is not a readable checkpoint"):
         load(path)
     torch.save({"model": 1}, path)
     with pytest.raises(EdgeError, match="is not a checkpoint of `edge train`"):
@@ -357,7 +356,7 @@ def test_a_checkpoint_that_runs_code_is_refused(tmp_path: Path) -> None:
             return os.system, ("true",)
 
     torch.save({"network": "nano", "weights": Evil()}, tmp_path / "evil.pt")
-    with pytest.raises(EdgeError, match="is not a checkpoint that can be read"):
+    with pytest.raises(EdgeError, match="is not a readable checkpoint"):
         load(tmp_path / "evil.pt")
 
 
@@ -415,7 +414,7 @@ def test_a_run_can_take_over_the_depth_of_the_scene(whole: Path, tmp_path: Path)
         [*words, "--imgsz=64", f"--out={tmp_path / 'no'}"], capture_output=True, text=True
     )
     assert refused.returncode == 2
-    assert "our own networks that see bg and give depth" in refused.stderr
+    assert "our own networks with both inputs and a depth output" in refused.stderr
 
 
 @pytest.mark.slow
@@ -451,8 +450,8 @@ def test_the_depth_of_the_scene_can_be_trained_alone(tmp_path: Path) -> None:
         assert torch.allclose(found, expected, atol=1e-5), run
         assert not torch.equal(weights(run)["mask.weight"], ours["mask.weight"])
     for options, says in (
-        (["--network=scene", "--outputs=mask"], "scene sees fg_bg and gives depth, no other"),
-        (["--outputs=mask", f"--distill={alone}/best.pt"], "there is nothing to imitate"),
+        (["--network=scene", "--outputs=mask"], "scene has inputs fg_bg and outputs depth only"),
+        (["--outputs=mask", f"--distill={alone}/best.pt"], "they share no output"),
         (["--network=resunet", f"--scene={alone}/best.pt"], "--scene is for our own networks"),
         ([f"--start={alone}/best.pt", "--outputs=mask"], "asked for are fg_bg and mask"),
         (["--inputs=bg"], "--network, --inputs, --outputs: inputs 'bg': expected one of both"),

@@ -8,6 +8,14 @@ import torch
 from torch.nn import functional as F
 
 from edge.train import losses
+from edge.train.distill import divergence
+from edge.train.losses.depth.berhu import berhu
+from edge.train.losses.depth.l1 import l1
+from edge.train.losses.depth.ms_ssim import MIN_SIDE, ms_ssim_loss
+from edge.train.losses.depth.ssi import align, scale_and_shift_invariant
+from edge.train.losses.depth.ssim import ssim_loss
+from edge.train.losses.mask.bce import bce
+from edge.train.losses.mask.dice import soft_dice
 
 ROW, COL = np.mgrid[0:224, 0:224].astype(np.float64)
 A = 0.5 + 0.3 * np.sin(0.11 * ROW) * np.cos(0.07 * COL) + 0.15 * np.sin(0.0221 * ROW + 0.029 * COL)
@@ -27,23 +35,23 @@ ONES = torch.ones(1, 1, 224, 224)
 @pytest.mark.parametrize(("other", "ms_ssim"), [(B, 0.915556), (C, 0.933770), (D, 0.547990)])
 def test_ms_ssim_of_the_reference_vectors(other: np.ndarray, ms_ssim: float) -> None:
     """numpy float64 of the definition; pytorch-msssim and piq agree to 1e-5."""
-    loss = losses.structure(tensor(other), tensor(A), ONES)
+    loss = ms_ssim_loss(tensor(other), tensor(A), ONES)
     assert 1 - loss.item() == pytest.approx(ms_ssim, abs=2e-5)
 
 
 def test_ms_ssim_needs_161_pixels() -> None:
-    side = losses.MS_SSIM_SIDE
+    side = MIN_SIDE
     small = tensor(A[:side, :side]), tensor(B[:side, :side]), torch.ones(1, 1, side, side)
-    assert 1 - losses.structure(*small).item() == pytest.approx(0.916481, abs=2e-5)
+    assert 1 - ms_ssim_loss(*small).item() == pytest.approx(0.916481, abs=2e-5)
     with pytest.raises(ValueError, match="at least 161 pixels a side, found 160x160"):
-        losses.structure(*(part[..., :160, :160] for part in small))
+        ms_ssim_loss(*(part[..., :160, :160] for part in small))
 
 
 @pytest.mark.parametrize(("other", "ssim"), [(B, 0.742458), (C, 0.378040), (D, 0.897000)])
 def test_ssim_of_the_reference_vectors(other: np.ndarray, ssim: float) -> None:
-    loss = losses.similarity(tensor(other), tensor(A), ONES)
+    loss = ssim_loss(tensor(other), tensor(A), ONES)
     assert 1 - loss.item() == pytest.approx(ssim, abs=1e-5)
-    small = losses.similarity(*(t[..., 40:104, 60:124] for t in (tensor(other), tensor(A), ONES)))
+    small = ssim_loss(*(t[..., 40:104, 60:124] for t in (tensor(other), tensor(A), ONES)))
     assert 0 < small.item() < 1
 
 
@@ -51,20 +59,20 @@ def test_ssim_of_a_batch_is_the_mean_over_its_pictures() -> None:
     depth, target = torch.cat([tensor(B), tensor(C)]), torch.cat([tensor(A), tensor(A)])
     known = torch.ones(2, 1, 224, 224)
     known[1, :, 100:] = 0
-    for loss in (losses.structure, losses.similarity):
+    for loss in (ms_ssim_loss, ssim_loss):
         each = [loss(*(part[i : i + 1] for part in (depth, target, known))) for i in range(2)]
         assert loss(depth, target, known).item() == pytest.approx(np.mean(each), abs=1e-6)
 
 
 def test_l1_and_berhu_of_the_reference_vectors() -> None:
     """numpy float64 of the definitions, in metres as the vectors' depths are."""
-    found, true = 9.5 * B + 0.5, 9.5 * A + 0.5
-    error = np.abs(found - true)
-    loss = losses.absolute(tensor(found), tensor(true), ONES)
+    predicted, target = 9.5 * B + 0.5, 9.5 * A + 0.5
+    error = np.abs(predicted - target)
+    loss = l1(tensor(predicted), tensor(target), ONES)
     assert loss.item() == pytest.approx(error.mean(), rel=1e-5)
-    turn = 0.2 * error.max()
-    expected = np.where(error <= turn, error, (error**2 + turn**2) / (2 * turn)).mean()
-    loss = losses.berhu(tensor(found), tensor(true), ONES)
+    limit = 0.2 * error.max()
+    expected = np.where(error <= limit, error, (error**2 + limit**2) / (2 * limit)).mean()
+    loss = berhu(tensor(predicted), tensor(target), ONES)
     assert loss.item() == pytest.approx(expected, rel=1e-5)
     assert expected > error.mean()
 
@@ -96,11 +104,18 @@ def test_a_constant_depth_is_worse_than_a_good_one_by_every_loss() -> None:
 
 
 def test_losses_by_name() -> None:
-    assert losses.named("bce+dice", losses.MASK) == ("bce", "dice")
-    with pytest.raises(ValueError, match=r"unknown loss 'dice'; known, joined by \+: ssi, ms_ssim"):
-        losses.named("dice", losses.DEPTH)
-    assert losses.usual_depth(161) == "ssi+ms_ssim"
-    assert losses.usual_depth(160) == "ssi+ssim"
+    assert losses.parse_losses("bce+dice", losses.MASK, 64) == ("bce", "dice")
+    with pytest.raises(ValueError, match=r"unknown loss 'dice'; known, joined by \+: berhu, l1"):
+        losses.parse_losses("dice", losses.DEPTH, 224)
+    with pytest.raises(ValueError, match=r"ms_ssim needs images of at least 161 .* found 64"):
+        losses.parse_losses("ssi+ms_ssim", losses.DEPTH, 64)
+    assert losses.default_depth_loss(161) == "ssi+ms_ssim"
+    assert losses.default_depth_loss(160) == "ssi+ssim"
+
+
+def test_every_file_registers_its_loss() -> None:
+    assert sorted(losses.MASK) == ["bce", "dice"]
+    assert sorted(losses.DEPTH) == ["berhu", "l1", "ms_ssim", "ssi", "ssim"]
 
 
 def test_unknown_depth_pulls_nowhere() -> None:
@@ -109,68 +124,66 @@ def test_unknown_depth_pulls_nowhere() -> None:
     known[..., 112:, :] = 0
     wild = tensor(A)
     wild[..., 112:, :] = 1e3
-    loss = losses.scale_and_shift_invariant(depth, wild, known)
-    loss = loss + losses.structure(depth, wild.clamp(0, 1), known)
+    loss = scale_and_shift_invariant(depth, wild, known)
+    loss = loss + ms_ssim_loss(depth, wild.clamp(0, 1), known)
     loss.backward()
     assert depth.grad is not None
     assert torch.isfinite(depth.grad).all()
-    ssi = losses.scale_and_shift_invariant(tensor(B), wild, known)
-    half = losses.scale_and_shift_invariant(
-        tensor(B[:112]), tensor(A[:112]), torch.ones(1, 1, 112, 224)
-    )
+    ssi = scale_and_shift_invariant(tensor(B), wild, known)
+    half = scale_and_shift_invariant(tensor(B[:112]), tensor(A[:112]), torch.ones(1, 1, 112, 224))
     assert ssi.item() == pytest.approx(half.item(), abs=1e-6)
 
 
 def test_alignment_is_least_squares_per_picture() -> None:
-    found, true = 1 / (9.5 * B + 0.5), 1 / (9.5 * A + 0.5)
+    predicted, target = 1 / (9.5 * B + 0.5), 1 / (9.5 * A + 0.5)
     slope, offset = np.linalg.lstsq(
-        np.stack([found.ravel(), np.ones(found.size)], 1), true.ravel(), rcond=None
+        np.stack([predicted.ravel(), np.ones(predicted.size)], 1), target.ravel(), rcond=None
     )[0]
-    pair = torch.cat([tensor(found), tensor(3 * found + 0.2)])
-    fitted = losses.aligned(pair, tensor(true).expand(2, -1, -1, -1), ONES.expand(2, -1, -1, -1))
-    expected = tensor(slope * found + offset)
+    pair = torch.cat([tensor(predicted), tensor(3 * predicted + 0.2)])
+    fitted = align(pair, tensor(target).expand(2, -1, -1, -1), ONES.expand(2, -1, -1, -1))
+    expected = tensor(slope * predicted + offset)
     assert torch.allclose(fitted[:1], expected, atol=1e-4)
     assert torch.allclose(fitted[1:], expected, atol=1e-4)
 
 
 def test_depth_upside_down_is_not_aligned() -> None:
-    loss = losses.scale_and_shift_invariant(tensor(1 - A), tensor(A), ONES)
+    loss = scale_and_shift_invariant(tensor(1 - A), tensor(A), ONES)
     assert loss.item() == pytest.approx(np.abs(A - A.mean()).mean(), abs=1e-4)
-    assert losses.scale_and_shift_invariant(tensor(0.3 * A + 0.1), tensor(A), ONES).item() < 1e-5
+    assert scale_and_shift_invariant(tensor(0.3 * A + 0.1), tensor(A), ONES).item() < 1e-5
 
 
 def test_bce_is_torchs_over_the_pixels_that_count(rng: np.random.Generator) -> None:
     logits = torch.from_numpy(rng.normal(size=(2, 1, 9, 9))).float()
     mask = torch.from_numpy(rng.integers(0, 2, (2, 1, 9, 9))).float()
     counts = torch.ones_like(mask)
-    assert losses.bce(logits, mask, counts).item() == pytest.approx(
+    assert bce(logits, mask, counts).item() == pytest.approx(
         F.binary_cross_entropy_with_logits(logits, mask).item(), abs=1e-6
     )
     counts[..., :4] = 0
-    assert losses.bce(logits, mask, counts).item() == pytest.approx(
+    assert bce(logits, mask, counts).item() == pytest.approx(
         F.binary_cross_entropy_with_logits(logits[..., 4:], mask[..., 4:]).item(), abs=1e-6
     )
-    assert losses.bce(logits, mask, torch.zeros_like(mask)).item() == 0
+    assert bce(logits, mask, torch.zeros_like(mask)).item() == 0
 
 
 def test_soft_dice_of_hard_masks_is_the_f_measure() -> None:
     g = (ROW - 110) ** 2 + (COL - 100) ** 2 < 45**2
     p = (ROW - 118) ** 2 + (COL - 108) ** 2 < 42**2
     logits = tensor(np.where(p, 40.0, -40.0))
-    loss = losses.soft_dice(logits, tensor(g.astype(np.float64)), ONES, smooth=0)
+    loss = soft_dice(logits, tensor(g.astype(np.float64)), ONES, smooth=0)
     assert 1 - loss.item() == pytest.approx(0.828812, abs=1e-5)
 
 
 def test_soft_dice_of_an_empty_picture_found_empty_is_perfect() -> None:
     nothing = torch.zeros(1, 1, 8, 8)
-    assert losses.soft_dice(nothing - 40, nothing, torch.ones_like(nothing)).item() < 1e-6
+    assert soft_dice(nothing - 40, nothing, torch.ones_like(nothing)).item() < 1e-6
 
 
 def test_divergence_is_that_of_bernoulli_distributions() -> None:
-    logits, taught = torch.randn(2, 2, 1, 8, 8).double()
-    found = losses.divergence(logits, taught)
+    logits, target = torch.randn(2, 2, 1, 8, 8).double()
+    loss = divergence(logits, target)
     expected = torch.distributions.kl_divergence(
-        torch.distributions.Bernoulli(logits=taught), torch.distributions.Bernoulli(logits=logits)
+        torch.distributions.Bernoulli(logits=target), torch.distributions.Bernoulli(logits=logits)
     )
-    assert torch.isclose(found, expected.mean())
-    assert losses.divergence(taught, taught).abs() < 1e-12
+    assert torch.isclose(loss, expected.mean())
+    assert divergence(target, target).abs() < 1e-12

@@ -8,7 +8,15 @@ from torch import nn
 from torch.nn import functional as F
 
 from edge.errors import UsageError
-from edge.train.networks import NETWORKS, ONE_VARIANT, check_size, create, normalised, variant_of
+from edge.train.networks import (
+    NETWORKS,
+    ONE_VARIANT,
+    check_size,
+    create,
+    normalised,
+    scene,
+    variant_of,
+)
 from edge.train.networks.resunet import Block
 from edge.train.networks.variant import Variant
 from edge.train.profile import macs
@@ -46,7 +54,7 @@ def test_a_network_of_one_variant_needs_not_be_asked_for_it() -> None:
     assert variant_of("small") == Variant()
     assert variant_of("small", outputs="mask") == Variant("both", "mask")
     assert variant_of("scene") == variant_of("scene", "fg_bg") == Variant("fg_bg", "depth")
-    with pytest.raises(ValueError, match="scene sees fg_bg and gives depth, no other"):
+    with pytest.raises(ValueError, match="scene has inputs fg_bg and outputs depth only"):
         variant_of("scene", outputs="mask")
     with pytest.raises(ValueError, match="unknown network 'large'; known: nano, tiny"):
         variant_of("large")
@@ -65,7 +73,7 @@ def test_the_scene_is_as_deep_in_a_network_as_on_its_own() -> None:
         mirrored = alone(picture, picture.flip(3))[1].flip(3)
         small = alone(picture, F.interpolate(picture, (160, 160), mode="bilinear"))[1]
     assert torch.equal(depth, found)
-    assert torch.allclose(depth, mirrored, atol=1e-5)  # it looks both ways
+    assert torch.allclose(depth, mirrored, atol=1e-5)  # test-time augmentation by flips
     assert depth.shape[2:] == (192, 224) and small.shape[2:] == (160, 160)
 
 
@@ -106,8 +114,8 @@ def test_the_seeds_summary_counted_shared_blocks_at_each_call(outputs: str, seen
     assert counted == seen
 
 
-def test_the_seeds_transposed_network_cannot_compare_its_pictures() -> None:
-    """Its groups keep bg and frame apart to the end: the mask is a sum of a term of each."""
+def test_the_seeds_transposed_network_cannot_compare_its_images() -> None:
+    """Its groups separate bg and frame to the end: the mask is a sum of a term of each."""
     a, b, c, d = torch.rand(4, 1, 3, 64, 64)
 
     def interaction(name: str) -> float:
@@ -121,13 +129,13 @@ def test_the_seeds_transposed_network_cannot_compare_its_pictures() -> None:
 
 
 def test_half_the_memory_gives_the_same_numbers() -> None:
-    """Recomputing changes neither outputs, gradients nor what BatchNorm learns of the pictures."""
+    """Recomputing changes neither outputs, gradients nor BatchNorm statistics."""
     torch.manual_seed(0)
     light = create("resunet").train()
     plain = copy.deepcopy(light)
     for block in plain.modules():
         if isinstance(block, Block):
-            block.again = False
+            block.recompute = False
             for norm in block.modules():
                 if isinstance(norm, nn.BatchNorm2d):
                     norm.momentum = 0.1
@@ -172,8 +180,8 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
         create("huge")
 
 
-def test_what_is_equal_in_both_pictures_cannot_show_in_the_mask() -> None:
-    """abs(f - b) of one shared encoder: of two equal pictures only the scene itself is left."""
+def test_equal_images_give_a_mask_of_the_scene_alone() -> None:
+    """abs(f - b) of one shared encoder: of two equal images only the texture is left."""
     network = create("nano").eval()
     network.scene_depth = FlatScene()
     blank(network.texture)
@@ -190,7 +198,7 @@ def blank(texture: torch.nn.Module) -> None:
         torch.nn.init.zeros_(layer.weight)
 
 
-def test_what_the_scene_looks_like_reaches_the_mask_and_costs_a_frame_nothing() -> None:
+def test_the_texture_of_the_scene_reaches_the_mask_and_adds_no_macs_per_frame() -> None:
     network = create("nano").eval()
     pair = torch.rand(2, 1, 3, 64, 64)
     with torch.no_grad():
@@ -206,38 +214,44 @@ class FlatScene(torch.nn.Module):
         return torch.full_like(bg[:, :1], 0.5)
 
 
-@pytest.mark.parametrize("size", [(64, 64), (224, 192)])
-def test_a_mirrored_scene_is_as_deep_mirrored(size: tuple[int, int]) -> None:
-    """The four looks of the scene's depth."""
+@pytest.mark.parametrize("size", [(64, 64), (112, 192), (224, 192)])
+def test_scene_depth_is_the_mean_of_four_passes_at_every_size(size: tuple[int, int]) -> None:
     depth = create("nano").scene_depth.eval()
     bg = torch.rand(2, 3, *size)
     with torch.no_grad():
-        found = depth(bg)
-        assert torch.allclose(found, depth(bg.flip(3)).flip(3), atol=1e-6)
-        looks = [depth.look(bg), depth.look(bg.flip(3)).flip(3)]
-        if min(size) > 160:
-            small = F.interpolate(bg, (160, 160), mode="bilinear")
-            again = [depth.look(small), depth.look(small.flip(3)).flip(3)]
-            looks += [F.interpolate(look, size, mode="bilinear") for look in again]
-        assert torch.allclose(found, torch.stack(looks).mean(0), atol=1e-6)
-        assert not torch.allclose(looks[0], looks[1], atol=1e-4)
+        mean = depth(bg)
+        assert torch.allclose(mean, depth(bg.flip(3)).flip(3), atol=1e-6)
+        passes = [depth.single_pass(bg), depth.single_pass(bg.flip(3)).flip(3)]
+        small = F.interpolate(bg, (160, 160), mode="bilinear")
+        small_passes = [depth.single_pass(small), depth.single_pass(small.flip(3)).flip(3)]
+        passes += [F.interpolate(x, size, mode="bilinear") for x in small_passes]
+        assert torch.allclose(mean, torch.stack(passes).mean(0), atol=1e-6)
+        assert not torch.allclose(passes[0], passes[1], atol=1e-4)
 
 
-def test_in_training_a_scene_is_seen_once_at_either_size() -> None:
+def test_the_table_of_passes_is_all_that_decides_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    depth = create("nano").scene_depth.eval()
+    bg = torch.rand(2, 3, 64, 64)
+    monkeypatch.setattr(scene, "TEST_TIME_PASSES", (scene.ScenePass(None, flip=False),))
+    with torch.no_grad():
+        assert torch.equal(depth(bg), depth.single_pass(bg))
+
+
+def test_training_makes_a_single_pass_at_one_of_two_sizes() -> None:
     depth = create("nano").scene_depth.train()
     bg = torch.rand(4, 3, 224, 192)
     with torch.no_grad():
         small = F.interpolate(bg[2:], (160, 160), mode="bilinear")
-        again = F.interpolate(depth.look(small), (224, 192), mode="bilinear")
-        assert torch.equal(depth(bg), torch.cat([depth.look(bg[:2]), again]))
-        # Nothing to halve, nothing smaller, nothing to learn: one look as it is.
-        assert torch.equal(depth(bg[:1]), depth.look(bg[:1]))
-        assert torch.equal(depth(bg[..., :160, :160]), depth.look(bg[..., :160, :160]))
+        resized = F.interpolate(depth.single_pass(small), (224, 192), mode="bilinear")
+        assert torch.equal(depth(bg), torch.cat([depth.single_pass(bg[:2]), resized]))
+        # Nothing to halve, no smaller size, or frozen: one pass at the image's size.
+        assert torch.equal(depth(bg[:1]), depth.single_pass(bg[:1]))
+        assert torch.equal(depth(bg[..., :160, :160]), depth.single_pass(bg[..., :160, :160]))
         depth.keep()
-        assert torch.equal(depth(bg), depth.look(bg))
+        assert torch.equal(depth(bg), depth.single_pass(bg))
 
 
-def test_a_scene_that_is_given_stays_as_it_is() -> None:
+def test_a_scene_depth_that_was_taken_over_is_frozen() -> None:
     other, network = create("small").eval(), create("nano").train()
     network.take_scene(other)
     before = copy.deepcopy(network.scene_depth.state_dict())
@@ -271,13 +285,13 @@ def test_normalised() -> None:
     assert torch.equal(found[1, 2], pictures[1, :, :, 2] / 255)
 
 
-def test_a_thing_is_never_behind_what_it_covers() -> None:
-    """Not as built; in training a thing that is taken to be far away must be pulled nearer."""
+def test_an_object_is_never_behind_what_it_covers() -> None:
+    """In evaluation; in training an object predicted too far away must get a gradient."""
     torch.manual_seed(0)
     network = create("nano").eval()
     with torch.no_grad():
-        network.depth.bias.fill_(-9)  # everything new is at the horizon
-        network.mask.bias.fill_(9)  # and everything is new
+        network.depth.bias.fill_(-9)  # all foreground is at the horizon
+        network.mask.bias.fill_(9)  # and everything is foreground
         pair = torch.rand(2, 1, 3, 64, 64)
         _, depth = network(*pair)
         assert torch.equal(depth, network.scene_depth(pair[0]))

@@ -1,26 +1,26 @@
-"""What a network costs, against the exported graph's own count."""
+"""MACs and memory of a network, against the exported graph's own count."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from edge.graph import profile as costs
+from edge.graph import profile
 from edge.graph.fold import split
 from edge.samples.sample import Sample
-from edge.targets.table import TARGETS
+from edge.targets import targets
 from edge.train.export import to_onnx
 from edge.train.networks import create
-from edge.train.profile import Stopwatch, macs, training_memory
+from edge.train.profile import BuildTimer, macs, training_memory
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["nano", "small"])
 def test_macs_of_a_frame_are_those_of_the_exported_frame_graph(name: str) -> None:
     network = create(name).eval()
-    assert macs(network, 64) == costs.macs(split(to_onnx(network, name, 64, 64)).frame)
-    # At 224 the scene is also looked at smaller and mirrored.
-    assert macs(network, 224, scene=True) == costs.macs(to_onnx(network, name, 224, 224))
+    assert macs(network, 64) == profile.macs(split(to_onnx(network, name, 64, 64)).frame)
+    # The scene's depth makes two sizes and their mirror images at every size.
+    assert macs(network, 224, scene=True) == profile.macs(to_onnx(network, name, 224, 224))
 
 
 def test_counting_leaves_the_network_as_it_was() -> None:
@@ -40,12 +40,12 @@ def test_four_times_the_pixels_are_four_times_the_work() -> None:
 
 @pytest.mark.slow
 def test_a_larger_network_takes_longer(samples: list[Sample]) -> None:
-    """A ratio of interleaved medians; one has fifty times the arithmetic of the other."""
+    """A ratio of interleaved medians; one has fifty times the MACs of the other."""
     torch.manual_seed(0)
     from edge.train.networks.unet import UNet
 
     slim, wide = UNet((16, 16, 16, 16)).eval(), UNet((64, 128, 256, 256)).eval()
-    quick, slow = Stopwatch(TARGETS["onnxruntime"], samples, 1).milliseconds([slim, wide])
+    quick, slow = BuildTimer(targets()["onnxruntime"], samples, 1).milliseconds([slim, wide])
     assert slow > 2 * quick
 
 

@@ -1,4 +1,4 @@
-"""Pruning: what goes, what must stay, and that it is what costs most for what it is worth."""
+"""Pruning: which channels are removed, and which must stay."""
 
 from __future__ import annotations
 
@@ -16,18 +16,28 @@ from torch import nn
 
 from edge.calibrate.rendering.samples import Rendered
 from edge.errors import EdgeError
+from edge.train.augment.photometric import augment_sample
 from edge.train.checkpoint import load, network_of, save
-from edge.train.data.mix import Batch, Crops, collate, taken
+from edge.train.data.crops import Crops
+from edge.train.data.mix import Batch, collate
 from edge.train.networks import ONE_VARIANT, create, with_weights
 from edge.train.networks.scene import kept_scenes
 from edge.train.profile import macs
-from edge.train.prune import Goal, Group, arithmetic, groups, prune, thinned, without
+from edge.train.prune import (
+    ChannelGroup,
+    Goal,
+    channel_groups,
+    measure_macs,
+    prune,
+    remove_channels,
+    without,
+)
 
 
 @pytest.fixture(scope="module")
 def batch() -> Batch:
     crops = Crops(Rendered(2, (240, 320), 3), [0, 1], 176, None)
-    return collate([taken(*crops.draw(np.random.default_rng(i))) for i in range(2)])
+    return collate([augment_sample(*crops.draw(np.random.default_rng(i))) for i in range(2)])
 
 
 @pytest.fixture
@@ -78,7 +88,7 @@ def test_importance_finds_the_channels_that_do_nothing(network: nn.Module, batch
     network.refine_eighth[1].weight.data[dead] = 0
     network.refine_eighth[1].bias.data[dead] = 0
     network.up_quarter[0].weight.data[dead] = 0
-    found = {group.layer: group for group in groups(network, [batch])}
+    found = {group.layer: group for group in channel_groups(network, [batch])}
     scores = found["refine_eighth.0"].scores
     alive = torch.ones(96, dtype=torch.bool)
     alive[dead] = False
@@ -87,14 +97,14 @@ def test_importance_finds_the_channels_that_do_nothing(network: nn.Module, batch
     assert not {"mask", "depth", "scene_depth.head"} & set(found)
 
 
-def flat(layer: str, channels: int, worth: float) -> Group:
-    return Group(layer, worth * (1 + torch.arange(channels) / 1000))
+def flat(layer: str, channels: int, worth: float) -> ChannelGroup:
+    return ChannelGroup(layer, worth * (1 + torch.arange(channels) / 1000))
 
 
-def test_what_is_worth_least_for_its_cost_goes_first(network: nn.Module) -> None:
+def test_the_least_importance_per_saving_goes_first(network: nn.Module) -> None:
     cheap, dear = flat("refine_eighth.0", 96, 1.0), flat("bottom.0.0", 128, 1.0)
-    goal = 0.97 * arithmetic([network])[0]
-    result = thinned(network, [cheap, dear], arithmetic, goal, 16)
+    goal = 0.97 * measure_macs([network])[0]
+    result = remove_channels(network, [cheap, dear], measure_macs, goal, 16)
     saved = {
         group.layer: macs(network) - macs(without(network, group.layer, list(range(16))))
         for group in (cheap, dear)
@@ -105,14 +115,16 @@ def test_what_is_worth_least_for_its_cost_goes_first(network: nn.Module) -> None
     precious = [
         flat(g.layer, len(g.scores), 1000.0 if g.layer == first else 1) for g in (cheap, dear)
     ]
-    result = thinned(network, precious, arithmetic, goal, 16)
+    result = remove_channels(network, precious, measure_macs, goal, 16)
     assert result.get_submodule(first).out_channels == network.get_submodule(first).out_channels
 
 
 def test_blocks_stay_whole_and_the_goal_is_met(network: nn.Module, batch: Batch) -> None:
-    whole = arithmetic([network])[0]
-    result = thinned(network, groups(network, [batch]), arithmetic, 0.5 * whole, 16)
-    assert arithmetic([result])[0] <= 0.6 * whole
+    whole = measure_macs([network])[0]
+    result = remove_channels(
+        network, channel_groups(network, [batch]), measure_macs, 0.5 * whole, 16
+    )
+    assert measure_macs([result])[0] <= 0.6 * whole
     for name, layer in result.named_modules():
         if isinstance(layer, nn.Conv2d) and not name.startswith(("geometry", "scene", "depth")):
             assert layer.out_channels % 16 == 0
@@ -127,22 +139,24 @@ def test_a_depth_of_the_scene_that_was_taken_over_is_left_alone(batch: Batch) ->
     torch.manual_seed(0)
     network = create("nano")
     network.take_scene(create("scene", ONE_VARIANT["scene"]))  # type: ignore[operator]
-    (cost,) = arithmetic([network])
-    smaller = thinned(network, groups(network, [batch]), arithmetic, 0.7 * cost, 8)
-    assert arithmetic([smaller])[0] <= 0.75 * cost
+    (cost,) = measure_macs([network])
+    smaller = remove_channels(
+        network, channel_groups(network, [batch]), measure_macs, 0.7 * cost, 8
+    )
+    assert measure_macs([smaller])[0] <= 0.75 * cost
     assert kept_scenes(smaller)
     before, after = (n.scene_depth.state_dict() for n in (network, smaller))  # type: ignore[union-attr, operator]
     assert all(torch.equal(after[name], value) for name, value in before.items())
 
 
 def test_measured_time_can_steer_as_well(network: nn.Module) -> None:
-    """On a machine where the layer that saves most arithmetic saves no time, another one goes."""
+    """On a machine where the layer that saves most measure_macs saves no time, another one goes."""
     pair = [flat("refine_eighth.0", 96, 1.0), flat("bottom.0.0", 128, 1.0)]
 
     def milliseconds(networks: Sequence[nn.Module]) -> list[float]:
         return [float(net.bottom[0][0].out_channels) for net in networks]
 
-    result = thinned(network, pair, milliseconds, 100, 16)
+    result = remove_channels(network, pair, milliseconds, 100, 16)
     assert result.bottom[0][0].out_channels == 96
     assert result.refine_eighth[0].out_channels == 96
 
@@ -158,11 +172,11 @@ def test_a_pruned_checkpoint_needs_no_other_description(network: nn.Module, tmp_
 
 
 def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="these are no weights of nano"):
+    with pytest.raises(ValueError, match="these are not weights of nano"):
         with_weights("nano", {"other.weight": torch.zeros(3)})
     path = tmp_path / "best.pt"
     save({"network": "nano", "weights": {"other.weight": torch.zeros(3)}}, path)
-    with pytest.raises(EdgeError, match="these are no weights of nano"):
+    with pytest.raises(EdgeError, match="these are not weights of nano"):
         network_of(path)
 
 
@@ -170,7 +184,7 @@ def test_a_killed_run_goes_on_with_the_step_it_was_in(
     network: nn.Module, batch: Batch, tmp_path: Path
 ) -> None:
     path = checkpoint(network, tmp_path / "best.pt")
-    goal = Goal(arithmetic, "MACs", 16, share=0.6)
+    goal = Goal(measure_macs, "MACs", 16, share=0.6)
     trained: list[str] = []
 
     def train(start: Path, folder: Path) -> Path:
@@ -189,7 +203,7 @@ def test_a_killed_run_goes_on_with_the_step_it_was_in(
     assert trained == ["step-1", "step-2", "step-1", "step-2"]
     found = load(best)["weights"]
     assert all(torch.equal(kept[name], found[name]) for name in kept)
-    assert arithmetic([network_of(best)[0]])[0] <= 0.65 * arithmetic([network])[0]
+    assert measure_macs([network_of(best)[0]])[0] <= 0.65 * measure_macs([network])[0]
 
 
 def untrained(start: Path, folder: Path) -> Path:
@@ -203,7 +217,7 @@ def test_a_checkpoint_that_was_trained_again_is_another(
 ) -> None:
     path = checkpoint(network, tmp_path / "best.pt")
 
-    goal = Goal(arithmetic, "MACs", 16, share=0.8)
+    goal = Goal(measure_macs, "MACs", 16, share=0.8)
     prune(path, tmp_path / "out", goal, 1, lambda: [batch], untrained)
     with torch.no_grad():
         next(network.parameters()).add_(1)
@@ -212,14 +226,28 @@ def test_a_checkpoint_that_was_trained_again_is_another(
         prune(path, tmp_path / "out", goal, 1, lambda: [batch], untrained)
 
 
-def test_a_folder_of_another_goal_is_not_gone_on_with(
+def test_a_step_of_an_earlier_version_is_refused(
+    network: nn.Module, batch: Batch, tmp_path: Path
+) -> None:
+    path = checkpoint(network, tmp_path / "best.pt")
+    goal = Goal(measure_macs, "MACs", 16, share=0.8)
+    prune(path, tmp_path / "out", goal, 1, lambda: [batch], untrained)
+    start = tmp_path / "out" / "step-1" / "start.pt"
+    state = load(start)
+    state["claim"] = state.pop("key")
+    save(state, start)
+    with pytest.raises(EdgeError, match=r"start\.pt was made by an earlier .*another --out"):
+        prune(path, tmp_path / "out", goal, 1, lambda: [batch], untrained)
+
+
+def test_a_folder_of_another_goal_is_not_resumed(
     network: nn.Module, batch: Batch, tmp_path: Path
 ) -> None:
     path = checkpoint(network, tmp_path / "best.pt")
 
-    goal = Goal(arithmetic, "MACs", 16, share=0.8)
+    goal = Goal(measure_macs, "MACs", 16, share=0.8)
     prune(path, tmp_path / "out", goal, 1, lambda: [batch], untrained)
-    other = Goal(arithmetic, "MACs", 16, share=0.6)
+    other = Goal(measure_macs, "MACs", 16, share=0.6)
     with pytest.raises(EdgeError, match=r"0\.8 of MACs.*0\.6 of MACs.*or another --out"):
         prune(path, tmp_path / "out", other, 1, lambda: [batch], untrained)
 
@@ -230,9 +258,9 @@ def test_other_networks_are_pruned_too(name: str) -> None:
     """Concatenated skips, and blocks that are called several times."""
     made = create(name).eval()
     crops = Crops(Rendered(1, (240, 320), 3), [0], 64, None)
-    found = groups(made, [collate([taken(*crops.draw(np.random.default_rng(0)))])])
-    result = thinned(made, found, arithmetic, 0.7 * arithmetic([made])[0], 16)
-    assert arithmetic([result])[0] < 0.8 * arithmetic([made])[0]
+    found = channel_groups(made, [collate([augment_sample(*crops.draw(np.random.default_rng(0)))])])
+    result = remove_channels(made, found, measure_macs, 0.7 * measure_macs([made])[0], 16)
+    assert measure_macs([result])[0] < 0.8 * measure_macs([made])[0]
     read = with_weights(name, result.state_dict()).eval()
     pair = torch.rand(2, 1, 3, 64, 64)
     with torch.no_grad():
@@ -244,19 +272,25 @@ def test_layers_in_groups_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "best.pt"
     weights = create("transposed-seed").state_dict()
     save({"network": "transposed-seed", "weights": weights, "recipe": {}, "scores": {}}, path)
-    with pytest.raises(EdgeError, match="whose layers come in groups"):
-        prune(path, tmp_path, Goal(arithmetic, "MACs", 16, share=0.5), 1, list, lambda a, b: a)
+    with pytest.raises(EdgeError, match="which has grouped convolutions"):
+        prune(path, tmp_path, Goal(measure_macs, "MACs", 16, share=0.5), 1, list, lambda a, b: a)
 
 
-def test_a_goal_that_is_met_already_is_said(network: nn.Module, tmp_path: Path) -> None:
+def test_a_goal_that_is_met_already_is_refused(network: nn.Module, tmp_path: Path) -> None:
     path = checkpoint(network, tmp_path / "best.pt")
     with pytest.raises(EdgeError, match="nothing to prune"):
-        prune(path, tmp_path, Goal(arithmetic, "MACs", 16, most=1e12), 1, list, lambda a, b: a)
+        prune(path, tmp_path, Goal(measure_macs, "MACs", 16, limit=1e12), 1, list, lambda a, b: a)
 
 
 def test_the_network_given_is_not_touched(network: nn.Module, batch: Batch) -> None:
     before = copy.deepcopy(network.state_dict())
-    thinned(network, groups(network, [batch]), arithmetic, 0.5 * arithmetic([network])[0], 16)
+    remove_channels(
+        network,
+        channel_groups(network, [batch]),
+        measure_macs,
+        0.5 * measure_macs([network])[0],
+        16,
+    )
     after = network.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
 
@@ -295,6 +329,10 @@ def test_from_a_checkpoint_to_a_smaller_build(network: nn.Module, tmp_path: Path
         (["--target-macs=50"], "expected a share between 0 and 1"),
         (["--target-fps=0"], "expected more than 0"),
         (["--target-fps=9", "--target=tensorrt"], "where tensorrt does not run"),
+        (["--target-macs=0.5", "--threads=2"], "--threads has no effect without --target-fps"),
+        (["--target-macs=0.5", "--build-imgsz=64"], "--build-imgsz has no effect without"),
+        (["--target-macs=0.5", "--samples=rendered:4"], "--samples has no effect without"),
+        (["--target-macs=0.5", "--importance=luck"], "--importance luck: known are taylor"),
     ],
 )
 def test_wrong_goals_are_refused(options: list[str], says: str) -> None:
@@ -314,6 +352,6 @@ def test_frames_a_second_are_measured_beside_training(network: nn.Module, tmp_pa
         "--workers=1", f"--out={tmp_path / 'p'}",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "no more can go in blocks of 16 channels" in done.stderr
+    assert "no further blocks of 16 channels can be removed" in done.stderr
     pruned, _ = network_of(Path(done.stdout.strip()))
     assert pruned.encoder.levels[1][0].out_channels == 16

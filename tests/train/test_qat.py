@@ -8,15 +8,14 @@ import pytest
 import torch
 from torch import nn
 
-from edge.builder.write import planned
-from edge.calibrate.apply import calibrated
+from edge.calibrate.pipeline import BuildRequest, plan
 from edge.calibrate.qdq import SCHEMES
 from edge.samples.sample import Sample
-from edge.targets.table import TARGETS
+from edge.targets import targets
 from edge.train.data.mix import collate
 from edge.train.export import to_onnx
 from edge.train.networks import create, normalised, with_weights
-from edge.train.qat import Activation, Layer, Quantized, rounded
+from edge.train.qat import FakeQuant, FakeQuantLayer, Quantized, fake_quantize
 
 
 @pytest.fixture
@@ -33,17 +32,18 @@ def network() -> nn.Module:
 
 def int8_graph(network: nn.Module, target: str, samples: list[Sample]) -> list[list[np.ndarray]]:
     """What the graphs of an int8 build give for the samples (optimisation off)."""
-    plan = calibrated(
-        planned(to_onnx(network, "n", 64, 64), "n", TARGETS[target], "int8", ""), samples, 1
-    )
+    float_network = to_onnx(network, "n", 64, 64)
+    int8_plan = plan(BuildRequest(target=target), network=float_network, samples=samples)
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    background = onnxruntime.InferenceSession(plan.split.background.SerializeToString(), options)
-    frame = onnxruntime.InferenceSession(plan.frame.SerializeToString(), options)
+    background = onnxruntime.InferenceSession(
+        int8_plan.split.background.SerializeToString(), options
+    )
+    frame = onnxruntime.InferenceSession(int8_plan.frame.SerializeToString(), options)
     found = []
     for sample in samples:
-        scene = background.run(list(plan.split.scene), {"bg": sample.bg[None]})
-        feeds = dict(zip(plan.split.scene, scene, strict=True))
+        scene = background.run(list(int8_plan.split.scene), {"bg": sample.bg[None]})
+        feeds = dict(zip(int8_plan.split.scene, scene, strict=True))
         found.append(frame.run(["mask", "depth"], {"fg_bg": sample.fg_bg[None], **feeds}))
     return found
 
@@ -53,7 +53,7 @@ def int8_graph(network: nn.Module, target: str, samples: list[Sample]) -> list[l
 def test_it_computes_what_the_int8_build_computes(
     target: str, network: nn.Module, samples: list[Sample]
 ) -> None:
-    quantized = Quantized(network, SCHEMES[TARGETS[target].scheme])
+    quantized = Quantized(network, SCHEMES[targets()[target].scheme])
     quantized.calibrate([collate([sample]) for sample in samples])
     built = int8_graph(network, target, samples)
     ours, floats = [], []
@@ -75,12 +75,13 @@ def test_it_computes_what_the_int8_build_computes(
 def test_as_many_pairs_as_in_the_graph_that_is_built(
     target: str, network: nn.Module, samples: list[Sample]
 ) -> None:
-    float_plan = planned(to_onnx(network, "n", 64, 64), "n", TARGETS[target], "int8", "")
-    kinds = [node.op_type for node in calibrated(float_plan, samples[:1], 1).frame.graph.node]
-    modules = list(Quantized(network, SCHEMES[TARGETS[target].scheme]).modules())
-    found = sum(isinstance(module, Activation) for module in modules)
+    float_network = to_onnx(network, "n", 64, 64)
+    int8_plan = plan(BuildRequest(target=target), network=float_network, samples=samples[:1])
+    kinds = [node.op_type for node in int8_plan.frame.graph.node]
+    modules = list(Quantized(network, SCHEMES[targets()[target].scheme]).modules())
+    found = sum(isinstance(module, FakeQuant) for module in modules)
     assert found == kinds.count("QuantizeLinear")
-    assert sum(isinstance(module, Layer) for module in modules) == 13
+    assert sum(isinstance(module, FakeQuantLayer) for module in modules) == 13
 
 
 def test_the_plain_weights_compute_the_same_in_float(network: nn.Module) -> None:
@@ -92,9 +93,9 @@ def test_the_plain_weights_compute_the_same_in_float(network: nn.Module) -> None
         pair = torch.rand(2, 1, 3, 64, 96)
         plain = with_weights("nano", quantized.weights(network)).eval()
         for module in quantized.modules():
-            if isinstance(module, Layer):
+            if isinstance(module, FakeQuantLayer):
                 module.exact = True
-            elif isinstance(module, Activation):
+            elif isinstance(module, FakeQuant):
                 module.forward = lambda x: x  # type: ignore[method-assign]
         for a, b in zip(plain(*pair), quantized(*pair), strict=True):
             assert torch.allclose(a, b, atol=1e-5)
@@ -102,7 +103,7 @@ def test_the_plain_weights_compute_the_same_in_float(network: nn.Module) -> None
 
 def test_gradients_pass_through_the_rounding_and_end_where_it_clips() -> None:
     x = torch.tensor([-1.0, 0.24, 0.26, 0.9, 3.0], requires_grad=True)
-    y = rounded(x, torch.tensor(0.5), torch.tensor(2.0), 0, 4)
+    y = fake_quantize(x, torch.tensor(0.5), torch.tensor(2.0), 0, 4)
     assert y.tolist() == [-1.0, 0.0, 0.5, 1.0, 1.0]
     y.sum().backward()
     assert x.grad is not None

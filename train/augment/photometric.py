@@ -1,121 +1,139 @@
-"""What differs between `bg` and `fg_bg` of one camera, beside what is new in the scene.
+"""Photometric augmentation: how `bg` and `fg_bg` of one camera differ, apart from foreground.
 
-It is drawn picture by picture as numbers (`Exposure`) and then done to the pixels: here with
-OpenCV, for a batch on the GPU that trains in train/spoil_batch.py.
+The parameters of each image are drawn as numbers (`Exposure`) and then applied to its pixels: with
+OpenCV here, for a batch on the training GPU in train/augment/photometric_batch.py.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from edge.calibrate.rendering import sensor
 from edge.calibrate.rendering.sensor import Rng, Table
-from edge.calibrate.rendering.shadow import darken, shadow_from_outside
 from edge.image import translate
-from edge.samples.sample import Image
+from edge.samples.sample import Image, Sample
 
-MOVED = 2.8
-"""A camera moves by at most so many pixels between `bg` and the frame, in each direction."""
-BALANCE = 0.12
-"""Spread of the logarithm of a colour's gain: an automatic white balance goes to about 0.16."""
+MAX_OFFSET = 2.8
+"""Largest camera offset between `bg` and the frame along each axis, in pixels."""
+WHITE_BALANCE = 0.12
+"""Sigma of the logarithm of a colour's gain; an automatic white balance reaches about 0.16."""
 Grid = npt.NDArray[np.float32]
-UNCHANGED: Table = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
-STILL = (0.0, 0.0)
-EVEN: Grid = np.zeros((3, 3), np.float32)
+IDENTITY_TABLE: Table = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+NO_OFFSET = (0.0, 0.0)
+EVEN_LIGHT: Grid = np.zeros((3, 3), np.float32)
 
 
 @dataclass(frozen=True)
 class Exposure:
-    """How a camera takes one picture, in this order; the defaults leave it as it is.
+    """Photometric parameters of one image, applied in this order; the defaults change nothing.
 
-    table:   uint8 [256, 3], grey levels after light, exposure and white balance.
-    moved:   (dx, dy) in pixels.
-    light:   float32 [3, 3], logarithm of the brightness from place to place.
-    blur:    sigma in pixels; below 0.2 there is none.
-    noise:   sigma in grey levels; seed: what its grains are drawn from.
-    quality: of a JPEG encoder, 1 to 100; 0 for none.
+    Attributes:
+        table: uint8 [256, 3], grey levels after light, exposure and white balance.
+        offset: (dx, dy) of the image in pixels.
+        light: float32 [3, 3], logarithm of the brightness on a coarse grid.
+        blur: Sigma in pixels; below 0.2 there is no blur.
+        noise: Sigma in grey levels.
+        seed: Seed of the noise.
+        quality: JPEG quality, 1 to 100; 0 for no compression.
     """
 
-    table: Table = field(default_factory=lambda: UNCHANGED)
-    moved: tuple[float, float] = STILL
-    light: Grid = field(default_factory=lambda: EVEN)
+    table: Table = field(default_factory=lambda: IDENTITY_TABLE)
+    offset: tuple[float, float] = NO_OFFSET
+    light: Grid = field(default_factory=lambda: EVEN_LIGHT)
     blur: float = 0.0
     noise: float = 0.0
     seed: int = 0
     quality: int = 0
 
 
-Pair = tuple[Exposure, Exposure]
-"""Of `bg` and of `fg_bg`."""
+class ExposurePair(NamedTuple):
+    """The exposures of the two images of a sample."""
+
+    bg: Exposure
+    fg_bg: Exposure
 
 
-def exposed(picture: Image, by: Exposure) -> Image:
-    """The picture, uint8 [H, W, 3], as it is taken."""
-    if by.table is not UNCHANGED:
-        picture = sensor.looked_up(picture, by.table)
-    if any(by.moved):
-        picture = translate(picture, *by.moved)
-    if by.light is not EVEN:
-        picture = sensor.lit(picture, by.light)
-    picture = sensor.blur(picture, by.blur)
-    if by.noise:
-        picture = sensor.noise(picture, np.random.default_rng(by.seed), by.noise)
-    return sensor.jpeg(picture, by.quality) if by.quality else picture
+def augment(image: Image, exposure: Exposure) -> Image:
+    """Apply an exposure to an image.
+
+    Args:
+        image: uint8 [H, W, 3] BGR.
+        exposure: What is applied.
+
+    Returns:
+        uint8 [H, W, 3] BGR; the input itself where the exposure changes nothing.
+    """
+    if exposure.table is not IDENTITY_TABLE:
+        image = sensor.looked_up(image, exposure.table)
+    if any(exposure.offset):
+        image = translate(image, *exposure.offset)
+    if exposure.light is not EVEN_LIGHT:
+        image = sensor.lit(image, exposure.light)
+    image = sensor.blur(image, exposure.blur)
+    if exposure.noise:
+        image = sensor.noise(image, np.random.default_rng(exposure.seed), exposure.noise)
+    return sensor.jpeg(image, exposure.quality) if exposure.quality else image
 
 
-def drawn(rng: Rng) -> Pair:
-    """For a clean pair: a camera takes it at two times, years or seconds apart."""
-    bg, fg_bg = UNCHANGED, UNCHANGED
+def augment_sample(sample: Sample, exposures: ExposurePair) -> Sample:
+    """Apply a pair of exposures to the two images of a sample."""
+    bg, fg_bg = augment(sample.bg, exposures.bg), augment(sample.fg_bg, exposures.fg_bg)
+    return replace(sample, bg=bg, fg_bg=fg_bg)
+
+
+def random_exposures(rng: Rng) -> ExposurePair:
+    """Draw exposures for a clean pair, as of one camera at two times, seconds or years apart."""
+    bg, fg_bg = IDENTITY_TABLE, IDENTITY_TABLE
     if rng.random() < 0.5:
         bg = fg_bg = sensor.light_table(rng, gain=(0.6, 1.3))
-    moved, light = STILL, EVEN
+    offset, light = NO_OFFSET, EVEN_LIGHT
     if rng.random() < 0.45:
-        moved = _moved(rng)
+        offset = _random_offset(rng)
     if rng.random() < 0.7:
-        fg_bg = sensor.light_table(rng, gain=(0.6, 1.5), balance=BALANCE)[fg_bg, [0, 1, 2]]
+        table = sensor.light_table(rng, gain=(0.6, 1.5), balance=WHITE_BALANCE)
+        fg_bg = table[fg_bg, [0, 1, 2]]
     if rng.random() < 0.3:
         light = sensor.local_light(rng)
-    return _recorded(rng, table=bg, moved=moved), _recorded(rng, table=fg_bg, light=light)
+    return ExposurePair(
+        _random_recording(rng, table=bg, offset=offset),
+        _random_recording(rng, table=fg_bg, light=light),
+    )
 
 
-def drawn_lightly(rng: Rng) -> Pair:
-    """For a pair that a real camera took: more variety."""
-    table, moved, noise = UNCHANGED, STILL, 0.0
+def random_light_exposures(rng: Rng) -> ExposurePair:
+    """Draw milder exposures for a pair that already shows a camera's noise and compression."""
+    table, offset, noise = IDENTITY_TABLE, NO_OFFSET, 0.0
     if rng.random() < 0.5:
-        table = sensor.light_table(rng, gain=(0.6, 1.5), balance=BALANCE)
+        table = sensor.light_table(rng, gain=(0.6, 1.5), balance=WHITE_BALANCE)
     if rng.random() < 0.4:
-        moved = _moved(rng)
+        offset = _random_offset(rng)
     if rng.random() < 0.3:
         noise = rng.uniform(0.5, 6)
-    return Exposure(moved=moved), Exposure(table, noise=noise, seed=_seed(rng))
+    return ExposurePair(
+        Exposure(offset=offset), Exposure(table, noise=noise, seed=_random_seed(rng))
+    )
 
 
-def shaded(picture: Image, rng: Rng) -> Image:
-    """A square picture with the shadow of something outside it."""
-    scene = picture.astype(np.float32)
-    darken(scene, shadow_from_outside(len(picture), rng), rng.uniform(0.15, 0.65))
-    return (scene + 0.5).astype(np.uint8)
+def _random_offset(rng: Rng) -> tuple[float, float]:
+    return rng.uniform(-MAX_OFFSET, MAX_OFFSET), rng.uniform(-MAX_OFFSET, MAX_OFFSET)
 
 
-def _moved(rng: Rng) -> tuple[float, float]:
-    return rng.uniform(-MOVED, MOVED), rng.uniform(-MOVED, MOVED)
-
-
-def _seed(rng: Rng) -> int:
+def _random_seed(rng: Rng) -> int:
     return int(rng.integers(1 << 31))
 
 
-def _recorded(
+def _random_recording(
     rng: Rng,
     *,
     table: Table,
-    moved: tuple[float, float] = STILL,
-    light: Grid = EVEN,
+    offset: tuple[float, float] = NO_OFFSET,
+    light: Grid = EVEN_LIGHT,
 ) -> Exposure:
-    """Lens, sensor and compression."""
+    """Draw blur of the lens, noise of the sensor and JPEG compression."""
     blur, noise, quality = 0.0, 0.0, 0
     if rng.random() < 0.3:
         blur = rng.uniform(0.3, 1.0)
@@ -123,4 +141,4 @@ def _recorded(
         noise = float(np.exp(rng.uniform(np.log(0.7), np.log(9))))
     if rng.random() < 0.5:
         quality = int(rng.integers(30, 91))
-    return Exposure(table, moved, light, blur, noise, _seed(rng), quality)
+    return Exposure(table, offset, light, blur, noise, _random_seed(rng), quality)

@@ -1,6 +1,6 @@
-"""Shadows, reflections and swaying leaves: what differs in a frame without being new.
+"""Shadows, reflections and swaying leaves: changes in a frame that are not foreground.
 
-Fields are float32 [H, W] in 0..1; scenes float32 [H, W, 3] in 0..255, changed in place.
+Fields are float32 [H, W] in 0..1; scenes are float32 [H, W, 3] in 0..255 and changed in place.
 """
 
 from __future__ import annotations
@@ -9,11 +9,35 @@ import cv2
 import numpy as np
 
 from edge.calibrate.rendering.sensor import Rng
-from edge.calibrate.rendering.shadow import Field, blurred, shadow_from_outside
+from edge.calibrate.rendering.shadow import Field, blurred, darken, shadow_from_outside
+from edge.samples.sample import Image
+
+
+def random_shadow(image: Image, rng: Rng) -> Image:
+    """Darken an image by the shadow of an object outside it.
+
+    Args:
+        image: uint8 [S, S, 3].
+        rng: Source of place, shape and strength.
+
+    Returns:
+        uint8 [S, S, 3].
+    """
+    scene = image.astype(np.float32)
+    darken(scene, shadow_from_outside(len(image), rng), rng.uniform(0.15, 0.65))
+    return (scene + 0.5).astype(np.uint8)
 
 
 def cast_shadow(alpha: Field, rng: Rng) -> Field:
-    """On the floor beside a thing: its outline laid down from the feet, blurred."""
+    """Shadow on the floor beside an object: its blurred silhouette, laid down from the feet.
+
+    Args:
+        alpha: Opacity of the object.
+        rng: Source of direction, length and softness.
+
+    Returns:
+        The strength of the shadow, float32 [H, W] in 0..1.
+    """
     rows = np.nonzero((alpha > 0.5).any(1))[0]
     if not len(rows):
         return np.zeros_like(alpha)
@@ -22,50 +46,67 @@ def cast_shadow(alpha: Field, rng: Rng) -> Field:
     upward = rng.random() < 0.5
     along = squash if upward else -squash
     matrix = np.array([[1, lean, -lean * foot], [0, along, foot * (1 - along)]], np.float32)
-    laid = cv2.warpAffine(alpha, matrix, alpha.shape[::-1])
-    spread = rng.uniform(0.5, 0.03 * alpha.shape[0])
-    return blurred(np.asarray(laid, np.float32), spread)
+    silhouette = cv2.warpAffine(alpha, matrix, alpha.shape[::-1])
+    sigma = rng.uniform(0.5, 0.03 * alpha.shape[0])
+    return blurred(np.asarray(silhouette, np.float32), sigma)
 
 
 def contact_shadow(alpha: Field, rng: Rng) -> Field:
-    """Under a thing close to the floor, as a car is: a flat ellipse at its foot."""
+    """Shadow under an object close to the floor, such as a car: a flat ellipse at its foot.
+
+    Args:
+        alpha: Opacity of the object.
+        rng: Source of position, extent and softness.
+
+    Returns:
+        The strength of the shadow, float32 [H, W] in 0..1.
+    """
     rows = np.nonzero((alpha > 0.5).any(1))[0]
     field = np.zeros_like(alpha)
     if not len(rows):
         return field
-    foot, tall = int(rows[-1]), len(rows)
-    columns = np.nonzero((alpha[max(foot - tall // 4, 0) : foot + 1] > 0.5).any(0))[0]
-    wide = columns[-1] - columns[0] + 1
-    centre = (round(columns.mean() + rng.normal(0, 0.08) * wide), foot)
-    axes = round(wide * rng.uniform(0.45, 0.65)) + 1, round(tall * rng.uniform(0.03, 0.15)) + 1
+    foot, height = int(rows[-1]), len(rows)
+    columns = np.nonzero((alpha[max(foot - height // 4, 0) : foot + 1] > 0.5).any(0))[0]
+    width = columns[-1] - columns[0] + 1
+    centre = (round(columns.mean() + rng.normal(0, 0.08) * width), foot)
+    axes = round(width * rng.uniform(0.45, 0.65)) + 1, round(height * rng.uniform(0.03, 0.15)) + 1
     cv2.ellipse(field, centre, axes, 0, 0, 360, 1.0, -1)
     return blurred(field, rng.uniform(0.5, 0.02 * len(alpha)))
 
 
-def reflect(scene: Field, colour: Field, alpha: Field, box: tuple[int, int], rng: Rng) -> None:
-    """A thing upside down below its foot, as a polished floor shows it: faint, fainter downwards.
+def reflect(scene: Field, colour: Field, alpha: Field, corner: tuple[int, int], rng: Rng) -> None:
+    """Reflect an object in a polished floor: faint, upside down, fading downwards.
 
-    colour, alpha: of the thing's box, whose corner lies at box, (left, top), of the scene.
+    Args:
+        scene: Changed in place.
+        colour: float32 [h, w, 3] in 0..255, the object's bounding box.
+        alpha: float32 [h, w], opacity in that box.
+        corner: (left, top) of the box in the scene.
+        rng: Source of strength and fading.
     """
-    tall, wide = alpha.shape
-    left, top = box
-    part = scene[top + tall : top + 2 * tall, left : left + wide]
-    rows = len(part)
+    height, width = alpha.shape
+    left, top = corner
+    floor = scene[top + height : top + 2 * height, left : left + width]
+    rows = len(floor)
     if not rows:
         return
-    fade = np.linspace(1, rng.uniform(0.2, 1), tall, dtype=np.float32)[:rows, None]
+    fade = np.linspace(1, rng.uniform(0.2, 1), height, dtype=np.float32)[:rows, None]
     share = blurred(alpha[::-1], 1.0)[:rows] * fade * np.float32(rng.uniform(0.08, 0.4))
-    part += share[..., None] * (blurred(colour[::-1], 1.5)[:rows] - part)
+    floor += share[..., None] * (blurred(colour[::-1], 1.5)[:rows] - floor)
 
 
 def sway(scene: Field, rng: Rng) -> None:
-    """Leaves in the wind: an ellipse of the scene in which small parts move by a few pixels."""
+    """Move small parts of an elliptic region by a few pixels, like leaves in the wind.
+
+    Args:
+        scene: float32 [S, S, 3], changed in place.
+        rng: Source of region and motion.
+    """
     size = len(scene)
-    where = shadow_from_outside(size, rng)
+    region = shadow_from_outside(size, rng)
     grid = rng.normal(0, rng.uniform(0.8, 3), (2, size // 8, size // 8)).astype(np.float32)
-    dx, dy = (cv2.resize(one, (size, size), interpolation=cv2.INTER_CUBIC) for one in grid)
+    dx, dy = (cv2.resize(axis, (size, size), interpolation=cv2.INTER_CUBIC) for axis in grid)
     y, x = np.mgrid[:size, :size].astype(np.float32)
-    moved = cv2.remap(
-        scene, x + where * dx, y + where * dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+    scene[:] = cv2.remap(
+        scene, x + region * dx, y + region * dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
     )
-    scene[:] = moved

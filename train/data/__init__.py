@@ -1,1 +1,1 @@
-"""Training data: composites, cut-outs, labelled sequences, and the batches made of them."""
+"""Training data: composites, cut-outs, crops of samples, and the batches made of them."""

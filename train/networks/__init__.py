@@ -1,9 +1,9 @@
-"""The networks by name. One table: a name, and what makes the network.
+"""The table of networks: a name, and the function that creates the network.
 
-Every network takes `(bg, fg_bg)`, float [N, 3, H, W] BGR in 0..1, and gives `Outputs` as its
-`variant` says. It has `stride`, which height and width must be multiples of, `only`, the one
-(height, width) at which it works or None, and `heads`, the names of the layers whose channels are
-its answer and never pruned.
+Every network takes `(bg, fg_bg)`, float [N, 3, H, W] BGR in 0..1, and returns `Outputs` as its
+`variant` says. Its attributes: `stride`, the divisor of height and width; `only`, the one
+(height, width) at which it works, or None; `heads`, the names of the output layers, which are never
+pruned.
 """
 
 from __future__ import annotations
@@ -31,38 +31,63 @@ NETWORKS: dict[str, Callable[[Variant], nn.Module]] = {
     "scene": lambda variant: SceneDepthNetwork(),
 }
 ONE_VARIANT = {"scene": SceneDepthNetwork.variant}
-"""Networks that come in one variant."""
+"""Networks that have one variant only."""
 
 
 def variant_of(name: str, inputs: str | None = None, outputs: str | None = None) -> Variant:
-    """The variant that is asked for; what is not said is the network's only one, or both.
+    """Choose the variant of a network.
 
-    ValueError where there is no such network, or it does not come in that variant.
+    Args:
+        name: A name of NETWORKS.
+        inputs: Inputs asked for; None for the network's own or `both`.
+        outputs: Outputs asked for; None for the network's own or `both`.
+
+    Raises:
+        ValueError: There is no such network, or it does not have that variant.
     """
     if name not in NETWORKS:
         raise ValueError(f"unknown network {name!r}; known: {', '.join(NETWORKS)}")
-    usual = ONE_VARIANT.get(name, Variant())
-    asked = Variant(inputs or usual.inputs, outputs or usual.outputs)
-    if name in ONE_VARIANT and asked != usual:
-        raise ValueError(f"{name} sees {usual.inputs} and gives {usual.outputs}, no other")
-    return asked
+    default = ONE_VARIANT.get(name, Variant())
+    variant = Variant(inputs or default.inputs, outputs or default.outputs)
+    if name in ONE_VARIANT and variant != default:
+        raise ValueError(f"{name} has inputs {default.inputs} and outputs {default.outputs} only")
+    return variant
 
 
 def create(name: str, variant: Variant = Variant()) -> nn.Module:  # noqa: B008 (frozen)
-    """A network with fresh weights; ValueError as of `variant_of`."""
+    """Create a network with fresh weights.
+
+    Args:
+        name: A name of NETWORKS.
+        variant: Its inputs and outputs.
+
+    Raises:
+        ValueError: As of `variant_of`.
+    """
     variant = variant_of(name, variant.inputs, variant.outputs)
     return NETWORKS[name](variant)
 
 
 def check_size(network: nn.Module, name: str, height: int, width: int) -> None:
-    """UsageError where the network does not work on pictures of that size."""
+    """Check that a network works at an image size.
+
+    Args:
+        network: The network.
+        name: Its name in the message.
+        height: Of the images in pixels.
+        width: Of the images in pixels.
+
+    Raises:
+        UsageError: It does not.
+    """
     if network.only is not None and (height, width) != network.only:
         rows, columns = network.only  # type: ignore[misc]
         raise UsageError(f"--imgsz {width}x{height}: {name} works at {columns}x{rows} only")
     stride = int(network.stride)  # type: ignore[arg-type]
     if height % stride or width % stride:
         raise UsageError(
-            f"--imgsz {width}x{height}: sides must be multiples of {stride}, the stride of {name}"
+            f"--imgsz {width}x{height}: width and height must be multiples of {stride},"
+            f" the stride of {name}"
         )
 
 
@@ -71,28 +96,35 @@ def with_weights(
     weights: Mapping[str, Tensor],
     variant: Variant = Variant(),  # noqa: B008 (frozen)
 ) -> nn.Module:
-    """A network of the table that holds `weights`, a state dict with as many channels or fewer.
+    """Create a network that holds given weights.
 
-    What was pruned needs no description of its own: the shapes of the weights are one.
-    ValueError where they are not of this network.
+    A pruned network needs no description of its own: the shapes of its weights are one.
+
+    Args:
+        name: A name of NETWORKS.
+        weights: A state dict with the same number of channels or fewer.
+        variant: Inputs and outputs.
+
+    Raises:
+        ValueError: The weights are not of this network.
     """
     network = create(name, variant)
     for key, value in network.state_dict().items():
-        place, _, parameter = key.rpartition(".")
-        found = weights.get(key)
-        if found is None or found.dim() != value.dim():
+        layer, _, parameter = key.rpartition(".")
+        weight = weights.get(key)
+        if weight is None or weight.dim() != value.dim():
             raise ValueError(
-                f"these are no weights of {name} as it is in this version: {key} is missing or of"
-                " another kind; train again"
+                f"these are not weights of {name} in this version: {key} is missing or has another"
+                " number of dimensions; train again"
             )
-        if found.shape != value.shape:
-            _resize(network.get_submodule(place), parameter, found)
+        if weight.shape != value.shape:
+            _resize(network.get_submodule(layer), parameter, weight)
     network.load_state_dict(weights)
     return network
 
 
 def _resize(layer: nn.Module, parameter: str, like: Tensor) -> None:
-    """Make room in a layer for a parameter or buffer of another number of channels."""
+    """Resize a parameter or buffer of a layer to another number of channels."""
     fresh = like.new_zeros(like.shape)
     old = getattr(layer, parameter)
     setattr(layer, parameter, nn.Parameter(fresh) if isinstance(old, nn.Parameter) else fresh)
@@ -106,10 +138,14 @@ def _resize(layer: nn.Module, parameter: str, like: Tensor) -> None:
         layer.num_features = like.shape[0]
 
 
-def normalised(pictures: Tensor) -> Tensor:
-    """What networks take of pictures: uint8 [N, H, W, 3] to float [N, 3, H, W] in 0..1.
+def normalised(images: Tensor) -> Tensor:
+    """Convert images to a network's input; training and the exported graph both use this.
 
-    Training and the exported graph both come through here.
+    Args:
+        images: uint8 [N, H, W, 3] BGR.
+
+    Returns:
+        float32 [N, 3, H, W] in 0..1.
     """
     # Cast first: TensorRT takes uint8 as an input and nowhere else in a graph.
-    return pictures.float().permute(0, 3, 1, 2) / 255
+    return images.float().permute(0, 3, 1, 2) / 255

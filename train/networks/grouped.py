@@ -1,7 +1,7 @@
 """The seed's grouped-convolution network: full resolution from end to end, no transposed one.
 
-3,769,664 parameters with one output. Nothing public holds its code: this is the arrangement that
-has the parameters and the memory that the seed's summary printed.
+3,769,664 parameters with one output. Its code is not public: this arrangement reproduces the
+parameters and the memory that the seed's summary printed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from edge.train.networks.variant import Stacked, Variant, channels
 
 
 def conv(inputs: int, outputs: int, kernel: int, groups: int = 1) -> nn.Sequential:
-    """Convolution without bias, BatchNorm, ReLU; the picture keeps its size."""
+    """Convolution without bias, BatchNorm, ReLU; height and width stay."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, groups=groups, bias=False),
         nn.BatchNorm2d(outputs),
@@ -21,6 +21,7 @@ def conv(inputs: int, outputs: int, kernel: int, groups: int = 1) -> nn.Sequenti
 
 
 def block(groups: int) -> nn.Sequential:
+    """Three 3x3 convolutions that widen to 256 channels, and a 1x1 back to 32."""
     return nn.Sequential(
         conv(32, 64, 3, groups),
         conv(64, 128, 3, groups),
@@ -30,8 +31,8 @@ def block(groups: int) -> nn.Sequential:
 
 
 def grouped(variant: Variant) -> nn.Module:
-    """Ten blocks with a 3x3 maximum between them; bg and frame stay apart (two groups) up to the
-    end of the first block. With the frame alone nothing has to stay apart."""
+    """Create the network: ten blocks with 3x3 max pooling between them. `bg` and frame are separate
+    groups up to the end of the first block; the frame alone needs one group."""
     inputs, outputs = channels(variant)
     groups = 2 if variant.sees_bg else 1
     layers: list[nn.Module] = [conv(inputs, 32, 3, groups), block(groups)]

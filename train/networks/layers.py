@@ -1,4 +1,4 @@
-"""The layers that our own networks are made of."""
+"""Layers of our own networks."""
 
 from __future__ import annotations
 

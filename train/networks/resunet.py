@@ -1,8 +1,8 @@
 """The seed's modified Deep Residual U-Net (Zhang et al. 2018, without its bridge).
 
-1,765,421 parameters with one output, 1,765,454 with two. The seed gave it up for 43 GB of
-activations, an error of its summary tool. What it does hold is halved by computing the blocks again
-in the backward pass instead of keeping them (Chen et al. 2016), with the same results.
+1,765,421 parameters with one output, 1,765,454 with two. The seed abandoned it for 43 GB of
+activations, an error of its summary tool. Recomputing the blocks in the backward pass (Chen et al.
+2016) halves the activations that it does keep, with the same results.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from edge.train.networks.variant import Stacked, Variant, channels
 
 
 class Block(nn.Module):
-    """Two times BatchNorm, ReLU, 3x3 convolution, beside a 1x1 convolution with BatchNorm."""
+    """Twice BatchNorm, ReLU and 3x3 convolution, beside a 1x1 convolution with BatchNorm."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class Block(nn.Module):
         self.shortcut = nn.Sequential(
             nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs)
         )
-        self.again = False
+        self.recompute = False
 
     def compute(self, x: Tensor) -> Tensor:
         y = self.first(torch.relu(self.first_norm(x)))
@@ -36,7 +36,7 @@ class Block(nn.Module):
         return cast(Tensor, y + self.shortcut(x))
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.again and self.training and torch.is_grad_enabled():
+        if self.recompute and self.training and torch.is_grad_enabled():
             return cast(Tensor, checkpoint(self.compute, x, use_reentrant=False))
         return self.compute(x)
 
@@ -68,13 +68,13 @@ class ResUNetBody(nn.Module):
 
 
 def save_memory(network: nn.Module) -> None:
-    """Compute the blocks again in the backward pass.
+    """Recompute the blocks of a network in the backward pass.
 
-    BatchNorm then sees each batch twice, so its momentum is set to what makes one step of two.
+    BatchNorm then sees each batch twice, so its momentum is set such that two updates equal one.
     """
     for block in network.modules():
-        if isinstance(block, Block) and not block.again:
-            block.again = True
+        if isinstance(block, Block) and not block.recompute:
+            block.recompute = True
             for norm in block.modules():
                 if isinstance(norm, nn.BatchNorm2d):
                     assert norm.momentum is not None
@@ -82,6 +82,7 @@ def save_memory(network: nn.Module) -> None:
 
 
 def resunet(variant: Variant) -> nn.Module:
+    """Create the network with recomputed blocks."""
     network = Stacked(ResUNetBody(*channels(variant)), variant, stride=16, head="last")
     save_memory(network)
     return network

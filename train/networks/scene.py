@@ -1,12 +1,13 @@
-"""The depth of an empty scene from its picture: found once per scene, so it may take its time.
+"""Depth of the scene from its background: run once per scene, so it may take its time.
 
-`Scene` is the same as a network of its own, which is trained on single pictures before the others
-take it over (`edge train --scene`).
+`SceneDepthNetwork` is the same as a network of its own, trained on single images before the other
+networks take it over (`edge train --scene`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,28 @@ from torch.nn import functional as F
 
 from edge.train.networks.layers import conv, upsample
 from edge.train.networks.variant import Outputs, Variant
+
+WIDTHS = (32, 48, 96)
+"""Channels of the scene's depth at 1/4, 1/8 and 1/16 of the resolution."""
+SMALL = (160, 160)
+"""Height and width of the second training size and of the second test-time pass."""
+
+
+class ScenePass(NamedTuple):
+    """One pass of test-time augmentation.
+
+    Attributes:
+        size: (height, width) that the image is resized to; None for the image as it is.
+        flip: Average with a pass of the mirrored image, in the same batch.
+    """
+
+    size: tuple[int, int] | None
+    flip: bool
+
+
+TEST_TIME_PASSES = (ScenePass(None, flip=True), ScenePass(SMALL, flip=True))
+"""Outside training the depth is the mean of these, at every image size: a network exported at one
+size is then the same network as one exported at another size and resized."""
 
 
 class Residual(nn.Module):
@@ -30,22 +53,15 @@ class Residual(nn.Module):
         return F.relu(x + self.second(self.first(x)))
 
 
-WIDTHS = (32, 48, 96)
-"""Channels of the scene's depth at 1/4, 1/8 and 1/16 of the resolution."""
-
-
 class SceneDepth(nn.Module):
-    """Inverse depth of the empty scene, [N, 1, H, W] in 0..1, from float [N, 3, H, W] in 0..1.
+    """Inverse depth of the scene, float [N, 1, H, W] in 0..1, from float [N, 3, H, W] in 0..1.
 
-    It works at 1/4 to 1/16 of the resolution: depth is smooth, and its edges come from the mask.
-    Outside training it looks at the scene four times, as it is and smaller, each mirrored as well,
-    and gives the mean: errors of one look are not those of another, and a scene has the time.
-    In training it looks once, at one half of a batch as it is and at the other smaller: at a size
-    that it never learned at it is worse. One that is kept looks once, as it is.
+    It works at 1/4 to 1/16 of the resolution: depth is smooth, and the mask gives its edges.
+    Outside training it averages TEST_TIME_PASSES, whose errors differ; it runs once per scene, so
+    the passes cost no frame anything. Training makes a single pass: half of a batch as it is, the
+    other half at SMALL if the images are larger, because the depth is worse at a size that was not
+    trained. A frozen one (`keep`) always trains with a single pass of the image as it is.
     """
-
-    smaller = (160, 160)
-    """Height and width of the second look; a picture that is no larger has none."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +71,7 @@ class SceneDepth(nn.Module):
         self.eighth = nn.Sequential(conv(a, b, 2), Residual(b))
         self.sixteenth = conv(b, c, 2)
         self.deep = nn.ModuleList(Residual(c) for _ in range(2))
-        # Depth is relative to the whole picture, so every place hears of its mean.
+        # Depth is relative to the whole image, so every place gets the mean of all.
         self.whole = nn.ModuleList(nn.Conv2d(c, c, 1) for _ in self.deep)
         self.up_eighth = upsample(c, b)
         self.refine_eighth = conv(b, b)
@@ -64,7 +80,7 @@ class SceneDepth(nn.Module):
         self.head = nn.Conv2d(a, 1, 3, 1, 1)
 
     def keep(self) -> None:
-        """Stay as it is in training, its BatchNorm too."""
+        """Freeze weights and BatchNorm statistics in training."""
         self.kept = True
         self.requires_grad_(False)
         self.train(self.training)
@@ -76,32 +92,36 @@ class SceneDepth(nn.Module):
                 part.eval()
         return self
 
-    def forward(self, picture: Tensor) -> Tensor:
-        two_sizes = min(picture.shape[2:]) > self.smaller[0]
+    def forward(self, image: Tensor) -> Tensor:
         if not self.training:
-            depth = self._both_ways(picture)
-            return (depth + self._smaller(picture, self._both_ways)) / 2 if two_sizes else depth
-        half = len(picture) // 2
-        if self.kept or not (two_sizes and half):
-            return self.look(picture)
-        halves = self.look(picture[:half]), self._smaller(picture[half:], self.look)
-        return torch.cat(halves)
+            return self.test_time_augmented(image)
+        half = len(image) // 2
+        if self.kept or not half or min(image.shape[2:]) <= SMALL[0]:
+            return self.single_pass(image)
+        # In this order: the order decides BatchNorm's running statistics.
+        depth = self.single_pass(image[:half])
+        return torch.cat([depth, resized_pass(image[half:], SMALL, self.single_pass)])
 
-    def _smaller(self, picture: Tensor, look: Callable[[Tensor], Tensor]) -> Tensor:
-        """What a look at the smaller picture finds, at the size of the picture."""
-        small = F.interpolate(picture, self.smaller, mode="bilinear", align_corners=False)
-        found = look(small)
-        return F.interpolate(found, picture.shape[2:], mode="bilinear", align_corners=False)
+    def test_time_augmented(self, image: Tensor) -> Tensor:
+        """The mean of TEST_TIME_PASSES."""
+        depths = []
+        for size, flip in TEST_TIME_PASSES:
+            run = self.with_flip if flip else self.single_pass
+            depths.append(run(image) if size is None else resized_pass(image, size, run))
+        total = depths[0]
+        for depth in depths[1:]:
+            total = total + depth
+        return total / len(depths)
 
-    def _both_ways(self, picture: Tensor) -> Tensor:
-        """The mean of a look at the scene and one at its mirror image, in one batch."""
-        n = picture.shape[0]
-        seen = self.look(torch.cat([picture, picture.flip(3)]))
-        return (seen[:n] + seen[n:].flip(3)) / 2
+    def with_flip(self, image: Tensor) -> Tensor:
+        """The mean of a pass of the image and one of its mirror image, in one batch."""
+        n = image.shape[0]
+        depth = self.single_pass(torch.cat([image, image.flip(3)]))
+        return (depth[:n] + depth[n:].flip(3)) / 2
 
-    def look(self, picture: Tensor) -> Tensor:
-        """One look, at any size."""
-        quarter = self.quarter(picture)
+    def single_pass(self, image: Tensor) -> Tensor:
+        """One pass at the image's own size."""
+        quarter = self.quarter(image)
         eighth = self.eighth(quarter)
         x = self.sixteenth(eighth)
         for whole, residual in zip(self.whole, self.deep, strict=True):
@@ -112,8 +132,14 @@ class SceneDepth(nn.Module):
         return F.interpolate(depth, scale_factor=4.0, mode="bilinear", align_corners=False)
 
 
+def resized_pass(image: Tensor, size: tuple[int, int], run: Callable[[Tensor], Tensor]) -> Tensor:
+    """Run a pass on the image resized to (height, width), and resize its depth back."""
+    small = F.interpolate(image, size, mode="bilinear", align_corners=False)
+    return F.interpolate(run(small), image.shape[2:], mode="bilinear", align_corners=False)
+
+
 class SceneDepthNetwork(nn.Module):
-    """The depth of one picture, `fg_bg`, and nothing else."""
+    """Network that gives the depth of one image, `fg_bg`, and no mask."""
 
     stride = 16
     only = None
@@ -129,5 +155,5 @@ class SceneDepthNetwork(nn.Module):
 
 
 def kept_scenes(network: nn.Module) -> list[SceneDepth]:
-    """The depths of the scene in a network that stay as they are in training."""
+    """The frozen scene depths in a network."""
     return [part for part in network.modules() if isinstance(part, SceneDepth) and part.kept]

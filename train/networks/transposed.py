@@ -1,8 +1,8 @@
 """The seed's ConvTranspose network ("width of 2"), and a repaired form of it.
 
-Three blocks are shared: one downwards (called three times), one that doubles (three times), one
-upwards (seven times). The seed's summary counts 1,190,272 parameters, a shared block at each call;
-the module holds 284,672 (one output) or 284,704 (two).
+Three blocks are shared: one for downsampling (called three times), one that doubles the size (three
+times), one for the decoder (seven times). The seed's summary counts a shared block at each call,
+1,190,272 parameters; the module holds 284,672 (one output) or 284,704 (two).
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from torch import Tensor, nn
 from edge.train.networks.variant import Stacked, Variant, channels
 
 SIDE = 64
-"""The only height and width at which the sizes inside of the seed's form come out even."""
+"""The only height and width at which the inner sizes of the seed's form match."""
 
 
 def conv(
     inputs: int, outputs: int, kernel: int, groups: int, padding: int = 0, transposed: bool = False
 ) -> nn.Sequential:
+    """(Transposed) convolution without bias, BatchNorm, ReLU."""
     kind = nn.ConvTranspose2d if transposed else nn.Conv2d
     return nn.Sequential(
         kind(inputs, outputs, kernel, padding=padding, groups=groups, bias=False),
@@ -27,6 +28,7 @@ def conv(
 
 
 def doubling(kernel: int, groups: int) -> nn.Sequential:
+    """ConvTranspose of stride 2, BatchNorm, ReLU."""
     return nn.Sequential(
         nn.ConvTranspose2d(32, 32, kernel, 2, groups=groups, bias=False),
         nn.BatchNorm2d(32),
@@ -35,6 +37,7 @@ def doubling(kernel: int, groups: int) -> nn.Sequential:
 
 
 def down(groups: int, padding: int) -> nn.Sequential:
+    """Convolutions that widen to 256 channels and return to 32, then 2x2 max pooling."""
     return nn.Sequential(
         conv(32, 64, 3, groups, padding),
         conv(64, 128, 3, groups, padding),
@@ -45,6 +48,7 @@ def down(groups: int, padding: int) -> nn.Sequential:
 
 
 def up(groups: int, padding: int) -> nn.Sequential:
+    """Transposed convolutions that widen to 128 channels and return to 32."""
     return nn.Sequential(
         conv(32, 64, 3, groups, padding, transposed=True),
         conv(64, 128, 3, groups, padding, transposed=True),
@@ -54,10 +58,10 @@ def up(groups: int, padding: int) -> nn.Sequential:
 
 
 class SeedBody(nn.Module):
-    """As the seed had it: no padding, every layer in two groups.
+    """The seed's form: no padding, every layer in two groups.
 
-    So it works at 64x64 only, and what it knows of bg and frame meets in the last layer, which is
-    linear: it cannot compare them.
+    It works at 64x64 only, and features of `bg` and frame meet in the last layer, which is linear:
+    it cannot compare them.
     """
 
     def __init__(self, inputs: int, outputs: int, groups: int) -> None:
@@ -86,8 +90,8 @@ class SeedBody(nn.Module):
 class RepairedBody(nn.Module):
     """The same blocks, shared in the same way, with padding and without groups.
 
-    bg and frame meet in the first layer, any multiple of 8 fits, and a doubling fills all four
-    pixels (the seed's 1x1 of stride 2 leaves three of four zero).
+    `bg` and frame meet in the first layer, any multiple of 8 works, and doubling fills all four
+    pixels (the seed's 1x1 kernel of stride 2 leaves three of four zero).
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -108,10 +112,12 @@ class RepairedBody(nn.Module):
 
 
 def transposed_seed(variant: Variant) -> nn.Module:
+    """Create the network in the seed's form."""
     inputs, outputs = channels(variant)
     body = SeedBody(inputs, outputs, 2 if variant.sees_bg else 1)
     return Stacked(body, variant, stride=SIDE, head="last", only=(SIDE, SIDE))
 
 
 def transposed(variant: Variant) -> nn.Module:
+    """Create the network in its repaired form."""
     return Stacked(RepairedBody(*channels(variant)), variant, stride=8, head="last")

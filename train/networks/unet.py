@@ -1,14 +1,14 @@
-"""The ConvTranspose U-Net: one encoder for both pictures, their difference at every level.
+"""The ConvTranspose U-Net: one encoder for both images, their difference at every level.
 
 Everything that depends on the background alone is a constant of the scene, so a build runs it
 once per scene and compiles the result into the frame's graph:
-- the encoder's features of `bg` (the same weights see both pictures, so `abs(f - b)` is a
-  difference of like with like);
-- what the scene looks like at each place: beside an edge a difference may be a camera that shook,
-  on a plain wall it is something new;
+- the encoder's features of `bg` (both images share its weights, so `abs(f - b)` compares like with
+  like);
+- the local texture of the scene: beside an edge a difference may be a camera that shook, on a plain
+  wall it is foreground;
 - the depth of the scene, from a network of its own (train/networks/scene.py).
-What is left per frame is one small encoder and one decoder, which finds the mask and how deep the
-*new* things are; the depth map is assembled from that and the scene's depth.
+One small encoder and one decoder remain per frame. They predict the mask and the depth of the
+foreground; the depth map is assembled from that and the scene's depth.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from edge.train.networks.variant import Outputs, Variant
 
 
 class Encoder(nn.Module):
-    """Features at 1/2, 1/4, 1/8 and 1/16 of the picture's height and width."""
+    """Features at 1/2, 1/4, 1/8 and 1/16 of the image's height and width."""
 
     def __init__(self, widths: tuple[int, ...]) -> None:
         super().__init__()
@@ -32,16 +32,17 @@ class Encoder(nn.Module):
             for inputs, outputs in zip((3, *widths), widths, strict=False)
         )
 
-    def forward(self, picture: Tensor) -> list[Tensor]:
+    def forward(self, image: Tensor) -> list[Tensor]:
         features = []
+        x = image
         for level in self.levels:
-            picture = level(picture)
-            features.append(picture)
+            x = level(x)
+            features.append(x)
         return features
 
 
 class Geometry(nn.Module):
-    """The scene's depth as features at 1/16 and 1/8: a thing is as deep as the floor it touches."""
+    """The scene's depth as features at 1/16 and 1/8: an object is as deep as its floor."""
 
     def __init__(self, eighth: int, sixteenth: int) -> None:
         super().__init__()
@@ -54,7 +55,7 @@ class Geometry(nn.Module):
 
 
 class Texture(nn.Module):
-    """What the scene looks like, as features at 1/4 and 1/8, from the encoder's at 1/2."""
+    """Texture of the scene as features at 1/4 and 1/8, from the encoder's features at 1/2."""
 
     def __init__(self, half: int, quarter: int, eighth: int) -> None:
         super().__init__()
@@ -63,15 +64,15 @@ class Texture(nn.Module):
         self.eighth = nn.Sequential(conv(32, 32, 2), nn.Conv2d(32, eighth, 1))
 
     def forward(self, half: Tensor) -> tuple[Tensor, Tensor]:
-        seen = self.seen(half)
-        return self.quarter(seen), self.eighth(seen)
+        x = self.seen(half)
+        return self.quarter(x), self.eighth(x)
 
 
-def assembled(cells: Tensor) -> Tensor:
+def depth_to_space(cells: Tensor) -> Tensor:
     """[N, 16, h, w] to [N, 1, 4 h, 4 w]: channel 4 i + j is row i, column j of its cell.
 
-    After a 1x1 convolution it is what a ConvTranspose 4x4 of stride 4 gives, in the form that runs
-    in int8 everywhere.
+    After a 1x1 convolution this equals a ConvTranspose 4x4 of stride 4, in the form that runs in
+    int8 everywhere.
     """
     n, _, h, w = cells.shape
     split = cells.permute(0, 2, 3, 1).reshape(n, h, w, 4, 4)
@@ -79,20 +80,21 @@ def assembled(cells: Tensor) -> Tensor:
 
 
 class UNet(nn.Module):
-    """Mask and depth from an empty scene and a frame.
+    """Mask and depth from a background (the empty scene) and a frame.
 
-    variant: what it sees and gives. Without bg the features of the frame take the place of the
-        differences, and the depth of everything is found at every frame.
-    widths: channels of the frame's encoder at 1/2, 1/4, 1/8 and 1/16. CPU kernels work on 16
-        channels at a time: 8 or 24 cost as much as 16 or 32.
+    The decoder ends at 1/4, where the differences at 1/2 join it through a convolution of stride 2;
+    from there the head goes to full resolution in one step (docs/performance.md gives the time of
+    the layers above 1/4 that this replaced).
 
-    The decoder ends at 1/4, where the differences at 1/2 join it through a convolution of stride
-    2; from there the head goes to full resolution in one step (docs/performance.md says what the
-    layers above 1/4 used to cost).
+    Args:
+        widths: Channels of the frame's encoder at 1/2, 1/4, 1/8 and 1/16. CPU kernels work on 16
+            channels at a time: 8 or 24 take as long as 16 or 32.
+        variant: Inputs and outputs. Without bg the features of the frame replace the differences,
+            and the whole depth map is predicted at every frame.
     """
 
     stride = 16
-    """Height and width of the pictures must be multiples of this."""
+    """Divisor of the images' height and width."""
     only = None
 
     def __init__(
@@ -129,23 +131,29 @@ class UNet(nn.Module):
             self.heads += ("scene_depth.head",)
 
     def take_scene(self, other: UNet | SceneDepthNetwork) -> None:
-        """Find the scene's depth as `other` does, and leave that as it is in training."""
+        """Take over and freeze the scene depth of `other`."""
         self.scene_depth.load_state_dict(other.scene_depth.state_dict())
         self.scene_depth.keep()
 
     def forward(self, bg: Tensor, fg_bg: Tensor) -> Outputs:
-        """Both pictures float [N, 3, H, W], BGR in 0..1.
+        """Predict mask and depth.
 
-        Returns the mask's logits and the depth (inverse, near is large, 0..1), both float
-        [N, 1, H, W], or None for what the variant does not give.
+        Args:
+            bg: float [N, 3, H, W], BGR in 0..1.
+            fg_bg: float [N, 3, H, W], BGR in 0..1.
+
+        Returns:
+            Mask logits and depth (inverse, near is large, 0..1), both float [N, 1, H, W]; None for
+            an output that the variant lacks.
         """
         features = self.encoder(fg_bg)
         if self.variant.sees_bg:
-            empty = self.encoder(bg)
-            features = [torch.abs(f - b) for f, b in zip(features, empty, strict=True)]
+            scene_features = self.encoder(bg)
+            pairs = zip(features, scene_features, strict=True)
+            features = [torch.abs(f - b) for f, b in pairs]
         half, quarter, eighth, sixteenth = features
         if self.variant.sees_bg:
-            fine, context = self.texture(empty[0])
+            fine, context = self.texture(scene_features[0])
             if self.knows_scene:
                 scene = self.scene_depth(bg)
                 deep, floor = self.geometry(scene)
@@ -156,23 +164,23 @@ class UNet(nn.Module):
         x = self.refine_quarter(F.relu(self.up_quarter(x) + quarter + self.detail(half)))
         if not self.knows_scene:
             return (
-                assembled(self.mask(x)) if self.variant.gives_mask else None,
-                torch.sigmoid(assembled(self.depth(x))) if self.variant.gives_depth else None,
+                depth_to_space(self.mask(x)) if self.variant.gives_mask else None,
+                torch.sigmoid(depth_to_space(self.depth(x))) if self.variant.gives_depth else None,
             )
-        logits = assembled(self.mask(x))
+        logits = depth_to_space(self.mask(x))
         return (logits if self.variant.gives_mask else None), self._depth(x, logits, scene)
 
     def _depth(self, x: Tensor, logits: Tensor, scene: Tensor) -> Tensor:
-        """The scene's depth, and where the mask is that of what is new."""
+        """Blend the scene's depth with that of the foreground by the mask."""
         share = torch.sigmoid(logits)
         if self.variant.gives_mask:
             # The depth loss must not move the mask: a wrong depth is no reason to see less.
             share = share.detach()
-        # Depth within a thing is smooth: a cell has four columns and no rows of its own.
+        # Depth within an object is smooth: a cell predicts four columns for all its rows.
         n, _, h, w = x.shape
-        new = torch.sigmoid(self.depth(x).permute(0, 2, 3, 1).reshape(n, h, 1, 4 * w))
+        foreground = torch.sigmoid(self.depth(x).permute(0, 2, 3, 1).reshape(n, h, 1, 4 * w))
         share, scene_rows = (t.reshape(n, h, 4, 4 * w) for t in (share, scene))
         if not self.training:
-            # A thing is never behind what it covers. In training that would hide how far off it is.
-            new = torch.maximum(new, scene_rows)
-        return (scene_rows + share * (new - scene_rows)).reshape(scene.shape)
+            # An object is never behind what it covers; in training this would cut its gradient.
+            foreground = torch.maximum(foreground, scene_rows)
+        return (scene_rows + share * (foreground - scene_rows)).reshape(scene.shape)

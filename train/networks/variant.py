@@ -1,4 +1,4 @@
-"""What a network is shown and what it gives: the variants that every network has."""
+"""Variants of a network: its inputs and outputs."""
 
 from __future__ import annotations
 
@@ -8,25 +8,33 @@ import torch
 from torch import Tensor, nn
 
 Outputs = tuple[Tensor | None, Tensor | None]
-"""The mask's logits and the depth, float [N, 1, H, W]; None for what a variant does not give."""
+"""Mask logits and depth, float [N, 1, H, W]; None for an output that the variant lacks."""
 
 INPUTS, OUTPUTS = ("both", "fg_bg"), ("both", "mask", "depth")
 
 
 @dataclass(frozen=True)
 class Variant:
-    """inputs: `both` pictures or the frame, `fg_bg`, alone; outputs: `mask`, `depth` or `both`."""
+    """Inputs and outputs of a network.
+
+    Attributes:
+        inputs: `both` images, or `fg_bg`, the frame alone.
+        outputs: `mask`, `depth` or `both`.
+
+    Raises:
+        ValueError: A value is none of these.
+    """
 
     inputs: str = "both"
     outputs: str = "both"
 
     def __post_init__(self) -> None:
-        for what, found, known in (
+        for name, value, known in (
             ("inputs", self.inputs, INPUTS),
             ("outputs", self.outputs, OUTPUTS),
         ):
-            if found not in known:
-                raise ValueError(f"{what} {found!r}: expected one of {', '.join(known)}")
+            if value not in known:
+                raise ValueError(f"{name} {value!r}: expected one of {', '.join(known)}")
 
     @property
     def sees_bg(self) -> bool:
@@ -42,11 +50,17 @@ class Variant:
 
 
 class Stacked(nn.Module):
-    """A network of one input and one output: both pictures go in as six channels (or the frame as
-    three), and each output channel is an answer, the mask's logits first.
+    """A network around a body of one input and one output.
 
-    body: float [N, variant_channels, H, W] to [N, answers, H, W]; `head` is its last layer's name.
-    only: (height, width) of the pictures where the body works at no other.
+    Both images enter as six channels (the frame alone as three), and each output channel of the
+    body is an output of the network, the mask logits first.
+
+    Args:
+        body: float [N, 3 or 6, H, W] to [N, outputs, H, W].
+        variant: Inputs and outputs.
+        stride: Divisor of height and width.
+        head: Name of the body's last layer.
+        only: (height, width) of the images where the body works at no other size.
     """
 
     def __init__(
@@ -63,12 +77,12 @@ class Stacked(nn.Module):
 
     def forward(self, bg: Tensor, fg_bg: Tensor) -> Outputs:
         x = torch.cat([bg, fg_bg], 1) if self.variant.sees_bg else fg_bg
-        answers = self.body(x)
-        logits = answers[:, :1] if self.variant.gives_mask else None
-        depth = torch.sigmoid(answers[:, -1:]) if self.variant.gives_depth else None
+        outputs = self.body(x)
+        logits = outputs[:, :1] if self.variant.gives_mask else None
+        depth = torch.sigmoid(outputs[:, -1:]) if self.variant.gives_depth else None
         return logits, depth
 
 
 def channels(variant: Variant) -> tuple[int, int]:
-    """Channels in and out of a `Stacked` body."""
+    """Input and output channels of a `Stacked` body."""
     return (6 if variant.sees_bg else 3), variant.gives_mask + variant.gives_depth

@@ -6,8 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.benchmarks.accuracy import accuracy, families
-from edge.benchmarks.peers.peers import difference
+from edge.accuracy import MaskCounts
+from edge.benchmarks.accuracy import __main__ as accuracy
+from edge.benchmarks.accuracy import measure, tables
+from edge.benchmarks.accuracy.disturbances import CLEAN, DISTURBANCES
+from edge.benchmarks.accuracy.networks import Network, measured_disturbed
+from edge.benchmarks.peers.absdiff import difference
 from edge.calibrate.rendering.samples import Rendered
 from edge.samples.sample import FOREGROUND, Sample
 
@@ -29,16 +33,16 @@ def test_the_baseline_gets_its_best_threshold() -> None:
     frame[:, :30] += 20
     frame[10:30, 40:55] += 40
     mask[10:30, 40:55] = FOREGROUND
-    plain = accuracy.Differences()
-    plain.add(accuracy.CLEAN, "wall", (GREY, frame), Sample("wall/0", GREY, frame, mask))
+    plain = measure.Thresholds()
+    plain.add(CLEAN.name, "wall", (GREY, frame), Sample("wall/0", GREY, frame, mask))
     assert 20 < plain.best() <= 40
     assert plain.best_of("wall") == pytest.approx(1, abs=0.03)  # the median rounds corners
 
 
 def test_networks_that_never_saw_the_sequences_are_disturbed_where_there_are_some() -> None:
     def kinds(*made: tuple[str, str, str]) -> list[str]:
-        networks = [families.Network(name, kind, precision, {}) for name, kind, precision in made]
-        return [f"{n.name} {n.kind}" for n in accuracy.disturbed(networks)]
+        networks = [Network(name, kind, precision, {}) for name, kind, precision in made]
+        return [f"{n.name} {n.kind}" for n in measured_disturbed(networks)]
 
     every = [("small", kind, "int8") for kind in ("bundled", "unseen", "pruned", "permissive")]
     alone = [("nano", "bundled", "fp32"), ("nano", "bundled", "int8")]
@@ -48,7 +52,7 @@ def test_networks_that_never_saw_the_sequences_are_disturbed_where_there_are_som
 @pytest.mark.slow
 def test_the_tables_of_a_small_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                         capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
-    """Rendered frames as a labelled sequence on disk, two disturbances, every table and picture."""
+    """Rendered frames as a labelled sequence on disk, three disturbances, every table and image."""
     scene = tmp_path / "data" / "sequences" / "hall"
     rendered = Rendered(4, seed=31, frames_per_scene=4)
     for part in ("input", "groundtruth"):
@@ -58,19 +62,20 @@ def test_the_tables_of_a_small_data_set(tmp_path: Path, monkeypatch: pytest.Monk
         cv2.imwrite(str(scene / "bg.png"), sample.bg)
         cv2.imwrite(str(scene / "input" / f"{number}.png"), sample.fg_bg)
         cv2.imwrite(str(scene / "groundtruth" / f"{number}.png"), sample.mask)
-    two = {k: accuracy.DISTURBANCES[k] for k in ("40 % darker", "moved by 2 pixels")}
-    monkeypatch.setattr(accuracy, "DISTURBANCES", two)
+    for name in set(DISTURBANCES) - {"40 % darker", "20 % darker", "offset of 2 pixels"}:
+        monkeypatch.delitem(DISTURBANCES, name)
     monkeypatch.setattr(accuracy, "RENDERED", (4, 777))
     assert accuracy.main([str(tmp_path / "data"), "--out", str(tmp_path / "out")]) == 0
     text = capsys.readouterr().out
-    for expected in ("| hall |", "| 40 % darker |", "changed between two", "| rendered scenes |"):
+    for expected in ("| hall |", "| 40 % darker |", "flicker between two", "| rendered scenes |"):
         assert expected in text
-    moved, laid = (
+    offset, stabilized = (
         [row.split("|")[2:-1] for row in text.splitlines() if row.startswith(f"| {name} |")]
-        for name in ("moved by 2 pixels", "moved by 2 pixels, laid over")
+        for name in ("offset of 2 pixels", "offset of 2 pixels, stabilized")
     )
-    assert len(moved) == len(laid) == 2  # of what is lost, and of nothing new
-    assert laid[0][0].strip() == "-" and float(laid[0][1]) <= float(moved[0][1]) + 0.02
+    assert len(offset) == len(stabilized) == 2  # of F-measure lost, and of empty scenes
+    assert stabilized[0][0].strip() == "-"
+    assert float(stabilized[0][1]) <= float(offset[0][1]) + 0.02
     assert (tmp_path / "out" / "hall.jpg").stat().st_size > 10_000
     assert "hall.jpg" in (tmp_path / "out" / "index.html").read_text()
 
@@ -80,3 +85,13 @@ def test_a_folder_without_sequences_is_refused(
 ) -> None:
     assert accuracy.main([str(tmp_path)]) == 1
     assert "no folder" in capsys.readouterr().err
+
+
+def test_sequences_without_foreground_have_a_dash() -> None:
+    plain = measure.Thresholds()
+    counts = {"wall": MaskCounts(tn=9), "hall": MaskCounts(tp=8, fn=2)}
+    plain.counts[CLEAN.name] = {30: counts}
+    network = Network("nano", "bundled", "int8", {}, counts={CLEAN.name: counts})
+    rows = tables.sequence_table([network], plain)
+    assert rows[2] == "| wall | - | - | - |"
+    assert rows[-1].startswith("| **mean** | 0.8889 | 0.8889 | 0.8889 |")

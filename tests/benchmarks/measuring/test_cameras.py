@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from edge.benchmarks.measuring import cameras
+from edge.benchmarks.measuring.bench import Settings, bench
 from edge.benchmarks.measuring.cameras import CAMERA, CamerasJob
-from edge.benchmarks.measuring.run import Settings, bench
-from edge.benchmarks.reporting.table import notes
+from edge.benchmarks.reporting.notes import notes
 from edge.calibrate.rendering.samples import Rendered
 from edge.samples.sample import iter_samples
 
@@ -30,10 +31,10 @@ def test_an_impossible_rate_is_late_and_an_easy_one_is_not(builds, file: Path) -
     """10,000 frames a second cannot be had; two can, unless the machine stands still."""
     build = builds("onnxruntime", "int8")
     easy = CamerasJob(build, 2, 2.0, file).open().paced(time.time(), 1.0)
-    assert (easy["frames"], easy["late"]) == (4, 0)
+    assert (easy.frames, easy.late) == (4, 0)
     hard = CamerasJob(build, 2, 10_000.0, file).open().paced(time.time(), 0.01)
-    assert hard["frames"] == 200
-    assert hard["late"] > 100
+    assert hard.frames == 200
+    assert hard.late > 100
 
 
 def test_every_camera_has_its_own_scene(builds, file: Path) -> None:
@@ -42,19 +43,17 @@ def test_every_camera_has_its_own_scene(builds, file: Path) -> None:
     assert len(handles) == 3
     assert worker.cameras[0][1] is worker.cameras[2][1]  # two scenes among three cameras
     assert worker.cameras[0][1] is not worker.cameras[1][1]
-    assert all(picture.shape[:2] == CAMERA for _, shown in worker.cameras for picture in shown)
+    assert all(image.shape[:2] == CAMERA for _, shown in worker.cameras for image in shown)
 
 
 def test_the_report_says_how_full_the_machine_was(builds, monkeypatch: pytest.MonkeyPatch) -> None:
-    import edge.benchmarks.measuring.run
-
-    monkeypatch.setattr(edge.benchmarks.measuring.run, "CAMERAS_S", 1.0)
+    monkeypatch.setattr(cameras, "CAMERAS_S", 1.0)
     settings = replace(SETTINGS, cameras=3, camera_fps=5.0)
-    outcome = bench([builds("openvino", "int8")], settings, lambda what, done, total: None)
+    outcome = bench([builds("openvino", "int8")], settings, lambda stage, done, total: None)
     report = outcome.report
-    entry = next(e for e in report["builds"] if e["precision"] == "int8" and e["folded"])
-    found = entry["cameras"]
-    assert found["frames"] == 15
-    assert set(found["ms_a_frame"]) == {"resize", "infer", "blobs"}
-    assert 0 < found["busy_share"] < 1
+    entry = next(e for e in report.folded if e.precision == "int8")
+    assert entry.cameras is not None
+    assert entry.cameras.frames == 15
+    assert set(entry.cameras.ms_a_frame) == {"resize", "infer", "blobs"}
+    assert 0 < entry.cameras.busy_share < 1
     assert any("3 cameras of 640x480 at 5 fps" in line for line in notes(report))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -9,7 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from edge.benchmarks.measuring import power
+from edge.benchmarks.measuring import gpu_memory, power
+from edge.benchmarks.reporting.report import Energy
 
 
 @pytest.fixture
@@ -35,9 +37,9 @@ def test_a_machine_without_meters_has_none(sys_folder: Path) -> None:
 def test_rapl_counts_on_when_its_counter_starts_again(sys_folder: Path) -> None:
     file = rapl(sys_folder, "intel-rapl:0", 9_000_000)
     rapl(sys_folder, "intel-rapl:0:1", 5)  # a part of the processor, not counted twice
-    found = power.meters()
-    assert list(found) == ["RAPL package-0"]
-    read = found["RAPL package-0"]
+    meters = power.meters()
+    assert list(meters) == ["RAPL package-0"]
+    read = meters["RAPL package-0"]
     before = read()
     file.write_text("1000000\n")
     assert read() - before == pytest.approx(2.0)
@@ -50,9 +52,9 @@ def test_a_jetsons_rails_are_integrated_over_time(sys_folder: Path) -> None:
     (place / "in1_input").write_text("5000\n")
     (place / "curr1_input").write_text("2000\n")
     (place / "in2_label").write_text("NC\n")  # a channel with nothing on it
-    found = power.meters()
-    assert list(found) == ["INA3221 VDD_IN"]
-    read = found["INA3221 VDD_IN"]
+    meters = power.meters()
+    assert list(meters) == ["INA3221 VDD_IN"]
+    read = meters["INA3221 VDD_IN"]
     begin, before = time.monotonic(), read()
     time.sleep(0.2)
     joules = read() - before
@@ -76,9 +78,36 @@ def test_a_gpu_counts_its_own_millijoules(
     assert read() - before == pytest.approx(3.5)
 
 
+def test_meters_add_up_but_a_boards_rail_counts_alone() -> None:
+    one, two = Energy(2.0, 4.0), Energy(1.0, 3.0)
+    assert power.total({}) is None
+    assert power.total({"RAPL package-0": one, "NVML GPU 0": two}) == Energy(3.0, 7.0)
+    assert power.total({"INA3221 VDD_IN": one, "INA3221 VDD_SOC": two}) == one
+
+
+def test_gpu_memory_is_that_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    running = [
+        SimpleNamespace(pid=os.getpid(), usedGpuMemory=3 * 2**20),
+        SimpleNamespace(pid=1, usedGpuMemory=2**30),
+    ]
+    library = SimpleNamespace(
+        NVMLError=RuntimeError,
+        nvmlDeviceGetCount=lambda: 1,
+        nvmlDeviceGetHandleByIndex=lambda number: number,
+        nvmlDeviceGetComputeRunningProcesses=lambda device: running,
+    )
+    monkeypatch.setattr(gpu_memory, "_nvml", lambda: library)
+    assert gpu_memory.gpu_memory_mb() == 3.0
+    running.pop(0)
+    assert gpu_memory.gpu_memory_mb() is None
+    monkeypatch.setattr(gpu_memory, "_nvml", lambda: None)
+    assert gpu_memory.gpu_memory_mb() is None
+
+
 def test_the_real_library_has_the_names_that_are_called() -> None:
     pynvml = pytest.importorskip("pynvml")
     for name in ("nvmlInit", "nvmlDeviceGetCount", "nvmlDeviceGetHandleByIndex"):
         assert callable(getattr(pynvml, name))
     assert callable(pynvml.nvmlDeviceGetTotalEnergyConsumption)
+    assert callable(pynvml.nvmlDeviceGetComputeRunningProcesses)
     assert issubclass(pynvml.NVMLError, Exception)

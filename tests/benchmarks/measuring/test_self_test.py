@@ -5,23 +5,24 @@ from typing import Any
 import pytest
 
 from edge.benchmarks.measuring import self_test as selftest
+from edge.benchmarks.measuring.rounds import Timed
 
 
 def test_known_work_takes_what_it_says() -> None:
     """At least its time: what the machine adds on top is what the self-test is there to show."""
-    times = selftest.KnownWorker(3.0).frames(5)["latency"]
+    times = selftest.KnownWorker(3.0).frames(5).latency
     assert min(times) >= 3.0
     assert min(times) < 4.0
 
 
 def test_the_self_test_reports_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    def measured(workers: list[Any], *_: Any) -> int:
-        for worker, value in zip(workers, (0.5, 5.5), strict=True):
-            worker.times["latency"] = [value] * 200
+    def rounds(timed: list[Timed], *_: Any) -> int:
+        for entry, value in zip(timed, (0.5, 5.5), strict=True):
+            entry.times.latency = [value] * 200
         return 1
 
-    monkeypatch.setattr(selftest, "take_turns", measured)
+    monkeypatch.setattr(selftest, "interleaved_rounds", rounds)
     exact, wrong = selftest.self_test()
-    assert exact["error"] == 0
-    assert wrong["error"] == pytest.approx(0.1)
-    assert abs(wrong["error"]) > selftest.ALLOWED
+    assert exact.error == 0
+    assert wrong.error == pytest.approx(0.1)
+    assert abs(wrong.error) > selftest.ALLOWED

@@ -10,7 +10,7 @@ import pytest
 
 import edge
 from edge.benchmarks.measuring.build_worker import BuildJob
-from edge.benchmarks.measuring.threads import counts, fewest, tried
+from edge.benchmarks.measuring.threads import counts, fewest, time_threads
 from edge.calibrate.rendering.samples import Rendered
 from edge.errors import UsageError
 from edge.runtime.cores import usable_cores
@@ -33,9 +33,9 @@ def test_each_number_is_measured_on_the_build(builds, tmp_path: Path) -> None:
     rendered = Rendered(2, (64, 64), seed=5)
     file.write_bytes(pickle.dumps([("a", rendered[0]), ("a", rendered[1])]))
     job = BuildJob(builds("openvino", "int8"), True, 1, file, tmp_path)
-    found = tried(job, 20, lambda what, done, total: None)
-    assert list(found) == counts(usable_cores())
-    assert all(p50 > 0 for p50 in found.values())
+    p50_ms = time_threads(job, 20, lambda stage, done, total: None)
+    assert list(p50_ms) == counts(usable_cores())
+    assert all(p50 > 0 for p50 in p50_ms.values())
 
 
 def test_more_threads_than_cores_are_refused(builds) -> None:
@@ -46,8 +46,8 @@ def test_more_threads_than_cores_are_refused(builds) -> None:
 @pytest.mark.slow
 def test_a_benchmark_takes_them(builds, tmp_path: Path) -> None:
     layers = {
-        "claim": {"count": 1, "samples": "s", "target": "openvino"},
-        "lost": {"a": {"iou": 1}},
+        "key": {"count": 1, "samples": "s", "target": "openvino"},
+        "drops": {"a": {"iou": 1}},
     }
     file = tmp_path / "sensitivity.json"
     file.write_text(json.dumps(layers))
@@ -66,6 +66,7 @@ def test_a_benchmark_takes_them(builds, tmp_path: Path) -> None:
     assert "--tune-threads" in text
     for extra, said in (
         (["--threads", "1"], "leave --threads out"),
+        ([builds("onnxruntime", "int8")], "--tune-threads is for one build, 2 were given"),
         (["--sensitivity", builds("openvino", "int8") / "manifest.json"], "not a result of"),
     ):
         refused = subprocess.run(

@@ -40,33 +40,33 @@ def test_what_others_took_is_told(fake: Path) -> None:
     machine(fake, 1000, 1000, 500, 3)
     watched = Watcher([7])
     machine(fake, 1100, 1100, 570, 3)
-    found = watched.found()
-    assert found["others_share"] == pytest.approx(0.15)  # 30 of 200 ticks
-    assert found["mhz"] == [2000.5, 3000]
-    assert found["celsius"] == [41.0, 41.1]
-    assert found["throttled"] == 0
-    assert found["disturbed"] == "other processes took 15 % of the machine"
+    watch = watched.result()
+    assert watch.others_share == pytest.approx(0.15)  # 30 of 200 ticks
+    assert watch.mhz == (2000.5, 3000)
+    assert watch.celsius == (41.0, 41.1)
+    assert watch.throttled == 0
+    assert watch.disturbed == "other processes took 15 % of the machine"
 
 
 def test_heat_is_told_and_a_quiet_machine_is_not(fake: Path) -> None:
     machine(fake, 1000, 1000, 500, 3)
     watched = Watcher([7])
     machine(fake, 1100, 1100, 599, 5)
-    assert watched.found()["disturbed"] == "cores were slowed for heat 2 times"
+    assert watched.result().disturbed == "heat slowed the cores 2 times"
     machine(fake, 1100, 1100, 599, 3)
-    assert watched.found()["disturbed"] == ""
+    assert watched.result().disturbed == ""
 
 
 def test_what_cannot_be_read_is_unknown_and_never_zero(fake: Path) -> None:
     machine(fake, 1000, 1000, 500, None)
     watched = Watcher([7])
     machine(fake, 1100, 1100, 600, None)
-    assert watched.found()["throttled"] is None
+    assert watched.result().throttled is None
     (fake / "thermal" / "thermal_zone0" / "temp").unlink()
-    assert watched.found()["celsius"] is None
+    assert watched.result().celsius is None
     (fake / "proc" / "stat").unlink()
-    assert Watcher([7]).found()["others_share"] is None
-    assert disturbance({"others_share": None, "throttled": None}) == ""
+    assert Watcher([7]).result().others_share is None
+    assert disturbance(None, None) == ""
 
 
 def test_a_real_process_beside_us_is_seen() -> None:
@@ -74,10 +74,8 @@ def test_a_real_process_beside_us_is_seen() -> None:
     try:
         watched = Watcher([])
         time.sleep(1.0)
-        found = watched.found()
+        watch = watched.result()
     finally:
         busy.kill()
         busy.wait()
-    assert found["others_share"] > 0.1
-    ours = Watcher([])
-    assert set(ours.found()) == set(found)
+    assert watch.others_share > 0.1

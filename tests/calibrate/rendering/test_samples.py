@@ -1,3 +1,5 @@
+"""Rendered samples: reproducible, exact masks and depth, shadows outside the mask."""
+
 from __future__ import annotations
 
 from itertools import pairwise
@@ -10,18 +12,19 @@ from edge.calibrate.rendering.scene import KINDS, RenderedScene
 from edge.samples.sample import FOREGROUND
 
 SIZE = (96, 128)
+FINGERPRINT = "2a5d4278fde49ddabe794b7dadb57ff81c352337fc39d01a2079d75055d0738d"
 
 
 def test_a_sample_does_not_depend_on_the_order_of_reading() -> None:
-    forward, other = Rendered(24, SIZE, seed=2), Rendered(24, SIZE, seed=2)
+    forward, backward = Rendered(24, SIZE, seed=2), Rendered(24, SIZE, seed=2)
     first = [forward[i] for i in (0, 9, 17)]
-    again = [other[i] for i in (17, 9, 0)][::-1]
+    again = [backward[i] for i in (17, 9, 0)][::-1]
     for a, b in zip(first, again, strict=True):
         assert np.array_equal(a.fg_bg, b.fg_bg)
         assert np.array_equal(a.mask, b.mask)
 
 
-def test_scenes_differ_and_frames_of_one_share_their_background() -> None:
+def test_scenes_differ_and_frames_of_a_scene_share_the_background() -> None:
     rendered = Rendered(40, SIZE)
     assert np.array_equal(rendered[0].bg, rendered[1].bg)
     backgrounds = [rendered[i].bg.astype(int) for i in range(0, 40, 8)]
@@ -37,32 +40,37 @@ def test_seeds_differ() -> None:
     assert Rendered(1, SIZE, seed=1).fingerprint() != Rendered(1, SIZE, seed=2).fingerprint()
 
 
+def test_the_fingerprint_keys_stored_activation_ranges() -> None:
+    assert Rendered(24, seed=5).fingerprint() == FINGERPRINT
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_mask_is_where_something_is_nearer_than_the_empty_scene(kind: str) -> None:
+def test_the_mask_marks_pixels_nearer_than_the_background(kind: str) -> None:
     scene = RenderedScene(kind, 4, SIZE)
-    empty = scene.background()
-    seen = 0
+    background = scene.background()
+    marked = 0
     for t in range(0, 24, 3):
         frame = scene.frame(float(t))
         inside = frame.mask == FOREGROUND
-        seen += int(inside.sum())
-        assert (frame.inverse_depth[inside] > empty.inverse_depth[inside] * 0.98).all()
-        assert np.allclose(frame.inverse_depth[~inside], empty.inverse_depth[~inside], rtol=0.15)
+        marked += int(inside.sum())
+        depth, empty_depth = frame.inverse_depth, background.inverse_depth
+        assert (depth[inside] > empty_depth[inside] * 0.98).all()
+        assert np.allclose(depth[~inside], empty_depth[~inside], rtol=0.15)
         assert not scene.frame(float(t), empty=True).mask.any()
-    assert seen > 0
+    assert marked > 0
 
 
 def test_shadows_darken_and_are_not_in_the_mask() -> None:
     scene = RenderedScene("yard", 0, SIZE)
-    empty = scene.background().picture.astype(int)
+    background = scene.background().image.astype(int)
     darkened = 0
     for t in range(0, 24, 2):
         frame = scene.frame(float(t))
-        change = empty - frame.picture.astype(int)
+        change = background - frame.image.astype(int)
         shadow = (change.min(axis=2) > 12) & (frame.mask == 0)
         darkened += int(shadow.sum())
-        lit = (change.max(axis=2) < -40) & (frame.mask == 0)
-        assert lit.mean() < 0.01
+        brightened = (change.max(axis=2) < -40) & (frame.mask == 0)
+        assert brightened.mean() < 0.01
     assert darkened > 50
 
 
@@ -73,17 +81,17 @@ def test_people_move() -> None:
     assert any(not np.array_equal(a, b) for a, b in pairwise(present))
 
 
-def test_camouflage_takes_the_colours_of_the_place() -> None:
+def test_camouflage_lowers_the_contrast_and_keeps_the_mask() -> None:
     scene = RenderedScene("room", 2, SIZE)
     moment = next(t for t in range(40) if (scene.frame(t).mask == FOREGROUND).sum() > 100)
-    empty = scene.background().picture.astype(int)
+    background = scene.background().image.astype(int)
     plain, hidden = scene.frame(moment), scene.frame(moment, camouflage=True)
     inside = plain.mask == FOREGROUND
 
-    def contrast(picture: np.ndarray) -> float:
-        return float(np.abs(picture.astype(int) - empty)[inside].mean())
+    def contrast(image: np.ndarray) -> float:
+        return float(np.abs(image.astype(int) - background)[inside].mean())
 
-    assert contrast(hidden.picture) < contrast(plain.picture)
+    assert contrast(hidden.image) < contrast(plain.image)
     assert np.array_equal(plain.mask, hidden.mask)
 
 
@@ -96,7 +104,7 @@ def test_sizes(size: tuple[int, int]) -> None:
     assert 0 <= sample.depth.min() < sample.depth.max() <= 1
 
 
-def test_the_range_is_checked() -> None:
+def test_an_index_out_of_range_and_an_unknown_kind_are_refused() -> None:
     with pytest.raises(IndexError):
         Rendered(3, SIZE)[3]
     with pytest.raises(ValueError, match="unknown kind"):

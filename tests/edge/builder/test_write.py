@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,9 +13,9 @@ import pytest
 
 from edge import manifest as manifests
 from edge.builder import write as builds_module
-from edge.builder.write import Plan, finish, write
-from edge.errors import EdgeError, UsageError
-from edge.manifest import BuildMismatch
+from edge.builder.plan import Plan
+from edge.builder.write import finish_build, write_build
+from edge.errors import BuildMismatch, EdgeError, UsageError
 
 
 def leftovers(folder: Path) -> list[str]:
@@ -24,7 +23,7 @@ def leftovers(folder: Path) -> list[str]:
 
 
 def test_a_build_is_what_its_manifest_says(plan: Callable[..., Plan], tmp_path: Path) -> None:
-    manifest = write(plan("openvino", "int8"), tmp_path / "a", time.monotonic())
+    manifest = write_build(plan("openvino", "int8"), tmp_path / "a")
     assert manifests.read(tmp_path / "a") == manifest
     assert leftovers(tmp_path) == ["a"]
     assert set(manifest.files) | {"manifest.json"} == {p.name for p in (tmp_path / "a").iterdir()}
@@ -36,8 +35,8 @@ def test_a_build_is_what_its_manifest_says(plan: Callable[..., Plan], tmp_path: 
 
 
 def test_building_again_replaces(plan: Callable[..., Plan], tmp_path: Path) -> None:
-    write(plan("onnxruntime", "int8"), tmp_path / "a", time.monotonic())
-    write(plan("onnxruntime", "fp32"), tmp_path / "a", time.monotonic())
+    write_build(plan("onnxruntime", "int8"), tmp_path / "a")
+    write_build(plan("onnxruntime", "fp32"), tmp_path / "a")
     assert manifests.read(tmp_path / "a").precision == "fp32"
     assert leftovers(tmp_path) == ["a"]
 
@@ -47,8 +46,8 @@ def test_a_folder_of_something_else_is_not_overwritten(
 ) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "thesis.txt").write_text("years of work")
-    with pytest.raises(UsageError, match=r"holds thesis\.txt, which is of no build"):
-        write(plan("onnxruntime", "fp32"), tmp_path / "a", time.monotonic())
+    with pytest.raises(UsageError, match=r"holds thesis\.txt, which belongs to no build"):
+        write_build(plan("onnxruntime", "fp32"), tmp_path / "a")
     assert (tmp_path / "a" / "thesis.txt").read_text() == "years of work"
 
 
@@ -60,8 +59,8 @@ def test_a_manifest_of_something_else_is_not_overwritten(
     manifest: str, plan: Callable[..., Plan], tmp_path: Path
 ) -> None:
     (tmp_path / "manifest.json").write_text(manifest)
-    with pytest.raises(UsageError, match=r"holds manifest\.json, which is of no build"):
-        write(plan("onnxruntime", "fp32"), tmp_path, time.monotonic())
+    with pytest.raises(UsageError, match=r"holds manifest\.json, which belongs to no build"):
+        write_build(plan("onnxruntime", "fp32"), tmp_path)
     assert (tmp_path / "manifest.json").read_text() == manifest
 
 
@@ -69,14 +68,14 @@ def test_what_was_put_beside_a_build_is_not_lost(
     plan: Callable[..., Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = tmp_path / "a"
-    write(plan("onnxruntime", "fp32"), place, time.monotonic())
+    write_build(plan("onnxruntime", "fp32"), place)
     (place / "frame.cache").write_bytes(b"of a GPU")
     (place / "bg.png").write_bytes(b"of a camera")
     with pytest.raises(UsageError, match=r"holds bg\.png"):
-        write(plan("onnxruntime", "fp32"), place, time.monotonic())
+        write_build(plan("onnxruntime", "fp32"), place)
     (place / "bg.png").unlink()
     monkeypatch.chdir(place)
-    write(plan("onnxruntime", "fp16"), Path(), time.monotonic())
+    write_build(plan("onnxruntime", "fp16"), Path())
     assert manifests.read(place).precision == "fp16"
     assert not (place / "frame.cache").exists()
 
@@ -92,12 +91,12 @@ def test_two_that_write_one_build_do_not_mix(
     def interrupted(folder: Path, manifest: manifests.Manifest) -> manifests.Manifest:
         monkeypatch.setattr(builds_module, "_sealed", sealed)
         monkeypatch.setattr(os, "getpid", lambda: other)
-        write(fp16, tmp_path / "a", time.monotonic())
+        write_build(fp16, tmp_path / "a")
         monkeypatch.setattr(os, "getpid", lambda: mine)
         return sealed(folder, manifest)
 
     monkeypatch.setattr(builds_module, "_sealed", interrupted)
-    write(fp32, tmp_path / "a", time.monotonic())
+    write_build(fp32, tmp_path / "a")
     assert manifests.read(tmp_path / "a").precision == "fp32"
     assert leftovers(tmp_path) == ["a"]
 
@@ -110,7 +109,7 @@ def test_drafts_of_killed_builds_are_removed(plan: Callable[..., Plan], tmp_path
     (left / "frame.onnx").write_bytes(b"half")
     working = tmp_path / f".a.{os.getppid()}.part"
     working.mkdir()
-    write(plan("onnxruntime", "fp32"), tmp_path / "a", time.monotonic())
+    write_build(plan("onnxruntime", "fp32"), tmp_path / "a")
     assert leftovers(tmp_path) == [working.name, "a"]
 
 
@@ -120,7 +119,7 @@ def test_drafts_of_killed_builds_are_removed(plan: Callable[..., Plan], tmp_path
 def test_a_build_that_fails_leaves_the_old_one(
     stop: BaseException, plan: Callable[..., Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(plan("onnxruntime", "fp32"), tmp_path / "a", time.monotonic())
+    write_build(plan("onnxruntime", "fp32"), tmp_path / "a")
     before = manifests.read(tmp_path / "a")
 
     def fail(*_: object) -> None:
@@ -128,7 +127,7 @@ def test_a_build_that_fails_leaves_the_old_one(
 
     monkeypatch.setattr(builds_module, "_sealed", fail)
     with pytest.raises((EdgeError, KeyboardInterrupt)) as caught:
-        write(plan("onnxruntime", "int8"), tmp_path / "a", time.monotonic())
+        write_build(plan("onnxruntime", "int8"), tmp_path / "a")
     if isinstance(caught.value, EdgeError):
         assert "No space left on device; nothing was left behind" in str(caught.value)
     assert manifests.read(tmp_path / "a") == before
@@ -139,13 +138,13 @@ def test_without_tensorrt_the_graphs_are_written_for_the_device(
     plan: Callable[..., Plan], tmp_path: Path
 ) -> None:
     pytest.importorskip("onnx")
-    manifest = write(plan("tensorrt", "int8"), tmp_path / "jetson", time.monotonic())
+    manifest = write_build(plan("tensorrt", "int8"), tmp_path / "jetson")
     assert manifest.engine == ""
     onnx.checker.check_model(onnx.load(tmp_path / "jetson" / "frame.onnx"))
     with pytest.raises(
         BuildMismatch, match=r"`tensorrt` is not installed here; .* edge build .*jetson"
     ):
-        finish(tmp_path / "jetson", time.monotonic())
+        finish_build(tmp_path / "jetson")
 
 
 def test_the_device_finishes_a_prepared_folder(
@@ -155,14 +154,14 @@ def test_the_device_finishes_a_prepared_folder(
     pytest.importorskip("tensorrt_rtx")
     place = tmp_path / "build"
     with monkeypatch.context() as before:
-        before.setattr("edge.targets.tensorrt.installed", lambda target: False)
-        write(plan("tensorrt-rtx", "int8", (86,)), place, time.monotonic())
+        before.setattr("edge.targets.target.Target.installed", lambda target: False)
+        write_build(plan("tensorrt-rtx", "int8", sm=(86,)), place)
     assert not (place / "frame.engine").exists()
-    manifest = finish(place, time.monotonic())
+    manifest = finish_build(place)
     assert manifests.read(place) == manifest
     assert (manifest.engine, manifest.int8_layers) == ("frame.engine", 13)
     with pytest.raises(UsageError, match="is complete"):
-        finish(place, time.monotonic())
+        finish_build(place)
 
 
 def test_a_graph_that_tensorrt_would_refuse_is_not_built(
@@ -172,5 +171,5 @@ def test_a_graph_that_tensorrt_would_refuse_is_not_built(
 
     wrong = replace(plan("tensorrt-rtx", "fp32"), frame=plan("onnxruntime", "int8").frame)
     with pytest.raises(EdgeError, match=r"tensorrt-rtx would refuse frame\.onnx: .*uint8"):
-        write(wrong, tmp_path / "a", time.monotonic())
+        write_build(wrong, tmp_path / "a")
     assert leftovers(tmp_path) == []

@@ -16,10 +16,10 @@ from edge.errors import EdgeError, UsageError
 
 def played(path: Path) -> list[np.ndarray]:
     capture = cv2.VideoCapture(str(path))
-    pictures = []
-    while (found := capture.read())[0]:
-        pictures.append(found[1])
-    return pictures
+    images = []
+    while (read := capture.read())[0]:
+        images.append(read[1])
+    return images
 
 
 @pytest.mark.parametrize("ending", CODECS)
@@ -30,6 +30,17 @@ def test_what_was_written_is_played(ending: str, tmp_path: Path) -> None:
         made.write(np.full((48, 64, 3), level, np.uint8))
     made.close()
     assert [p.mean() for p in played(path)] == pytest.approx(list(range(0, 200, 20)), abs=6)
+
+
+@pytest.mark.parametrize("name", ["12:30.mp4", "OUT.MP4"])
+def test_a_name_with_a_colon_or_in_upper_case(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = Video(Path(name), (48, 64), 10)
+    made.write(np.zeros((48, 64, 3), np.uint8))
+    made.close()
+    assert len(played(tmp_path / name)) == 1
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".mkv", ".avi", ".webm"])

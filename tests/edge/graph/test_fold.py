@@ -1,4 +1,4 @@
-"""Folding finds by itself what depends on the background, and changes no number."""
+"""Folding moves whatever depends on the background out of the frame graph, exactly."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def run(model: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> dict[str, np.nd
     session = onnxruntime.InferenceSession(model.SerializeToString(), options)
     names = [output.name for output in session.get_outputs()]
     wanted = {value.name for value in session.get_inputs()}
-    found = session.run(names, {name: feeds[name] for name in wanted})
-    return dict(zip(names, found, strict=True))
+    values = session.run(names, {name: feeds[name] for name in wanted})
+    return dict(zip(names, values, strict=True))
 
 
 def folded(model: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -29,7 +29,7 @@ def folded(model: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> dict[str, np
     return run(parts.frame, feeds | run(parts.background, feeds))
 
 
-def test_the_bundled_network_folds_to_the_same_numbers(
+def test_the_bundled_network_folds_to_the_same_values(
     network: onnx.ModelProto, samples: list[Sample]
 ) -> None:
     for sample in samples[:3]:
@@ -47,14 +47,14 @@ def test_the_frame_graph_does_not_read_the_background(network: onnx.ModelProto) 
     assert report["background_macs"] > report["frame_macs"] > 0
 
 
-PICTURE = (1, 8, 8, 3)
+IMAGE_SHAPE = (1, 8, 8, 3)
 
 
 def two_input(nodes: list[onnx.NodeProto], weights: list[onnx.TensorProto]) -> onnx.ModelProto:
     graph = helper.make_graph(
         nodes,
         "net",
-        [helper.make_tensor_value_info(n, TensorProto.UINT8, PICTURE) for n in ("bg", "fg_bg")],
+        [helper.make_tensor_value_info(n, TensorProto.UINT8, IMAGE_SHAPE) for n in ("bg", "fg_bg")],
         [helper.make_tensor_value_info("mask", TensorProto.FLOAT, ["n", "c", "h", "w"])],
         weights,
     )
@@ -65,7 +65,7 @@ def cast(name: str) -> list[onnx.NodeProto]:
     return [
         helper.make_node("Cast", [name], [f"{name}.f"], f"{name}.cast", to=TensorProto.FLOAT),
         helper.make_node(
-            "Transpose", [f"{name}.f"], [f"{name}.t"], f"{name}.turn", perm=[0, 3, 1, 2]
+            "Transpose", [f"{name}.f"], [f"{name}.t"], f"{name}.chw", perm=[0, 3, 1, 2]
         ),
     ]
 
@@ -91,17 +91,17 @@ def test_every_fusion_folds(fusion: str, rng: np.random.Generator) -> None:
         *FUSIONS[fusion],
     ]
     model = two_input(nodes, [weight])
-    pair = rng.integers(0, 256, (2, *PICTURE), np.uint8)
+    pair = rng.integers(0, 256, (2, *IMAGE_SHAPE), np.uint8)
     feeds = {"bg": pair[0], "fg_bg": pair[1]}
     assert split(model).scene == ("b",)
     whole = run(model, feeds)["mask"]  # one runtime fuses what the other adds: float rounding
     assert folded(model, feeds)["mask"] == pytest.approx(whole, rel=1e-5, abs=1e-3)
 
 
-def test_pictures_joined_at_once_cannot_fold_and_stay_whole(rng: np.random.Generator) -> None:
+def test_inputs_that_are_joined_first_cannot_be_folded(rng: np.random.Generator) -> None:
     nodes = [
-        helper.make_node("Concat", ["bg", "fg_bg"], ["both"], "cat", axis=3),
-        helper.make_node("Cast", ["both"], ["mask"], "cast", to=TensorProto.FLOAT),
+        helper.make_node("Concat", ["bg", "fg_bg"], ["joined"], "cat", axis=3),
+        helper.make_node("Cast", ["joined"], ["mask"], "cast", to=TensorProto.FLOAT),
     ]
     model = two_input(nodes, [])
     parts = split(model)

@@ -18,8 +18,8 @@ def test_the_stride_is_in_the_metadata(network: onnx.ModelProto) -> None:
 def test_another_size_runs(network: onnx.ModelProto, height: int, width: int) -> None:
     model = resize_network(network, height, width)
     session = onnxruntime.InferenceSession(model.SerializeToString())
-    picture = np.zeros((1, height, width, 3), np.uint8)
-    mask, depth = session.run(["mask", "depth"], {"bg": picture, "fg_bg": picture})
+    image = np.zeros((1, height, width, 3), np.uint8)
+    mask, depth = session.run(["mask", "depth"], {"bg": image, "fg_bg": image})
     assert mask.shape == depth.shape == (1, 1, height, width)
 
 

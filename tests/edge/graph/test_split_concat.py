@@ -1,4 +1,4 @@
-"""Layers over frame and background come apart, and the sum of the parts is the layer."""
+"""Convolutions are distributed over concatenations of frame and background, exactly."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch.nn import functional as F
 
 from edge.graph.fold import split
 from edge.graph.split_concat import split_concat
-from tests.edge.graph.test_fold import PICTURE, cast, folded, run, two_input
+from tests.edge.graph.test_fold import IMAGE_SHAPE, cast, folded, run, two_input
 
 
 def exported(network: nn.Module) -> onnx.ModelProto:
-    """A torch network of two float pictures [N, 3, H, W] behind the contract's uint8 inputs."""
+    """Export a torch network of two float images [N, 3, H, W] with the contract's uint8 inputs."""
 
     class Contract(nn.Module):
         def __init__(self) -> None:
@@ -27,7 +27,7 @@ def exported(network: nn.Module) -> onnx.ModelProto:
             pair = (x.float().permute(0, 3, 1, 2) / 255 for x in (bg, fg_bg))
             return self.network(*pair)
 
-    blank = torch.zeros(PICTURE, dtype=torch.uint8)
+    blank = torch.zeros(IMAGE_SHAPE, dtype=torch.uint8)
     program = torch.onnx.export(
         Contract().eval(), (blank, blank.clone()), input_names=["bg", "fg_bg"],
         output_names=["mask"], opset_version=20, dynamo=True, verbose=False,
@@ -37,7 +37,7 @@ def exported(network: nn.Module) -> onnx.ModelProto:
 
 
 class Early(nn.Module):
-    """Pictures that meet before the first layer, as in most networks."""
+    """Images that are concatenated before the first layer, as in most networks."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class Early(nn.Module):
 
 
 class Skips(nn.Module):
-    """Two encoders; pooled, normalised and activated after they were joined."""
+    """Two encoders, concatenated and then normalised, activated and pooled."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class Skips(nn.Module):
 
 
 class Grouped(nn.Module):
-    """Grouped layers that never mix the pictures until a last plain one."""
+    """Grouped layers that keep the images separate until a last plain layer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,20 +81,23 @@ class Grouped(nn.Module):
 
 
 @pytest.mark.parametrize("network", [Early, Skips, Grouped])
-def test_the_parts_add_up(network: type[nn.Module], rng: np.random.Generator) -> None:
+def test_distributed_layers_give_the_same_values(
+    network: type[nn.Module], rng: np.random.Generator
+) -> None:
     torch.manual_seed(1)
     model = exported(network())
-    whole, summed = split_concat(model)
-    assert len(summed) == 1
-    pair = rng.integers(0, 256, (2, *PICTURE), np.uint8)
+    rewritten, sums = split_concat(model)
+    assert len(sums) == 1
+    pair = rng.integers(0, 256, (2, *IMAGE_SHAPE), np.uint8)
     feeds = {"bg": pair[0], "fg_bg": pair[1]}
     expected = run(model, feeds)["mask"]
-    assert run(whole, feeds)["mask"] == pytest.approx(expected, abs=1e-5)
+    assert run(rewritten, feeds)["mask"] == pytest.approx(expected, abs=1e-5)
     assert folded(model, feeds)["mask"] == pytest.approx(expected, abs=1e-5)
     parts = split(model)
     assert parts.unfolded == ()
+    assert parts.report()["distributed"] == list(parts.distributed) == list(sums)
     assert parts.report()["background_macs"] > 0
-    # Nothing but the sum reads the scene.
+    # Only the sum reads the scene.
     readers = [n.op_type for n in parts.frame.graph.node if set(parts.scene) & set(n.input)]
     assert readers == ["Add"]
 
@@ -104,18 +107,18 @@ def test_grouped_layers_leave_half_of_the_work_per_frame() -> None:
     assert parts["frame_macs"] == parts["background_macs"]
 
 
-def test_a_sum_that_saves_nothing_is_not_made(rng: np.random.Generator) -> None:
+def test_a_sum_that_saves_little_is_not_made(rng: np.random.Generator) -> None:
     weight = numpy_helper.from_array(rng.normal(size=(4, 6, 1, 1)).astype(np.float32), "w")
-    joined = helper.make_node("Concat", ["bg.t", "fg_bg.t"], ["both"], "cat", axis=1)
-    conv = helper.make_node("Conv", ["both", "w"], ["mask"], "conv")
+    joined = helper.make_node("Concat", ["bg.t", "fg_bg.t"], ["joined"], "cat", axis=1)
+    conv = helper.make_node("Conv", ["joined", "w"], ["mask"], "conv")
     model = two_input([*cast("bg"), *cast("fg_bg"), joined, conv], [weight])
     assert split_concat(model)[1] == ()
 
 
-def test_groups_that_reach_over_the_border_stay(rng: np.random.Generator) -> None:
+def test_a_group_over_both_images_is_not_distributed(rng: np.random.Generator) -> None:
     weight = numpy_helper.from_array(rng.normal(size=(4, 2, 3, 3)).astype(np.float32), "w")
-    joined = helper.make_node("Concat", ["bg.t", "fg_bg.t"], ["both"], "cat", axis=1)
-    conv = helper.make_node("Conv", ["both", "w"], ["mask"], "conv", group=3)
+    joined = helper.make_node("Concat", ["bg.t", "fg_bg.t"], ["joined"], "cat", axis=1)
+    conv = helper.make_node("Conv", ["joined", "w"], ["mask"], "conv", group=3)
     model = two_input([*cast("bg"), *cast("fg_bg"), joined, conv], [weight])
     assert split_concat(model)[1] == ()
 
@@ -128,13 +131,15 @@ def refusing(kind: str) -> onnx.ModelProto:
     ]
     if kind == "normalisation":
         nodes += [
-            helper.make_node("Concat", ["bg.t", "fg_bg.t"], ["both"], "cat", axis=1),
-            helper.make_node("InstanceNormalization", ["both", "scale", "scale"], ["mask"], "norm"),
+            helper.make_node("Concat", ["bg.t", "fg_bg.t"], ["joined"], "cat", axis=1),
+            helper.make_node(
+                "InstanceNormalization", ["joined", "scale", "scale"], ["mask"], "norm"
+            ),
         ]
     else:
         nodes += [
-            helper.make_node("Concat", ["bg.t", "fg_bg.t"], ["both"], "stack", axis=0),
-            helper.make_node("Conv", ["both", "w"], ["mask"], "conv"),
+            helper.make_node("Concat", ["bg.t", "fg_bg.t"], ["joined"], "stack", axis=0),
+            helper.make_node("Conv", ["joined", "w"], ["mask"], "conv"),
         ]
     return two_input(nodes, weights)
 
@@ -146,13 +151,13 @@ def refusing(kind: str) -> onnx.ModelProto:
         ("batch", "`stack` stacks frame and background into one batch"),
     ],
 )
-def test_what_cannot_fold_says_why(kind: str, reason: str) -> None:
+def test_unfolded_operators_are_explained(kind: str, reason: str) -> None:
     parts = split(refusing(kind))
     assert len(parts.unfolded) == 1
     assert parts.unfolded[0].startswith(reason)
 
 
-def test_types_stay_as_they_were() -> None:
+def test_types_are_kept() -> None:
     model = exported(Early())
     kinds = {w.data_type for w in split_concat(model)[0].graph.initializer}
     assert TensorProto.FLOAT in kinds

@@ -1,4 +1,4 @@
-"""The lint says what TensorRT says, before it says it: checked against the real parser too."""
+"""The check names what TensorRT refuses; TensorRT-RTX confirms it where it is installed."""
 
 from __future__ import annotations
 
@@ -61,20 +61,19 @@ REFUSED = {
     "uint8 with a zero point": (quantized(np.array(128, np.uint8)), "uint8, expected int8"),
 }
 TAKEN_BY_RTX = {"uint8", "no zero point"}
-"""TensorRT-RTX 1.7 takes uint8 while its zero point is 0; TensorRT does not, and one graph is to
-serve both."""
+"""TensorRT-RTX 1.7 accepts uint8 with zero point 0; TensorRT does not, and both get one graph."""
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_tensorrt_refuses_is_said_in_our_words(case: str) -> None:
+def test_whatever_tensorrt_refuses_is_named(case: str) -> None:
     model, words = REFUSED[case]
     assert any(words in reason for reason in trt_ready(model)), trt_ready(model)
 
 
 @pytest.mark.parametrize("case", sorted(REFUSED.keys() - TAKEN_BY_RTX))
-def test_tensorrt_rtx_really_refuses_it(case: str, tmp_path: Path) -> None:
+def test_tensorrt_rtx_refuses_it_too(case: str, tmp_path: Path) -> None:
     pytest.importorskip("tensorrt_rtx")
-    from edge.targets.tensorrt import build_plan
+    from edge.targets.plans import build_plan
 
     onnx.save(REFUSED[case][0], tmp_path / "net.onnx")
     with pytest.raises(EdgeError, match=r"cannot (read|build) net\.onnx"):
@@ -85,7 +84,7 @@ def test_a_symmetric_graph_is_ready_and_builds(tmp_path: Path) -> None:
     model = quantized(np.array(0, np.int8))
     assert trt_ready(model) == []
     pytest.importorskip("tensorrt_rtx")
-    from edge.targets.tensorrt import build_plan
+    from edge.targets.plans import build_plan
 
     onnx.save(model, tmp_path / "net.onnx")
     assert build_plan(tmp_path / "net.onnx", "tensorrt_rtx", [86])[1:4] == b"trt"
@@ -100,7 +99,7 @@ def test_float16_scales_need_opset_19() -> None:
 def test_uint8_inside_the_graph_is_refused() -> None:
     graph = helper.make_graph(
         [
-            helper.make_node("Transpose", ["fg_bg"], ["t"], "turn", perm=[0, 3, 1, 2]),
+            helper.make_node("Transpose", ["fg_bg"], ["t"], "chw", perm=[0, 3, 1, 2]),
             helper.make_node("Cast", ["t"], ["y"], "cast", to=TensorProto.FLOAT),
         ],
         "net",

@@ -1,4 +1,4 @@
-"""Things in a mask, against OpenCV's labelling of every pixel."""
+"""Blobs of a mask, against OpenCV's labelling of every pixel."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def scene() -> tuple[np.ndarray, np.ndarray]:
 
 def test_boxes_areas_and_depths_are_those_of_the_labelled_pixels() -> None:
     mask, depth = scene()
-    found = blobs(mask, depth, SIZE)
+    parts = blobs(mask, depth, SIZE)
     number, labels, stats, _ = cv2.connectedComponentsWithStats((mask >= 0.5).astype(np.uint8))
     order = sorted(range(1, number), key=lambda i: -stats[i, cv2.CC_STAT_AREA])[:2]
-    assert len(found) == 2  # four pixels are noise
-    for blob, label in zip(found, order, strict=True):
+    assert len(parts) == 2  # four pixels are noise
+    for blob, label in zip(parts, order, strict=True):
         left, top, wide, tall, area = stats[label]
         assert blob.box == (4 * left, 2 * top, 4 * wide, 2 * tall)
         assert blob.area == pytest.approx(area / mask.size, rel=0.04)
@@ -44,20 +44,27 @@ def test_bytes_give_the_same() -> None:
         assert a.depth == pytest.approx(b.depth, abs=0.01)
 
 
-def test_the_smallest_can_be_asked_for_and_the_most_ends_the_list() -> None:
+def test_the_smallest_size_can_be_chosen() -> None:
     mask, _ = scene()
-    everything = blobs(mask, None, SIZE, smallest=0)
-    assert len(everything) == 3
-    assert all(blob.depth is None for blob in everything)
-    assert len(blobs(mask, None, SIZE, smallest=0, most=1)) == 1
-    assert everything[0].area > everything[1].area > everything[2].area
+    parts = blobs(mask, None, SIZE, smallest=0)
+    assert len(parts) == 3
+    assert all(blob.depth is None for blob in parts)
+    assert parts[0].area > parts[1].area > parts[2].area
+
+
+def test_a_crowd_is_listed_in_full() -> None:
+    mask = np.zeros((224, 224), np.float32)
+    for row in range(4, 220, 12):
+        for column in range(4, 220, 12):
+            mask[row : row + 6, column : column + 6] = 1
+    assert len(blobs(mask, None, SIZE)) == 18 * 18
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_an_empty_and_a_full_mask(value: float) -> None:
-    found = blobs(np.full((64, 96), value, np.float32), None, (64, 96))
+    parts = blobs(np.full((64, 96), value, np.float32), None, (64, 96))
     if value:
-        assert found[0].box == (0, 0, 96, 64)
-        assert found[0].area == pytest.approx(1, abs=0.01)
+        assert parts[0].box == (0, 0, 96, 64)
+        assert parts[0].area == pytest.approx(1, abs=0.01)
     else:
-        assert found == []
+        assert parts == []

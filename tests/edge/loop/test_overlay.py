@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge.loop.overlay import RIM, coloured, outlined, redacted
+from edge.loop.overlay import OUTLINE, coloured, drawn, outlined, redacted
 
 RNG = np.random.default_rng(0)
 FRAME = RNG.integers(0, 256, (120, 160, 3), np.uint8)
@@ -15,7 +15,7 @@ MASK[20:40, 30:50] = 1
 def test_the_outline_runs_around_the_mask(mask: np.ndarray) -> None:
     drawn = outlined(FRAME, mask)
     changed = (drawn != FRAME).any(axis=2)
-    assert (drawn[changed] == RIM).all()
+    assert (drawn[changed] == OUTLINE).all()
     rows, columns = np.nonzero(changed)
     assert (rows.min(), rows.max()) == (pytest.approx(40, abs=3), pytest.approx(79, abs=3))
     assert (columns.min(), columns.max()) == (pytest.approx(60, abs=3), pytest.approx(99, abs=3))
@@ -23,7 +23,7 @@ def test_the_outline_runs_around_the_mask(mask: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("how", ["fill", "blur"])
-def test_what_the_mask_covers_is_gone_and_the_rest_is_untouched(how: str) -> None:
+def test_the_foreground_is_hidden_and_the_rest_is_untouched(how: str) -> None:
     hidden = redacted(FRAME, MASK, how)
     inside, outside = hidden[40:80, 60:100], np.ones((120, 160), bool)
     outside[30:90, 50:110] = False
@@ -34,7 +34,22 @@ def test_what_the_mask_covers_is_gone_and_the_rest_is_untouched(how: str) -> Non
 
 def test_near_is_brighter_than_far() -> None:
     depth = np.linspace(0, 1, 80, dtype=np.float32)[None].repeat(60, 0)
-    picture = coloured(depth, (120, 160))
-    assert picture.shape == (120, 160, 3)
-    light = picture[60].astype(float).mean(axis=1)
+    image = coloured(depth, (120, 160))
+    assert image.shape == (120, 160, 3)
+    light = image[60].astype(float).mean(axis=1)
     assert light[-1] > light[80] > light[0]
+
+
+@pytest.mark.parametrize("size", [(3, 4), (1, 1), (2, 500)])
+@pytest.mark.parametrize("how", ["fill", "blur", None])
+def test_tiny_frames_are_drawn(size: tuple[int, int], how: str | None) -> None:
+    frame = np.zeros((*size, 3), np.uint8)
+    assert drawn(frame, MASK, MASK, how).shape == (size[0], 2 * size[1], 3)
+
+
+def test_depth_is_drawn_beside_the_frame() -> None:
+    assert np.array_equal(drawn(FRAME, MASK, None), outlined(FRAME, MASK))
+    image = drawn(FRAME, MASK, MASK, "fill")
+    assert image.shape == (120, 320, 3)
+    assert np.array_equal(image[:, 160:], coloured(MASK, (120, 160)))
+    assert np.array_equal(image[:, :160], outlined(redacted(FRAME, MASK, "fill"), MASK))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,8 @@ import onnxruntime
 import pytest
 
 import edge
-from edge.builder.write import Plan, write
+from edge.builder.plan import Plan
+from edge.builder.write import write_build
 from edge.errors import EdgeError, UsageError
 from edge.runtime.handle import Outputs
 from edge.samples.sample import Sample
@@ -59,7 +59,7 @@ def test_bytes_are_the_same_answer(
 ) -> None:
     """From an int8 build, where a runtime might pull the last rounding into the layers before."""
     place = tmp_path / "build"
-    write(replace(plan(target, "int8"), as_bytes=True), place, time.monotonic())
+    write_build(replace(plan(target, "int8"), uint8_outputs=True), place)
     with edge.open(place, threads=1) as ours, edge.open(builds(target, "int8"), threads=1) as plain:
         for sample in samples[:3]:
             edge.set_background(ours, sample.bg)
@@ -240,3 +240,34 @@ def test_usable_cores_obeys_the_cgroup(
     (place / "cpu.max").write_text("600000 100000")
     (top / "cpu.max").write_text("200000 100000")
     assert cores.usable_cores() == 2
+
+
+@pytest.mark.parametrize("target", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("calls", [1, 2, 5])
+def test_results_stay_valid_when_the_background_changes(
+    target: str, calls: int, builds, samples: list[Sample]
+) -> None:
+    """The last two results, whichever calls come between but infer and submit."""
+    with edge.open(builds(target, "int8"), 1) as h:
+        edge.set_background(h, samples[0].bg)
+        results = [edge.infer(h, samples[i % 4].fg_bg) for i in range(calls)][-2:]
+        before = [[np.array(plane) for plane in planes] for planes in results]
+        edge.set_background(h, samples[4].bg)
+        edge.set_background(h, samples[0].bg)
+        for planes, copies in zip(results, before, strict=True):
+            for plane, copy in zip(planes, copies, strict=True):
+                assert np.array_equal(plane, copy)
+
+
+@pytest.mark.parametrize("target", ["onnxruntime", "openvino"])
+def test_a_result_under_way_is_kept_when_the_background_changes(
+    target: str, builds, samples: list[Sample]
+) -> None:
+    with edge.open(builds(target, "int8"), 1) as h:
+        edge.set_background(h, samples[0].bg)
+        true = [np.array(plane) for plane in edge.infer(h, samples[1].fg_bg)]
+        tickets = [edge.submit(h, samples[1].fg_bg) for _ in range(2)]
+        edge.set_background(h, samples[4].bg)
+        for ticket in tickets:
+            for plane, copy in zip(edge.wait(h, ticket), true, strict=True):
+                assert np.array_equal(plane, copy)

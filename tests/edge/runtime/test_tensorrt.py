@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,12 +11,13 @@ import onnxruntime
 import pytest
 
 import edge
-from edge.builder.write import Plan, write
-from edge.errors import EdgeError
-from edge.manifest import BuildMismatch, sha256
+from edge.builder.plan import Plan
+from edge.builder.write import write_build
+from edge.errors import BuildMismatch, EdgeError
+from edge.manifest import sha256
 from edge.runtime import cuda as drivers
-from edge.runtime import tensorrt
 from edge.runtime.backend import SLOTS, Staged
+from edge.runtime.backends import tensorrt
 from edge.samples.sample import Sample
 
 from .fake_gpu import FakeCuda, FakeTrt
@@ -59,17 +59,17 @@ def gpu(
         target, driver = GPUS[name]
         cuda = driver()
         trt = FakeTrt(cuda, version)
-        monkeypatch.setattr("edge.targets.tensorrt.installed", lambda target: True)
-        monkeypatch.setattr("edge.targets.tensorrt.load", lambda module: trt)
-        monkeypatch.setattr("edge.targets.tensorrt.count_layers", lambda plan: (None, None))
+        monkeypatch.setattr("edge.targets.target.Target.installed", lambda target: True)
+        monkeypatch.setattr("edge.targets.plans.load", lambda module: trt)
+        monkeypatch.setattr("edge.targets.tensorrt_rtx.count_layers", lambda plan: (None, None))
         monkeypatch.setattr(
-            "edge.targets.tensorrt.build_plan", lambda graph, module, sms: graph.read_bytes()
+            "edge.targets.plans.build_plan", lambda graph, module, sms: graph.read_bytes()
         )
         monkeypatch.setattr(tensorrt, "load", lambda module: trt)
-        monkeypatch.setattr(drivers, "driver", lambda name: cuda)
+        monkeypatch.setattr(drivers, "driver", lambda name="auto": cuda)
         place = tmp_path / target
         sms = (86,) if target == "tensorrt-rtx" else ()
-        write(plan(target, "int8", sms), place, time.monotonic())
+        write_build(plan(target, "int8", sm=sms), place)
         return Bench(place, cuda, trt)
 
     return make
@@ -276,7 +276,7 @@ def test_work_that_fails_is_an_error(gpu: Callable[[str], Bench], samples: list[
 def test_an_unknown_library_and_a_missing_gpu_are_refused(no_gpu: None) -> None:
     with pytest.raises(EdgeError, match=r"unknown --cuda-backend 'opencl'; known: auto, cuda-pyt"):
         drivers.driver("opencl")
-    with pytest.raises(EdgeError, match=r"no GPU that can be used here|needs `cuda`"):
+    with pytest.raises(EdgeError, match=r"no usable GPU on this machine|needs `cuda`"):
         drivers.driver()
 
 
@@ -285,8 +285,8 @@ def test_the_real_gpu_gives_what_the_cpu_gives(
     plan: Callable[..., Plan], tmp_path: Path, samples: list[Sample]
 ) -> None:
     """The one test that runs a plan: TensorRT-RTX or TensorRT, whichever is installed."""
-    name = "tensorrt-rtx" if drivers.there("tensorrt_rtx") else "tensorrt"
-    write(plan(name, "fp32"), tmp_path / "gpu", time.monotonic())
+    name = "tensorrt-rtx" if drivers.is_installed("tensorrt_rtx") else "tensorrt"
+    write_build(plan(name, "fp32"), tmp_path / "gpu")
     bench = Bench(tmp_path / "gpu", FakeCuda(), None)  # type: ignore[arg-type]
     with edge.open(bench.folder) as h:
         edge.set_background(h, samples[0].bg)
@@ -300,7 +300,7 @@ def test_tensorrt_that_is_there_but_cannot_be_loaded_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in a container without NVIDIA's runtime."""
-    from edge.runtime.tensorrt import load
+    from edge.runtime.backends.tensorrt import load
 
     why = "libnvinfer.so.10: cannot open shared object file"
     (tmp_path / "tensorrt_here.py").write_text(f"raise ImportError({why!r})")

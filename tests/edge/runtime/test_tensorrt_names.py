@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 import edge.runtime.cuda_python
-from edge.runtime import tensorrt
+from edge.runtime.backends import tensorrt
 
 from . import fake_gpu
 

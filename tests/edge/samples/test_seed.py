@@ -1,4 +1,4 @@
-"""The seed's layout: written by compose, read back, and what other writers left in it."""
+"""The seed's layout, as `edge dataset compose` and other programs write it."""
 
 from __future__ import annotations
 
@@ -18,21 +18,27 @@ from edge.cli import dataset
 from edge.errors import EdgeError
 from edge.samples.sample import FOREGROUND, IGNORED, SampleError, iter_readable
 from edge.samples.seed import SeedLayout, near_is_bright
-from edge.train.data.compose import Recipe, composites, done, measured, write_background
+from edge.train.data.compose import (
+    CompositionSpec,
+    composites,
+    estimate,
+    is_complete,
+    write_background,
+)
 from edge.train.data.cutouts import Cutout, read_backgrounds, read_cutouts
 from edge.train.data.stats import stats
 
-RECIPE = Recipe(size=64, places=2, seed=3)
+SPEC = CompositionSpec(size=64, places=2, seed=3)
 
 
-def pictures(folder: Path) -> tuple[Path, Path]:
+def inputs(folder: Path) -> tuple[Path, Path]:
     """Two backgrounds and two cut-outs as files."""
     rng = np.random.default_rng(0)
     for part in ("bg", "fg"):
         (folder / part).mkdir(parents=True)
     for name in ("hall", "yard"):
-        picture = cv2.resize(rng.integers(0, 256, (6, 8, 3), np.uint8), (96, 80))
-        cv2.imwrite(str(folder / "bg" / f"{name}.jpg"), picture)
+        image = cv2.resize(rng.integers(0, 256, (6, 8, 3), np.uint8), (96, 80))
+        cv2.imwrite(str(folder / "bg" / f"{name}.jpg"), image)
     for name in ("person1", "box2"):
         cutout = np.zeros((60, 30, 4), np.uint8)
         cv2.ellipse(cutout, (15, 30), (12, 28), 0, 0, 360, (40, 90, 200, 255), -1)
@@ -41,17 +47,17 @@ def pictures(folder: Path) -> tuple[Path, Path]:
 
 
 def compose(root: Path, out: Path) -> None:
-    backgrounds, cutouts = pictures(root)
+    backgrounds, cutouts = inputs(root)
     for name, bg in read_backgrounds(backgrounds, 128).items():
         things = read_cutouts(cutouts, 128)
-        assert sum(1 for _ in write_background(out, name, bg, things, RECIPE, None)) == 8
+        assert sum(1 for _ in write_background(out, name, bg, things, SPEC, None)) == 8
 
 
-def test_what_was_composed_is_read_back(tmp_path: Path) -> None:
+def test_composites_are_read_back(tmp_path: Path) -> None:
     compose(tmp_path / "in", tmp_path / "out")
     samples = open_samples(str(tmp_path / "out"))
     assert isinstance(samples, SeedLayout)
-    assert len(samples) == RECIPE.count(2, 2) == 16
+    assert len(samples) == SPEC.count(2, 2) == 16
     sample = samples[0]
     assert sample.bg.shape == sample.fg_bg.shape == (64, 64, 3)
     assert sample.name.startswith("hall/hall_")
@@ -68,43 +74,45 @@ def test_composites_depend_on_seed_and_names_only() -> None:
         Cutout(name, rng.integers(0, 256, (20, 10, 3), np.uint8), np.full((20, 10), 255, np.uint8))
         for name in ("a", "b")
     ]
-    both = {c.name: c.fg_bg for c in composites("hall", bg, things, RECIPE)}
-    alone = {c.name: c.fg_bg for c in composites("hall", bg, things[1:], RECIPE)}
-    assert len(both) == 8
-    for name, picture in alone.items():
-        assert np.array_equal(picture, both[name])
-    assert {"hall_a_1", "hall_flip_a_2"} <= set(both)
+    composed = {c.name: c.fg_bg for c in composites("hall", bg, things, SPEC)}
+    alone = {c.name: c.fg_bg for c in composites("hall", bg, things[1:], SPEC)}
+    assert len(composed) == 8
+    for name, image in alone.items():
+        assert np.array_equal(image, composed[name])
+    assert {"hall_a_1", "hall_flip_a_2"} <= set(composed)
 
 
 def test_a_killed_run_leaves_no_half_zip(tmp_path: Path) -> None:
-    backgrounds, cutouts = pictures(tmp_path / "in")
+    backgrounds, cutouts = inputs(tmp_path / "in")
     bg = read_backgrounds(backgrounds, 128)["hall"]
-    run = write_background(tmp_path / "out", "hall", bg, read_cutouts(cutouts, 128), RECIPE, None)
+    run = write_background(tmp_path / "out", "hall", bg, read_cutouts(cutouts, 128), SPEC, None)
     next(run)
     run.close()
-    assert not done(tmp_path / "out", "hall", with_depth=False)
+    assert not is_complete(tmp_path / "out", "hall", with_depth=False)
     assert not list((tmp_path / "out").rglob("*.zip"))
     assert not list((tmp_path / "out").rglob("*.part"))
 
 
-def test_what_is_measured_is_what_is_written(tmp_path: Path) -> None:
-    """One background costs many times the bytes of the other: both must count."""
-    backgrounds, cutouts = pictures(tmp_path / "in")
+def test_the_measured_size_is_the_written_size(tmp_path: Path) -> None:
+    """One background takes many times the bytes of the other: both must count."""
+    backgrounds, cutouts = inputs(tmp_path / "in")
     busy = np.random.default_rng(0).integers(0, 256, (80, 96, 3), np.uint8)
     cv2.imwrite(str(backgrounds / "aleaves.png"), busy)
-    both, things = read_backgrounds(backgrounds, 128), read_cutouts(cutouts, 128)
-    one = measured(both, things, RECIPE, None)
-    for name, bg in both.items():
-        for _ in write_background(tmp_path / "out", name, bg, things, RECIPE, None):
+    scenes, things = read_backgrounds(backgrounds, 128), read_cutouts(cutouts, 128)
+    per_composite = estimate(scenes, things, SPEC, None)
+    for name, bg in scenes.items():
+        for _ in write_background(tmp_path / "out", name, bg, things, SPEC, None):
             pass
     written = sum(path.stat().st_size for path in (tmp_path / "out").rglob("*.zip"))
-    assert one.bytes * RECIPE.count(len(both), len(things)) == pytest.approx(written, rel=0.2)
+    assert per_composite.bytes * SPEC.count(len(scenes), len(things)) == pytest.approx(
+        written, rel=0.2
+    )
 
 
 def test_a_dry_run_writes_nothing_and_a_small_disk_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    backgrounds, cutouts = pictures(tmp_path / "in")
+    backgrounds, cutouts = inputs(tmp_path / "in")
     out = tmp_path / "out"
     options = {"places": 2, "size": 64, "depth_teacher": None, "seed": 0}
     dataset.compose(backgrounds, cutouts, out, dry_run=True, **options)
@@ -124,7 +132,7 @@ def rewrite(path: Path, members: dict[str, bytes]) -> None:
 
 
 def seed_zips(out: Path) -> np.ndarray:
-    """One composite as the seed's writer left it, depth included; returns its soft mask."""
+    """Write one composite with depth as the seed's program does; return its soft mask."""
     for part in ("bg", "fg_bg", "fg_bg_masks", "depth_maps"):
         (out / part).mkdir(parents=True)
     frame = np.full((32, 32, 3), 90, np.uint8)
@@ -157,10 +165,8 @@ def test_jpeg_bytes_under_png_names_and_duplicates_are_read(tmp_path: Path, near
 
 
 @pytest.mark.parametrize("text", [None, "{}", '{"near": "left"}', "[1]", "{"])
-def test_depth_maps_that_do_not_say_what_is_near_are_refused(
-    tmp_path: Path, text: str | None
-) -> None:
-    """Guessed wrong, a network would learn depth upside down."""
+def test_depth_maps_of_unknown_direction_are_refused(tmp_path: Path, text: str | None) -> None:
+    """A wrong guess would train inverted depth."""
     seed_zips(tmp_path / "seed")
     if text is not None:
         (tmp_path / "seed" / "recipe.json").write_text(text)
@@ -170,8 +176,8 @@ def test_depth_maps_that_do_not_say_what_is_near_are_refused(
     assert SeedLayout(tmp_path / "seed")[0].depth is not None
 
 
-def test_what_compose_writes_says_that_bright_is_near(tmp_path: Path) -> None:
-    dataset.compose(*pictures(tmp_path / "in"), tmp_path / "out", places=1, size=64, seed=0,
+def test_compose_records_that_bright_is_near(tmp_path: Path) -> None:
+    dataset.compose(*inputs(tmp_path / "in"), tmp_path / "out", places=1, size=64, seed=0,
                     depth_teacher=None, dry_run=False)  # fmt: skip
     assert near_is_bright(tmp_path / "out")
 
@@ -192,7 +198,7 @@ def test_a_broken_member_is_named_and_skipped(tmp_path: Path) -> None:
     assert "CRC" in samples.skipped[name]
 
 
-def test_a_zip_that_is_none_is_skipped_and_nothing_left_is_an_error(tmp_path: Path) -> None:
+def test_a_broken_zip_is_skipped_and_an_empty_set_is_an_error(tmp_path: Path) -> None:
     compose(tmp_path / "in", tmp_path / "out")
     (tmp_path / "out" / "fg_bg" / "hall.zip").write_bytes(b"PK nothing")
     samples = SeedLayout(tmp_path / "out")
@@ -223,11 +229,11 @@ def test_zips_stay_open_in_one_process_and_are_not_sent_to_another(tmp_path: Pat
     assert pickle.loads(pickle.dumps(samples))[0].name == samples[0].name
 
 
-def test_stats_are_those_of_all_pixels(tmp_path: Path) -> None:
+def test_stats_cover_all_pixels(tmp_path: Path) -> None:
     compose(tmp_path / "in", tmp_path / "out")
     samples = SeedLayout(tmp_path / "out")
-    found = stats(samples[i] for i in range(len(samples)))
+    statistics = stats(samples[i] for i in range(len(samples)))
     frames = np.stack([samples[i].fg_bg for i in range(len(samples))])[..., ::-1] / 255
     pixels = frames.reshape(-1, 3)
-    assert found["fg_bg"]["mean"] == pytest.approx(pixels.mean(0), abs=1e-4)
-    assert found["fg_bg"]["std"] == pytest.approx(pixels.std(0), abs=1e-4)
+    assert statistics["fg_bg"]["mean"] == pytest.approx(pixels.mean(0), abs=1e-4)
+    assert statistics["fg_bg"]["std"] == pytest.approx(pixels.std(0), abs=1e-4)

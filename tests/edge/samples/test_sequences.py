@@ -25,9 +25,9 @@ def make_sequence(folder: Path, frames: int = 3, size: tuple[int, int] = (24, 32
         (folder / part).mkdir(parents=True)
     cv2.imwrite(str(folder / "bg.png"), rng.integers(0, 256, (*size, 3), np.uint8))
     for number in range(frames):
-        picture = rng.integers(0, 256, (*size, 3), np.uint8)
+        image = rng.integers(0, 256, (*size, 3), np.uint8)
         labels = rng.choice(np.array([0, 50, 85, 170, 255], np.uint8), size)
-        cv2.imwrite(str(folder / "input" / f"{number:06d}.png"), picture)
+        cv2.imwrite(str(folder / "input" / f"{number:06d}.png"), image)
         cv2.imwrite(str(folder / "groundtruth" / f"{number:06d}.png"), labels)
     return folder
 
@@ -42,9 +42,9 @@ def test_one_sequence_and_a_folder_of_them(tmp_path: Path) -> None:
     make_sequence(tmp_path / "a")
     make_sequence(tmp_path / "b", frames=2)
     assert len(open_samples(str(tmp_path / "a"))) == 3
-    both = open_samples(str(tmp_path))
-    assert [both.sequence(i) for i in range(len(both))] == ["a"] * 3 + ["b"] * 2
-    sample = both[0]
+    sequences = open_samples(str(tmp_path))
+    assert [sequences.sequence(i) for i in range(len(sequences))] == ["a"] * 3 + ["b"] * 2
+    sample = sequences[0]
     assert sample.bg.shape == sample.fg_bg.shape == (24, 32, 3)
     assert set(np.unique(sample.mask)) <= {BACKGROUND, FOREGROUND, IGNORED}
     assert sample.depth is None
@@ -62,7 +62,7 @@ def test_a_link_to_a_folder_is_followed(tmp_path: Path) -> None:
 
 def test_a_broken_frame_is_named_and_skipped(tmp_path: Path) -> None:
     folder = make_sequence(tmp_path / "a")
-    (folder / "input" / "000001.png").write_bytes(b"not a picture")
+    (folder / "input" / "000001.png").write_bytes(b"not an image")
     sequences = Sequences(folder)
     assert [sample.name for sample in iter_readable(sequences, [0, 1, 2])] == [
         "a/000000",
@@ -92,12 +92,12 @@ def test_the_fingerprint_follows_the_pixels(tmp_path: Path) -> None:
     ("place", "words"),
     [("/nowhere", "no folder /nowhere"), ("rendered:x", "expected rendered"), ("{}", "no samples")],
 )
-def test_what_is_no_source_of_samples_is_refused(place: str, words: str, tmp_path: Path) -> None:
+def test_other_places_are_refused(place: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(SampleError, match=words):
         open_samples(place.format(tmp_path))
 
 
-def test_spread_covers_the_whole_set() -> None:
+def test_evenly_spaced_indices_cover_the_whole_set() -> None:
     class Ten:
         def __len__(self) -> int:
             return 10
@@ -125,6 +125,6 @@ def test_a_sequence_without_its_background_does_not_stop_the_others(tmp_path: Pa
 
 
 @pytest.mark.parametrize("level", [0.0, np.nan])
-def test_a_depth_map_that_says_nothing_is_none(level: float) -> None:
-    picture, mask = np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint8)
-    assert Sample("a", picture, picture, mask, np.full((4, 4), level, np.float32)).depth is None
+def test_a_depth_map_without_a_value_is_none(level: float) -> None:
+    image, mask = np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint8)
+    assert Sample("a", image, image, mask, np.full((4, 4), level, np.float32)).depth is None

@@ -33,7 +33,7 @@ def test_an_unchanged_frame_gets_the_exact_answer_without_inference(
     assert (gate.seen, gate.skipped) == (2, 1)
 
 
-def test_noise_is_skipped_and_a_newcomer_is_not(
+def test_noise_is_skipped_and_a_change_is_not(
     h: edge.Handle, samples: list[Sample], rng: np.random.Generator
 ) -> None:
     frame = samples[0].bg
@@ -79,6 +79,30 @@ def test_negative_settings_are_refused(h: edge.Handle, wrong: dict[str, float]) 
         edge.Gate(h, **wrong)
 
 
-def test_a_frame_of_another_size_is_refused_by_name(h: edge.Handle) -> None:
-    with pytest.raises(UsageError, match=r"expected uint8 \[64, 64, 3\]"):
-        edge.Gate(h).infer(np.zeros((32, 32, 3), np.uint8))
+WRONG = {
+    "None": None,
+    "smaller": np.zeros((32, 32, 3), np.uint8),
+    "empty": np.zeros((0, 64, 3), np.uint8),
+    "grey": np.zeros((64, 64), np.uint8),
+    "with alpha": np.zeros((64, 64, 4), np.uint8),
+    "float": np.zeros((64, 64, 3), np.float32),
+    "16 bits": np.zeros((64, 64, 3), np.uint16),
+    "signed": np.zeros((64, 64, 3), np.int8),
+    "a list": [[[0, 0, 0]]],
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_frame_of_another_kind_is_refused(
+    h: edge.Handle, samples: list[Sample], wrong: str, first: bool
+) -> None:
+    gate = edge.Gate(h)
+    if not first:
+        gate.infer(samples[0].fg_bg, 0.0)
+    seen = gate.seen
+    with pytest.raises(UsageError, match=r"frame is .*expected uint8 \[64, 64, 3\]"):
+        gate.infer(WRONG[wrong], 1.0)  # type: ignore[arg-type]
+    assert gate.seen == seen
+    with pytest.raises(UsageError, match=r"bg is .*expected uint8 \[64, 64, 3\]"):
+        edge.set_background(h, WRONG[wrong])  # type: ignore[arg-type]

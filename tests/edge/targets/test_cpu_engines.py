@@ -11,8 +11,8 @@ import onnx
 import pytest
 
 from edge import manifest as manifests
-from edge.builder.write import Plan
-from edge.runtime.openvino import ov
+from edge.builder.plan import Plan
+from edge.runtime.backends.openvino import ov
 
 
 def ops(file: Path) -> list[str]:
@@ -56,9 +56,8 @@ def test_building_reports_to_nobody(plan: Callable[..., Plan], tmp_path: Path) -
 import os, time
 os.fork = lambda: os._exit(9)
 from pathlib import Path
-from edge.targets.openvino import make
-from edge.targets.table import TARGETS
-make(Path({str(tmp_path)!r}), TARGETS["openvino"], "int8", ())
+from edge.targets import get
+get("openvino").make_engine(Path({str(tmp_path)!r}), "int8", ())
 time.sleep(1)  # reports are sent from a thread
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +9,11 @@ from pathlib import Path
 import onnx
 import pytest
 
-from edge.builder.write import Plan, write
+from edge.builder.plan import Plan
+from edge.builder.write import write_build
 from edge.errors import EdgeError
-from edge.targets.tensorrt import build_plan, count_layers, layers_of
+from edge.targets.plans import build_plan
+from edge.targets.tensorrt_rtx import count_layers, layers_of
 
 pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx is not installed")
 
@@ -23,7 +24,7 @@ SMS = (80, 86, 89, 120)
 def test_one_plan_for_every_generation(
     precision: str, plan: Callable[..., Plan], tmp_path: Path
 ) -> None:
-    manifest = write(plan("tensorrt-rtx", precision, SMS), tmp_path / "build", time.monotonic())
+    manifest = write_build(plan("tensorrt-rtx", precision, sm=SMS), tmp_path / "build")
     for name in ("frame.engine", "background.engine"):
         assert (tmp_path / "build" / name).read_bytes()[1:4] == b"trt"
     assert manifest.sm == SMS
@@ -32,8 +33,8 @@ def test_one_plan_for_every_generation(
 
 
 def test_bytes_come_out_of_the_plan(plan: Callable[..., Plan], tmp_path: Path) -> None:
-    made = replace(plan("tensorrt-rtx", "int8", (86,)), as_bytes=True)
-    manifest = write(made, tmp_path / "build", time.monotonic())
+    made = replace(plan("tensorrt-rtx", "int8", sm=(86,)), uint8_outputs=True)
+    manifest = write_build(made, tmp_path / "build")
     assert [(t.name, t.dtype) for t in manifest.outputs] == [
         ("mask_u8", "uint8"),
         ("depth_u8", "uint8"),
@@ -57,14 +58,14 @@ def test_each_generation(
 def test_a_transposed_convolution_never_runs_in_int8(
     plan: Callable[..., Plan], tmp_path: Path
 ) -> None:
-    """Why the target's row says shuffle: kept as it is, the layer is float in the plan."""
+    """The reason for depth_to_space: TensorRT-RTX keeps a ConvTranspose in float."""
     from edge.calibrate.observe import histograms
     from edge.calibrate.qdq import SCHEMES, quantize
     from edge.calibrate.rendering.samples import Rendered
 
     parts = plan("tensorrt-rtx", "fp32").split
     rendered = Rendered(2, (64, 64))
-    found = histograms(parts, [rendered[0], rendered[1]], threads=1, shape=False)
+    found = histograms(parts, [rendered[0], rendered[1]], threads=1, needs_bins=False)
     ranges = {name: (h.low, h.high) for name, h in found.items()}
     onnx.save(quantize(parts.frame, ranges, SCHEMES["s8"]), tmp_path / "kept.onnx")
     transposed = sum(node.op_type == "ConvTranspose" for node in parts.frame.graph.node)

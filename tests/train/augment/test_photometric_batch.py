@@ -1,4 +1,4 @@
-"""What the GPU does to pictures, against OpenCV doing it to each."""
+"""Photometric augmentation of a batch, against OpenCV on each image."""
 
 from __future__ import annotations
 
@@ -11,88 +11,93 @@ import torch
 from edge.calibrate.rendering import sensor
 from edge.calibrate.rendering.samples import Rendered
 from edge.samples.sample import Image
-from edge.train.augment.photometric import Exposure, drawn, drawn_lightly, exposed
-from edge.train.augment.photometric_batch import exposed as exposed_batch
-from edge.train.augment.photometric_batch import spoiled, stacked
-from edge.train.data.mix import Mix, open_source
+from edge.train.augment.photometric import (
+    Exposure,
+    ExposurePair,
+    augment,
+    random_exposures,
+    random_light_exposures,
+)
+from edge.train.augment.photometric_batch import augment_batch, augment_images, stack_exposures
+from edge.train.data.mix import Mix, batches, open_source
 
 
 @pytest.fixture(scope="module")
-def pictures() -> list[Image]:
+def images() -> list[Image]:
     return [Rendered(4, (96, 128), seed=2)[i].fg_bg for i in range(4)]
 
 
-def both(pictures: list[Image], by: list[Exposure]) -> tuple[Image, Image]:
-    """What a batch gives, and what OpenCV gives picture by picture; int."""
-    rows = stacked([(one, one) for one in by])
-    fields = {name[3:]: value for name, value in rows.items() if name.startswith("bg.")}
-    found = exposed_batch(torch.from_numpy(np.stack(pictures)), fields).numpy()
-    return found.astype(int), np.stack([exposed(*pair) for pair in zip(pictures, by, strict=True)])
+def batch_and_opencv(images: list[Image], exposures: list[Exposure]) -> tuple[Image, Image]:
+    """The images augmented as a batch, and one by one with OpenCV; int."""
+    rows = stack_exposures([ExposurePair(exposure, exposure) for exposure in exposures])
+    fields = {n[3:]: torch.from_numpy(v) for n, v in rows.items() if n.startswith("bg.")}
+    batch = augment_images(torch.from_numpy(np.stack(images)), fields).numpy()
+    return batch.astype(int), np.stack(list(map(augment, images, exposures)))
 
 
-def test_an_exposure_that_changes_nothing_changes_nothing(pictures: list[Image]) -> None:
-    found, _ = both(pictures, [Exposure()] * 4)
-    assert np.array_equal(found, np.stack(pictures))
+def test_an_exposure_that_changes_nothing_changes_nothing(images: list[Image]) -> None:
+    batch, _ = batch_and_opencv(images, [Exposure()] * 4)
+    assert np.array_equal(batch, np.stack(images))
 
 
 @pytest.mark.parametrize(
     ("change", "mean", "most"),
     [
         ({"table": sensor.light_table(np.random.default_rng(1))}, 0, 0),
-        ({"moved": (1.7, -0.6)}, 0.5, 8),  # OpenCV moves by 32nds of a pixel
+        ({"offset": (1.7, -0.6)}, 0.5, 8),  # OpenCV moves by 32nds of a pixel
         ({"light": sensor.local_light(np.random.default_rng(2))}, 0.1, 1),
         ({"blur": 0.9}, 0.1, 1),
-        ({"quality": 30}, 1.2, 60),  # the colours' way back to full size is not laid down
+        ({"quality": 30}, 1.2, 60),  # no standard says how chroma is upsampled
         ({"quality": 85}, 0.7, 30),  # half of it is rounding to whole grey levels
     ],
 )
-def test_every_change_is_that_of_opencv(
-    change: dict[str, object], mean: float, most: int, pictures: list[Image]
+def test_every_augmentation_matches_opencv(
+    change: dict[str, object], mean: float, most: int, images: list[Image]
 ) -> None:
-    by = [replace(Exposure(), **change), Exposure()] * 2  # type: ignore[arg-type]
-    found, expected = both(pictures, by)
-    assert np.abs(expected[0].astype(int) - pictures[0]).mean() > mean  # or nothing is shown
-    assert np.abs(found - expected).mean() <= mean
-    assert np.abs(found - expected).max() <= most
-    assert np.array_equal(found[1], pictures[1])
+    exposures = [replace(Exposure(), **change), Exposure()] * 2  # type: ignore[arg-type]
+    batch, opencv = batch_and_opencv(images, exposures)
+    assert np.abs(opencv[0].astype(int) - images[0]).mean() > mean  # or the test shows nothing
+    assert np.abs(batch - opencv).mean() <= mean
+    assert np.abs(batch - opencv).max() <= most
+    assert np.array_equal(batch[1], images[1])
 
 
-def test_noise_is_as_strong_as_opencvs_and_repeats(pictures: list[Image]) -> None:
-    by = [Exposure(noise=6.0, seed=4), Exposure()] * 2
-    found, expected = both(pictures, by)
-    again, _ = both(pictures, by)
-    assert np.array_equal(found, again)
-    mine, theirs = (np.std(noisy[0] - pictures[0].astype(int)) for noisy in (found, expected))
-    assert mine == pytest.approx(theirs, rel=0.05)
-    assert np.array_equal(found[1], pictures[1])
+def test_noise_is_as_strong_as_opencvs_and_repeats(images: list[Image]) -> None:
+    exposures = [Exposure(noise=6.0, seed=4), Exposure()] * 2
+    batch, opencv = batch_and_opencv(images, exposures)
+    again, _ = batch_and_opencv(images, exposures)
+    assert np.array_equal(batch, again)
+    ours, reference = (np.std(x[0] - images[0].astype(int)) for x in (batch, opencv))
+    assert ours == pytest.approx(reference, rel=0.05)
+    assert np.array_equal(batch[1], images[1])
 
 
-def test_whole_exposures_stay_together(pictures: list[Image]) -> None:
+def test_whole_exposures_stay_together(images: list[Image]) -> None:
     rng = np.random.default_rng(7)
-    pairs = [draw(rng) for draw in (drawn, drawn_lightly) for _ in range(16)]
+    pairs = [draw(rng) for draw in (random_exposures, random_light_exposures) for _ in range(16)]
     for pair in pairs:
-        quiet = [replace(one, noise=0.0) for one in pair]
-        found, expected = both(pictures[:2], quiet)
-        assert np.abs(found - expected).mean() < 2.5
+        quiet = [replace(exposure, noise=0.0) for exposure in pair]
+        batch, opencv = batch_and_opencv(images[:2], quiet)
+        assert np.abs(batch - opencv).mean() < 2.5
 
 
-def test_raw_batches_are_taken_on_the_device() -> None:
+def test_raw_batches_are_augmented_on_the_device() -> None:
     sources = [open_source("rendered:4:1", 64, None, [])]
     arguments = {"seed": 3, "start": 0, "end": 8, "batch": 8}
-    (raw,) = Mix(sources, raw=True, **arguments)
-    (usual,) = Mix(sources, **arguments)
-    done = spoiled(raw)
-    assert set(done) == set(usual)
+    (raw,) = batches(Mix(sources, raw=True, **arguments))
+    (cpu,) = batches(Mix(sources, **arguments))
+    device = augment_batch(raw)
+    assert set(device) == set(cpu)
     for name in ("mask", "depth", "counts", "known"):
-        assert torch.equal(done[name], usual[name])
-    apart = (done["fg_bg"].float() - usual["fg_bg"].float()).abs().mean()
-    assert apart < (raw["fg_bg"].float() - usual["fg_bg"].float()).abs().mean()
-    assert spoiled(usual) is usual
+        assert torch.equal(device[name], cpu[name])
+    difference = (device["fg_bg"].float() - cpu["fg_bg"].float()).abs().mean()
+    assert difference < (raw["fg_bg"].float() - cpu["fg_bg"].float()).abs().mean()
+    assert augment_batch(cpu) is cpu
 
 
 @pytest.mark.parametrize("size", [(100, 168), (57, 64)])
 def test_sides_need_not_be_multiples_of_the_encoders_blocks(size: tuple[int, int]) -> None:
-    pictures = [Rendered(2, size, seed=2)[i].fg_bg for i in range(2)]
-    found, expected = both(pictures, [Exposure(quality=50)] * 2)
-    assert found.shape == expected.shape
-    assert np.abs(found - expected).mean() < 1.5
+    images = [Rendered(2, size, seed=2)[i].fg_bg for i in range(2)]
+    batch, opencv = batch_and_opencv(images, [Exposure(quality=50)] * 2)
+    assert batch.shape == opencv.shape
+    assert np.abs(batch - opencv).mean() < 1.5

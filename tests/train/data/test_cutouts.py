@@ -1,4 +1,4 @@
-"""Backgrounds and cut-outs as people keep them."""
+"""Backgrounds and cut-outs in folders, and cut-outs from frames."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import numpy as np
 import pytest
 
 from edge.samples.sample import IGNORED, Sample, SampleError
-from edge.train.data.cutouts import cut, read_backgrounds, read_cutouts
+from edge.train.data.cutouts import extract_cutouts, read_backgrounds, read_cutouts
 
 
-def test_pictures_of_one_name_in_several_folders_are_all_read(tmp_path: Path) -> None:
+def test_images_of_one_name_in_several_folders_are_all_read(tmp_path: Path) -> None:
     for level, name in enumerate(("office/001.png", "hall/001.png", "hall/002.png")):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         cv2.imwrite(str(tmp_path / name), np.full((8, 8, 3), 10 * level, np.uint8))
-    found = read_backgrounds(tmp_path, 64)
-    assert {name: int(picture[0, 0, 0]) for name, picture in found.items()} == {
+    images = read_backgrounds(tmp_path, 64)
+    assert {name: int(image[0, 0, 0]) for name, image in images.items()} == {
         "office-001-png": 0,
         "hall-001-png": 10,
         "002": 20,
     }
 
 
-def test_a_folder_of_nothing_that_can_be_read_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_readable_images_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"torn")
-    with pytest.raises(SampleError, match=r"no picture in .* can be read"):
+    with pytest.raises(SampleError, match=r"no image in .* can be read"):
         read_backgrounds(tmp_path, 64)
 
 
@@ -49,10 +49,10 @@ def framed(*boxes: tuple[int, int, int, int]) -> Sample:
     return Sample("yard/000001", np.zeros_like(frame), frame, mask)
 
 
-def test_things_are_cut_out_of_a_frame_each_by_itself() -> None:
+def test_objects_are_cut_out_of_a_frame_one_by_one() -> None:
     sample = framed((10, 10, 20, 40), (60, 30, 30, 20))
     sample.mask[9, 10:30] = IGNORED
-    first, second = cut(sample, 320)
+    first, second = extract_cutouts(sample, 320)
     assert (first.name, second.name) == ("yard/000001/1", "yard/000001/2")
     assert first.alpha.shape == first.colour.shape[:2] == (44, 24)
     inside = first.alpha > 250
@@ -61,14 +61,14 @@ def test_things_are_cut_out_of_a_frame_each_by_itself() -> None:
     # Half covered at its outline, nothing two pixels away.
     assert first.alpha[22, 2] > 127 > first.alpha[22, 1] > 0
     assert (second.colour[second.alpha > 127] == 80).all()
-    assert max(next(cut(sample, 16)).alpha.shape) == 16
+    assert max(next(extract_cutouts(sample, 16)).alpha.shape) == 16
 
 
 @pytest.mark.parametrize(
     "box", [(10, 10, 8, 18), (10, 10, 40, 13), (0, 0, 30, 30), (0, 20, 120, 40)]
 )
-def test_things_of_which_too_little_is_there_are_not_cut_out(
+def test_objects_that_are_hardly_visible_are_not_cut_out(
     box: tuple[int, int, int, int],
 ) -> None:
-    assert not list(cut(framed(box), 320))
-    assert len(list(cut(framed((0, 20, 30, 30)), 320))) == 1
+    assert not list(extract_cutouts(framed(box), 320))
+    assert len(list(extract_cutouts(framed((0, 20, 30, 30)), 320))) == 1

@@ -1,33 +1,35 @@
 from __future__ import annotations
 
+import multiprocessing
+from multiprocessing import resource_sharer
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader
 
 from edge.calibrate.rendering.samples import Rendered
 from edge.calibrate.rendering.sensor import Rng
 from edge.calibrate.samples import open_samples
 from edge.samples.sample import Sample, SampleError
-from edge.train.augment.photometric import Exposure, Pair
+from edge.train.augment.photometric import Exposure, ExposurePair, augment_sample
 from edge.train.data.composites import Composites
+from edge.train.data.crops import Crops
 from edge.train.data.cutouts import Cutout
-from edge.train.data.mix import Crops, Mix, collate, lend, open_source, taken
+from edge.train.data.mix import Mix, batches, collate, open_source, share_cutouts
 
 
 class Numbered:
-    """A source whose pictures say with which generator they were drawn."""
+    """A source whose images show its label and its generator."""
 
     def __init__(self, label: int) -> None:
         self.label = label
 
-    def draw(self, rng: Rng) -> tuple[Sample, Pair]:
-        picture = np.full((8, 8, 3), self.label, np.uint8)
+    def draw(self, rng: Rng) -> tuple[Sample, ExposurePair]:
+        bg = np.full((8, 8, 3), self.label, np.uint8)
         frame = rng.integers(0, 256, (8, 8, 3), np.uint8)
-        return Sample("x", picture, frame, picture[..., 0] * 0), (Exposure(), Exposure())
+        return Sample("x", bg, frame, bg[..., 0] * 0), ExposurePair(Exposure(), Exposure())
 
 
 def series(start: int = 0, workers: int = 0, rank: int = 0, world: int = 1) -> list[torch.Tensor]:
@@ -35,12 +37,27 @@ def series(start: int = 0, workers: int = 0, rank: int = 0, world: int = 1) -> l
         [(Numbered(1), 3.0), (Numbered(2), 1.0)],
         seed=4, start=start, end=48, batch=4, rank=rank, world=world,
     )  # fmt: skip
-    return [b["fg_bg"] for b in DataLoader(mix, batch_size=None, num_workers=workers)]
+    return [batch["fg_bg"] for batch in batches(mix, workers)]
 
 
 def test_the_series_does_not_depend_on_the_workers() -> None:
     for alone, shared in zip(series(), series(workers=3), strict=True):
         assert torch.equal(alone, shared)
+
+
+def test_batches_travel_without_the_resource_sharer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker forked beside running threads may lack the sharer's thread, which then never
+    answers."""
+    shared_descriptors = multiprocessing.Value("i", 0)
+
+    class CountedDupFd(resource_sharer.DupFd):
+        def __init__(self, descriptor: int) -> None:
+            shared_descriptors.value += 1
+            super().__init__(descriptor)
+
+    monkeypatch.setattr(resource_sharer, "DupFd", CountedDupFd)
+    assert len(series(workers=2)) == 12
+    assert shared_descriptors.value == 0
 
 
 def test_a_resumed_series_goes_on_where_it_stopped() -> None:
@@ -56,11 +73,11 @@ def test_processes_share_each_batch() -> None:
 
 def test_sources_are_mixed_by_weight() -> None:
     mix = Mix([(Numbered(1), 3.0), (Numbered(2), 1.0)], seed=0, start=0, end=400, batch=400)
-    (batch,) = list(mix)
+    (batch,) = batches(mix)
     assert (batch["bg"][:, 0, 0, 0] == 1).float().mean().item() == pytest.approx(0.75, abs=0.06)
 
 
-def test_a_batch_says_what_counts_and_what_is_known() -> None:
+def test_a_batch_marks_what_counts_and_what_is_known() -> None:
     mask = np.array([[0, 170], [255, 0]], np.uint8)
     picture = np.zeros((2, 2, 3), np.uint8)
     depth = np.array([[0.5, np.nan], [1, 0]], np.float32)
@@ -73,11 +90,11 @@ def test_a_batch_says_what_counts_and_what_is_known() -> None:
     assert torch.isfinite(batch["depth"]).all()
 
 
-def test_crops_keep_picture_mask_and_depth_together() -> None:
+def test_crops_keep_image_mask_and_depth_aligned() -> None:
     rendered = Rendered(4, (96, 128), seed=1)
     crops = Crops(rendered, range(4), 64, None)
     for i in range(12):
-        sample = taken(*crops.draw(np.random.default_rng(i)))
+        sample = augment_sample(*crops.draw(np.random.default_rng(i)))
         assert sample.depth is not None
         assert sample.fg_bg.shape == (64, 64, 3)
         edges = np.abs(np.diff(sample.depth, axis=1)) > 0.05
@@ -91,9 +108,9 @@ def test_crops_keep_picture_mask_and_depth_together() -> None:
 def test_whole_samples_are_shown_as_they_are() -> None:
     rendered = Rendered(1, (64, 64), seed=1)
     crops = Crops(rendered, [0], 64, None, whole=True)
-    shown = [crops.draw(np.random.default_rng(i))[0] for i in range(6)]
-    assert any(np.array_equal(one.bg, rendered[0].bg) for one in shown)
-    assert not all(np.array_equal(one.bg, rendered[0].bg) for one in shown)  # mirrored
+    drawn = [crops.draw(np.random.default_rng(i))[0] for i in range(6)]
+    unchanged = [np.array_equal(sample.bg, rendered[0].bg) for sample in drawn]
+    assert any(unchanged) and not all(unchanged)  # some are mirrored
 
 
 def test_left_out_sequences_are_never_read(shared: Path) -> None:
@@ -119,24 +136,24 @@ def yard(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_composites_are_lent_what_is_new_in_sequences_that_are_trained_on(yard: Path) -> None:
-    """One that is left out lends nothing, nor do rendered scenes."""
+def test_composites_share_the_foreground_of_training_sequences(yard: Path) -> None:
+    """A sequence that is left out shares nothing, nor do rendered scenes."""
     places = (f"composites:{yard}", str(yard / "sequences"), "rendered:2")
     sources = [open_source(place, 64, None, ["hall"]) for place in places]
-    lend(sources)
+    share_cutouts(sources)
     (composites, _), (recorded, _), (rendered, _) = sources
     assert isinstance(composites, Composites)
     assert isinstance(recorded, Crops)
     assert isinstance(rendered, Crops)
-    assert [thing.name for thing in composites.cutouts] == ["1", "yard/1/1"]
-    assert [thing.name for thing in recorded.cutouts] == ["1", "yard/1/1"]
+    assert [cutout.name for cutout in composites.cutouts] == ["1", "yard/1/1"]
+    assert [cutout.name for cutout in recorded.cutouts] == ["1", "yard/1/1"]
     assert rendered.cutouts == []
     own = composites.cutouts[1]
     assert (own.colour[own.alpha == 255] == 180).all()
 
 
-def test_frames_of_sequences_take_a_few_things_more(yard: Path) -> None:
-    """Half of them, and nine tenths of those; what was new before stays new."""
+def test_objects_are_pasted_into_frames_of_sequences(yard: Path) -> None:
+    """Half of them, and nine tenths of those; foreground stays foreground."""
     crops = Crops(open_samples(str(yard / "sequences")), [0, 1], 64, None)
     white = np.full((20, 20, 3), 255, np.uint8)
     changed = 0
@@ -148,7 +165,7 @@ def test_frames_of_sequences_take_a_few_things_more(yard: Path) -> None:
         assert np.array_equal(before.bg, after.bg)
         assert (after.mask[before.mask == 255] == 255).all()
         put = (after.mask == 255) & (before.mask != 255)
-        # Where it was black; a third of the things are pulled towards that.
+        # The scene is black; a third of the objects are shifted towards that.
         assert not put.any() or after.fg_bg[put].max() > 20
         changed += bool(put.any())
     assert 0.33 < changed / 200 < 0.55
@@ -172,7 +189,7 @@ def test_a_large_set_is_read_as_it_is_drawn_and_broken_samples_are_named(
                 raise SampleError(f"cannot read {index}")
             return super().__getitem__(index)
 
-    monkeypatch.setattr("edge.train.data.mix.KEPT", 2)
+    monkeypatch.setattr("edge.train.data.crops.MAX_IN_MEMORY", 2)
     crops = Crops(Flaky(8, (64, 64)), range(8), 64, None)
     assert all(crops.draw(np.random.default_rng(i))[0].mask.shape == (64, 64) for i in range(6))
     assert "skipped: cannot read" in capsys.readouterr().err

@@ -1,0 +1,116 @@
+"""`make accuracy`: measure the bundled networks on labelled sequences, clean and disturbed.
+
+    python -m edge.benchmarks.accuracy DATA [--runs runs/zoo] [--out reports/accuracy]
+
+DATA is a folder with `sequences/` (labelled, docs/samples.md) and, optionally, `rgbd/`. Prints the
+tables of docs/accuracy.md and writes `index.html`: background, frame, truth, mask and depth of each
+sequence. With the runs of `make zoo` each sequence is answered by a network that never saw it.
+Every network runs as its builds do, in int8 and FP32, through the runtime's calls. Nothing here
+chooses a weight or a threshold of a network; the absolute difference gets its best one.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from argparse import ArgumentParser
+from contextlib import ExitStack
+from pathlib import Path
+
+import cv2
+
+from edge.benchmarks.accuracy import tables
+from edge.benchmarks.accuracy.depth import read_rgbd, score_depths
+from edge.benchmarks.accuracy.disturbances import DISTURBANCES
+from edge.benchmarks.accuracy.images import darker_image, write_page
+from edge.benchmarks.accuracy.measure import measure
+from edge.benchmarks.accuracy.networks import (
+    BUNDLED,
+    PERMISSIVE,
+    PRUNED,
+    UNSEEN,
+    open_networks,
+)
+from edge.benchmarks.measuring.machine import machine
+from edge.calibrate.rendering.samples import Rendered
+from edge.calibrate.samples import open_samples
+from edge.errors import EdgeError
+from edge.progress import bar, note, track
+from edge.samples.depth_teacher import DepthTeacher
+from edge.samples.sample import evenly_spaced, iter_samples
+from edge.targets import choose
+
+FRAMES = 160
+"""Frames of the labelled sequences, evenly spaced."""
+RENDERED = (96, 777)
+"""Count and seed of the rendered scenes: not those of training, choosing or calibrating."""
+RESULTS = "accuracy.json"
+
+
+def main(words: list[str]) -> int:
+    """Measure, print and write everything; returns the exit code."""
+    parser = ArgumentParser("make accuracy", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("data", type=Path, help="folder with sequences/ and, optionally, rgbd/")
+    parser.add_argument("--teacher", type=Path, help="ONNX depth network to compare with")
+    parser.add_argument("--runs", type=Path, help="folder of `make zoo`, for its folds")
+    parser.add_argument("--out", type=Path, default=Path("reports/accuracy"))
+    given = parser.parse_args(words)
+    try:
+        run(given.data, given.teacher, given.runs, given.out)
+    except EdgeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def run(data: Path, teacher_file: Path | None, runs: Path | None, out: Path) -> None:
+    """Measure the networks on `data`; arguments as on the command line."""
+    source = open_samples(str(data / "sequences"))
+    teacher = DepthTeacher(teacher_file, 2) if teacher_file else None
+    chosen = evenly_spaced(source, FRAMES)
+    samples = list(track(iter_samples(source, chosen), len(chosen), "reading sequences"))
+    out.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-accuracy-")))
+        networks = list(open_networks(folder, runs, stack))
+        with bar() as progress:
+            total = len(samples) * (1 + len(DISTURBANCES))
+            task = progress.add_task("masks", total=total)
+            plain = measure(networks, samples, lambda: progress.advance(task))
+        count, seed = RENDERED
+        scenes = {"rendered scenes": [Rendered(count, seed=seed)[i] for i in range(count)]}
+        if (data / "rgbd").is_dir():
+            scenes["RGB-D, empty"] = read_rgbd(data / "rgbd")
+        whole = [n for n in networks if n.kind not in (UNSEEN, PRUNED)]
+        depths = score_depths(whole, scenes, teacher)
+        write_page(networks, samples, out)
+        int8 = [n for n in networks if (n.kind, n.precision) == (BUNDLED, "int8")]
+        cv2.imwrite(str(out / "darker.jpg"), darker_image(int8))
+    unseen = [n for kind in (UNSEEN, PRUNED, PERMISSIVE) for n in networks if n.kind == kind]
+    parts = {
+        "Masks, each by a network that never saw it": tables.sequence_table(unseen, plain),
+        "Masks of the bundled networks": tables.sequence_table(
+            [n for n in networks if n.kind == BUNDLED], plain
+        ),
+        "Disturbed": tables.disturbance_table(networks, plain),
+        "Empty scenes": tables.empty_table(networks),
+        "Depth": tables.depth_table(depths),
+    }
+    if not any(n.kind == UNSEEN for n in networks):
+        del parts["Masks, each by a network that never saw it"]
+    about = machine()
+    libraries = ", ".join(f"{name} {version}" for name, version in about.libraries.items())
+    print(
+        f"{len(samples)} frames of {len({name for name, _ in samples})} sequences"
+        f" ({source.name}), {choose('auto').name}, {about.processor}, {libraries}."
+    )
+    for title, lines in parts.items():
+        print("\n".join(["", f"### {title}", "", *lines]))
+    document = tables.results(networks, plain, depths)
+    (out / RESULTS).write_text(json.dumps(document, indent=2))
+    note(f"images: {out / 'index.html'}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,128 @@
+"""One source of a loop with its counters and its output: a video, a window, a summary."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from edge.camera.source import Frame
+from edge.camera.video import Video
+from edge.loop.overlay import drawn
+from edge.loop.pipeline import CameraPipeline, FrameResult
+from edge.loop.window import show_window
+from edge.samples.sample import Image
+
+REMEMBERED = 10_000
+"""Frames whose times the summary is made of: a camera runs for months."""
+MAX_REPEATED_S = 2.0
+"""Longest gap of a live source that its video fills with a still image."""
+DEFAULT_FPS = 15.0
+"""Frame rate of sources that have none."""
+MIN_FRAMES = 30
+"""Frames below which the summary estimates no number of cameras."""
+
+
+@dataclass
+class Channel:
+    """One source: its pipeline, its output, and its counters.
+
+    Attributes:
+        pipeline: from frames to results.
+        out: video to write, or None.
+        window: show each frame in a window.
+        redact: how the foreground is hidden in both (edge.loop.overlay.redacted), or None.
+        frames: frames processed.
+        busy_ms, latency_ms: of the last frames.
+    """
+
+    pipeline: CameraPipeline
+    out: Path | None = None
+    window: bool = False
+    redact: str | None = None
+    video: Video | None = None
+    frames: int = 0
+    busy_ms: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    latency_ms: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    _began: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """The address of the source without its password."""
+        return self.pipeline.camera.name
+
+    @property
+    def fps(self) -> float:
+        """Frame rate of the source, or DEFAULT_FPS."""
+        return self.pipeline.camera.fps or DEFAULT_FPS
+
+    @property
+    def unreadable(self) -> int:
+        """Frames of the source that could not be decoded."""
+        return self.pipeline.camera.unreadable
+
+    def process(self, frame: Frame) -> FrameResult:
+        """Process a frame and count it."""
+        result = self.pipeline.process(frame)
+        self.frames += 1
+        self.busy_ms.append(result.busy_ms)
+        self.latency_ms.append(result.latency_ms)
+        return result
+
+    def output(self, result: FrameResult) -> None:
+        """Draw a result into the video and the window, where there is one."""
+        if self.out is None and not self.window:
+            return
+        image = drawn(result.frame.image, result.mask, result.depth, self.redact)
+        self.write(image)
+        if self.window:
+            show_window(self.name, image)
+
+    def write(self, image: Image) -> None:
+        """Write to the video. Gaps of a live source are filled, so that it plays in real time."""
+        if self.out is None:
+            return
+        if self.video is None:
+            self.video = Video(self.out, image.shape[:2], self.fps)
+            self._began = time.monotonic()
+        due = 1
+        if self.pipeline.camera.live:
+            due = round((time.monotonic() - self._began) * self.fps) + 1 - self.video.frames
+            most = round(MAX_REPEATED_S * self.fps)
+            if due > most:  # the rest of the gap is left out for good
+                self._began += (due - most) / self.fps
+                due = most
+        for _ in range(due):
+            self.video.write(image)
+
+    def close(self) -> None:
+        """End the video."""
+        if self.video is not None:
+            self.video.close()
+
+
+def summary(channels: Sequence[Channel]) -> list[str]:
+    """Return a line for each channel, and one that estimates how many such cameras are possible."""
+    lines = []
+    for channel in channels:
+        counts = f"{channel.name}: {channel.frames} frames"
+        if channel.frames:
+            counts += (
+                f", {median(channel.latency_ms):.1f} ms from frame to mask,"
+                f" {channel.pipeline.camera.dropped} dropped"
+            )
+        if channel.unreadable:
+            counts += f", {channel.unreadable} unreadable"
+        if channel.frames or channel.unreadable:
+            lines.append(counts)
+    busy = [ms for channel in channels for ms in channel.busy_ms]
+    if len(busy) >= MIN_FRAMES:
+        frame_ms, fps = median(busy), channels[0].fps
+        lines.append(
+            f"this machine takes about {int(1e3 / (frame_ms * fps))} such cameras"
+            f" ({frame_ms:.1f} ms a frame, {fps:g} frames a second; without --out and --show)"
+        )
+    return lines

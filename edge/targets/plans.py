@@ -1,0 +1,77 @@
+"""Plans of TensorRT and TensorRT-RTX: one builder, because the precision stands in the graph.
+
+Both take a strongly typed network, as TensorRT 10.3 (JetPack 6) to 11 and TensorRT-RTX do.
+TensorRT-RTX builds without a GPU for the generations that are named; TensorRT builds for the GPU of
+this machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import onnx
+
+from edge.errors import EdgeError
+from edge.graph.trt_ready import trt_ready
+from edge.runtime.backends.tensorrt import load, logger
+from edge.targets.target import BACKGROUND, FRAME, Engine, Target
+
+
+def make_plans(target: Target, module: str, folder: Path, sms: Sequence[int]) -> Engine:
+    """Write the plans of both graphs; without the builder only check the graphs.
+
+    Raises:
+        EdgeError: The builder refuses a graph; the message has its reasons.
+    """
+    graphs = [folder / name for name in (FRAME, BACKGROUND) if (folder / name).exists()]
+    for graph in graphs:
+        if reasons := trt_ready(onnx.load(graph)):
+            raise EdgeError(f"{target.name} would refuse {graph.name}: {'; '.join(reasons[:3])}")
+    if not target.installed():
+        return Engine("", "", (FRAME,), "")
+    plans = [graph.with_suffix(".engine") for graph in graphs]
+    for graph, plan in zip(graphs, plans, strict=True):
+        plan.write_bytes(build_plan(graph, module, sms))
+    frame, background = [plan.name for plan in plans] + [""] * (2 - len(plans))
+    return Engine(frame, background, (frame,), str(load(module).__version__))
+
+
+def build_plan(onnx_file: Path, module: str, sms: Sequence[int] = ()) -> bytes:
+    """Build the plan of one graph.
+
+    Args:
+        onnx_file: The graph.
+        module: "tensorrt" or "tensorrt_rtx".
+        sms: Compute capabilities of a TensorRT-RTX plan, 86 for 8.6; empty is the GPU of this
+            machine (TensorRT), or every one that TensorRT-RTX supports.
+
+    Raises:
+        EdgeError: The builder cannot build it; the message has the builder's own words.
+    """
+    trt = load(module)
+    log = logger(trt)
+    try:
+        builder = trt.Builder(log)
+    except TypeError as error:  # the bindings' word for "there is none"
+        why = "; ".join(log.said) or "is there a GPU and its driver?"
+        raise EdgeError(f"{module} {trt.__version__} cannot build here: {why}") from error
+    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    parser = trt.OnnxParser(network, log)
+    if not parser.parse_from_file(str(onnx_file)):
+        reasons = [parser.get_error(i).desc() for i in range(parser.num_errors)]
+        raise EdgeError(f"{module} cannot read {onnx_file.name}: {'; '.join(reasons)}")
+    config = builder.create_builder_config()
+    config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, 1 << 28)
+    config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
+    if sms:
+        config.num_compute_capabilities = len(sms)
+        for index, sm in enumerate(sms):
+            config.set_compute_capability(getattr(trt.ComputeCapability, f"SM{sm}"), index)
+    plan = builder.build_serialized_network(network, config)
+    if plan is None:
+        raise EdgeError(
+            f"{module} {trt.__version__} cannot build {onnx_file.name}:"
+            f" {'; '.join(log.said) or 'it gave no reason'}"
+        )
+    return bytes(plan)

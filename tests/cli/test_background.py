@@ -1,0 +1,53 @@
+"""`edge background` as a user types it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+ENV = {**os.environ, "NO_COLOR": "1"}
+
+
+def edge(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "edge", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=ENV, check=False)
+
+
+@pytest.mark.parametrize("out", ["bg.png", "BG.PNG", "new/12:30.jpg"])
+def test_a_background_is_made_from_a_folder(out: str, tmp_path: Path) -> None:
+    (tmp_path / "frames").mkdir()
+    for number in range(12):
+        image = np.full((48, 64, 3), 90, np.uint8)
+        image[:, 5 * number : 5 * number + 5] = 250
+        cv2.imwrite(str(tmp_path / "frames" / f"{number:02d}.png"), image)
+    (tmp_path / "frames" / "05a.png").write_bytes(b"half an image")
+    done = edge("background", "frames", "--out", out, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"{out}\n"), done.stderr
+    assert (np.abs(cv2.imread(str(tmp_path / out)).astype(int) - 90) <= 2).all()
+    assert "05a.png" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["frames", "--out", "bg.gifx"], 2, "expected a name that ends in .png or .jpg"),
+        (["nowhere.mp4"], 1, "no file or folder nowhere.mp4"),
+        (["0"], 2, "0: no such file; a camera of this machine is v4l2://0"),
+        (["/dev/null"], 1, "/dev/null is neither a file nor a folder"),
+        (["torn.png"], 1, "no frame of torn.png could be read"),
+        (["rtsp://ann:p/w@cam/live"], 2, "write %2F for /"),
+    ],
+)
+def test_wrong_words_are_refused(words: list[str], code: int, told: str, tmp_path: Path) -> None:
+    (tmp_path / "torn.png").write_bytes(b"half an image")
+    done = edge("background", *words, cwd=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("bg*"))

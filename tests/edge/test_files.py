@@ -1,0 +1,100 @@
+"""Files and folders that appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge.errors import EdgeError
+from edge.files import atomic_folder, atomic_write
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def failing(which: int, code: int = errno.EACCES) -> Callable[..., None]:
+    """os.replace whose `which`-th call fails, counted from 1."""
+    calls = 0
+    replace = os.replace
+
+    def call(source: object, target: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == which:
+            raise OSError(code, os.strerror(code), str(source))
+        replace(source, target)  # type: ignore[arg-type]
+
+    return call
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    place = tmp_path / "build"
+    place.mkdir()
+    (place / "a").write_text("old")
+    return place
+
+
+@pytest.mark.parametrize("which", [1, 2])
+def test_a_rename_that_fails_leaves_the_former_folder(
+    which: int, old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "replace", failing(which))
+    with pytest.raises(EdgeError, match=r"cannot write .*build: Permission denied"):  # noqa: SIM117
+        with atomic_folder(old) as draft:
+            (draft / "a").write_text("new")
+    assert (old / "a").read_text() == "old"
+    assert names(old.parent) == ["build"]
+
+
+def test_a_folder_that_cannot_be_put_back_is_named_and_survives(
+    old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace, calls = os.replace, []
+
+    def second_and_third_fail(source: object, target: object) -> None:
+        calls.append(source)
+        if len(calls) in (2, 3):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(source))
+        replace(source, target)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "replace", second_and_third_fail)
+    with pytest.raises(EdgeError, match=r"the former folder is .*build\.rescued-"):  # noqa: SIM117
+        with atomic_folder(old) as draft:
+            (draft / "a").write_text("new")
+    monkeypatch.undo()
+    with atomic_folder(old) as draft:
+        (draft / "a").write_text("newer")
+    assert (old / "a").read_text() == "newer"
+    rescued = next(path for path in old.parent.iterdir() if "rescued" in path.name)
+    assert (rescued / "a").read_text() == "old"
+
+
+def test_a_kill_between_the_two_renames_loses_nothing(old: Path) -> None:
+    with subprocess.Popen(["true"]) as gone:
+        pass
+    os.replace(old, old.with_name(f".build.{gone.pid}.old"))
+    with pytest.raises(RuntimeError), atomic_folder(old):
+        raise RuntimeError
+    assert (old / "a").read_text() == "old"
+
+
+def test_errors_about_other_files_pass_through(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="elsewhere"), atomic_write(tmp_path / "a"):
+        (tmp_path / "elsewhere").read_text()
+    with pytest.raises(EdgeError, match=f"cannot write {tmp_path / 'a'}: No space left"):  # noqa: SIM117
+        with atomic_write(tmp_path / "a"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert names(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EdgeError, match="cannot write"), atomic_write(tmp_path / "file" / "a"):
+        pass

@@ -1,0 +1,1 @@
+"""Losses of the depth: one file each."""
