@@ -73,7 +73,7 @@ class Evaluator:
         self.reference = self.scores(split.frame)
         if not self.reference:
             raise EdgeError(
-                "the samples prove nothing: they have no foreground, and the network gives no depth",
+                "the samples prove nothing: no foreground, and the network gives no depth",
                 "give labelled samples with foreground",
             )
 
