@@ -12,7 +12,10 @@ from __future__ import annotations
 
 import math
 import os
+import threading
+import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -39,6 +42,8 @@ Arrays = dict[str, npt.NDArray[np.generic]]
 """A batch as workers send it: the same keys, with mask, counts and known as bool."""
 PREFETCH = 4
 """Batches that each worker makes ahead."""
+PARENT_CHECK_S = 1.0
+"""Seconds between two checks of a worker that its parent is alive."""
 
 
 class Source(Protocol):
@@ -99,7 +104,7 @@ def share_cutouts(sources: Sequence[WeightedSource]) -> None:
     Composites also use the foreground of the sequences in `sources`, and half of the crops of
     sequences get objects pasted in. Foreground that a camera recorded has the camera's light, blur
     and compression, unlike studio photographs; the frames of one sequence show few objects in few
-    places. docs/performance.md gives the gain.
+    places. docs/experiments.md gives the gain.
 
     Args:
         sources: Changed in place.
@@ -215,9 +220,25 @@ def batches(mix: Mix, workers: int = 0) -> Iterator[Batch]:
         num_workers=workers,
         prefetch_factor=PREFETCH,
         collate_fn=_unchanged,  # torch's own would make tensors in the worker
+        worker_init_fn=partial(_watch_parent, os.getpid()),
     )
     yield from map(to_tensors, loader)
 
 
 def _unchanged(arrays: Any) -> Any:
     return arrays
+
+
+def _watch_parent(parent: int, worker: int) -> None:
+    """End this worker when its parent was killed.
+
+    A batch is larger than the pipe: without its reader the worker would wait at its exit, for ever,
+    for the thread that writes it.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_CHECK_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

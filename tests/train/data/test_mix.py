@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
+import subprocess
+import sys
 from multiprocessing import resource_sharer
 from pathlib import Path
 
@@ -58,6 +61,25 @@ def test_batches_travel_without_the_resource_sharer(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(resource_sharer, "DupFd", CountedDupFd)
     assert len(series(workers=2)) == 12
     assert shared_descriptors.value == 0
+
+
+KILLED = """
+import os, signal, time
+from edge.train.data.mix import Mix, batches, open_source
+
+mix = Mix([open_source("rendered:2", 96, None, [])], seed=0, start=0, end=4000, batch=8)
+series = batches(mix, workers=2)
+next(series)
+time.sleep(2)  # until the workers wait for room in the pipe
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_workers_end_with_a_killed_parent() -> None:
+    """Batches are larger than the pipe, and nobody reads them any more."""
+    process = subprocess.Popen([sys.executable, "-c", KILLED], stdout=subprocess.PIPE)
+    process.communicate(timeout=60)  # the workers hold stdout
+    assert process.returncode == -signal.SIGKILL
 
 
 def test_a_resumed_series_goes_on_where_it_stopped() -> None:
