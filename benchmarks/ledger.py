@@ -9,6 +9,7 @@ from typing import Any
 
 from edge.benchmarks.reporting.codec import decode, encode
 from edge.calibrate.pipeline import BuildRequest
+from edge.files import SideFiles, append
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,11 @@ class Point:
 
 class Ledger:
     """The points of one search. key: what they belong to (machine, samples, version); lines of
-    other keys are left alone."""
+    other keys are left alone. files: whether the file could be written."""
 
     def __init__(self, path: Path, key: dict[str, Any]) -> None:
         self.path, self.key = path, key
+        self.files = SideFiles()
         self.points: dict[tuple[Candidate, int], Point] = {}
         for line in path.read_text().splitlines() if path.is_file() else []:
             try:
@@ -86,6 +88,6 @@ class Ledger:
     def add(self, point: Point) -> None:
         """Keep a point and append it to the file."""
         self._keep(point)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a") as stream:
-            stream.write(json.dumps({"key": self.key, "point": encode(point)}) + "\n")
+        line = json.dumps({"key": self.key, "point": encode(point)}) + "\n"
+        with self.files.attempt():
+            append(self.path, line)

@@ -44,13 +44,13 @@ class Observer:
     """The two graphs with every float tensor of the frame graph as an output."""
 
     def __init__(self, split: Split, threads: int) -> None:
-        import onnxruntime
+        from edge.runtime.ort import ort
 
-        options = onnxruntime.SessionOptions()
+        options = ort.SessionOptions()
         options.intra_op_num_threads = threads
 
-        def session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
-            return onnxruntime.InferenceSession(
+        def session(model: onnx.ModelProto) -> ort.InferenceSession:
+            return ort.InferenceSession(
                 model.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
 

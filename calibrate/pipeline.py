@@ -18,13 +18,16 @@ from google.protobuf.message import DecodeError
 from edge.builder.plan import Plan, fingerprint, float_plan
 from edge.builder.write import write_build
 from edge.bundled import DEFAULT, bundled
+from edge.bundled import names as bundled_names
 from edge.calibrate import methods
 from edge.calibrate.apply import float_frame, quantize_plan
 from edge.calibrate.evaluator import Evaluator
 from edge.calibrate.labelled import Labelled, read_labelled
 from edge.calibrate.observe import passes
+from edge.calibrate.outputs import check_ranges, check_values
 from edge.calibrate.qdq import SCHEMES, quantize
 from edge.calibrate.record import Ranges, RangesKey, key_of, load_ranges, record_ranges
+from edge.calibrate.rendering.samples import Rendered
 from edge.calibrate.samples import open_samples
 from edge.calibrate.sensitivity import keep_in_float, layer_drops, layers
 from edge.errors import EdgeError, UsageError
@@ -158,6 +161,25 @@ def load_network(request: BuildRequest) -> tuple[onnx.ModelProto, str]:
     return resize_network(model, *(request.imgsz or image_size(model))), path.stem
 
 
+def identify(request: BuildRequest, network: onnx.ModelProto, name: str) -> tuple[str, bool]:
+    """The name of a request's network, and whether it is the bundled network of that name.
+
+    A file that is named as a bundled network but holds another gets its hash as part of its name,
+    so that nobody takes one for the other.
+    """
+    if name not in bundled_names():
+        return name, False
+    if request.model is None:
+        return name, True
+    own = fingerprint(network)
+    try:
+        ours, _ = load_network(BuildRequest(network=name, imgsz=image_size(network)))
+    except EdgeError:  # the bundled network does not work at this size
+        return f"{name}-{own[:6]}", False
+    same = own == fingerprint(ours)
+    return (name if same else f"{name}-{own[:6]}"), same
+
+
 class Calibration:
     """The samples of a request, read once: for the ranges, and for judging int8.
 
@@ -191,7 +213,9 @@ class Calibration:
             network_sha256,
             source.fingerprint(),
             source.name,
-            min(request.calib_samples, len(source)),
+            min(request.calib_samples, len(source))
+            if isinstance(source, Rendered)  # always readable, and slow to make
+            else len(self.labelled),
             request.calib_method,
             self._size,
         )
@@ -240,21 +264,25 @@ def plan(
         network, name = load_network(request)
     else:
         network = conform(network)
+    name, is_bundled = identify(request, network, name)
     float_build = float_plan(
         network,
         name,
         target,
         request.precision,
         request.command(),
+        bundled=is_bundled,
         sm=tuple(sorted(request.sm)),
         uint8_outputs=request.uint8_outputs,
         upsample=request.upsample,
         started=started,
     )
+    check_values(float_build.split, float_build.imgsz)
     if request.precision != "int8":
         return float_build
     calibration = Calibration(request, float_build.imgsz, samples)
     ranges = calibration.ranges(float_build.split, float_build.model["sha256"])
+    check_ranges(ranges.ranges, "on the calibration samples")
     keep = _kept(request, float_build, ranges, calibration)
     return quantize_plan(float_build, ranges, keep)
 
@@ -265,9 +293,10 @@ def build(
     *,
     network: onnx.ModelProto | None = None,
     samples: Sequence[Sample] | None = None,
+    replace: bool = False,
 ) -> Manifest:
     """Make a build in the folder `out`; arguments and errors as of `plan` and `write_build`."""
-    return write_build(plan(request, network=network, samples=samples), out)
+    return write_build(plan(request, network=network, samples=samples), out, replace=replace)
 
 
 def _kept(

@@ -56,9 +56,9 @@ def key_of(
     imgsz: tuple[int, int],
 ) -> RangesKey:
     """The key of ranges that this version of edge and ONNX Runtime would record."""
-    import onnxruntime
+    from edge.runtime.ort import ort
 
-    versions = {"edge": edge.__version__, "onnxruntime": onnxruntime.__version__}
+    versions = {"edge": edge.__version__, "onnxruntime": ort.__version__}
     return RangesKey(model_sha256, samples_sha256, samples, count, method, imgsz, versions)
 
 

@@ -102,8 +102,13 @@ def main() -> None:
         module = (error.name or "").partition(".")[0]
         if module == "edge":
             raise
-        # OpenCV without libGL, or CUDA without its driver.
-        sys.exit(_fail(f"`{module}` is installed, but cannot be loaded: {error}", 1))
+        # OpenCV without libGL or built for another numpy, or CUDA without its driver.
+        subject = f"`{module}`" if module else "a module"
+        sys.exit(
+            _fail(
+                f"{subject} is installed, but cannot be loaded: {error}; edge doctor says more", 1
+            )
+        )
     except OSError as error:
         sys.exit(_fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), 1))
     except KeyboardInterrupt:

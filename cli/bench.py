@@ -16,6 +16,7 @@ from edge.progress import bar, note
 if TYPE_CHECKING:
     from edge.benchmarks.measuring.bench import Outcome, Settings
     from edge.benchmarks.reporting.report import Sensitivity
+    from edge.files import SideFiles
 
 UNSEEN = "rendered:64:777"
 """Rendered scenes that the bundled networks were not trained on (those have seed 0)."""
@@ -94,6 +95,7 @@ def bench(
 ) -> None:
     """Measure builds beside their FP32 on the same frames: speed, and the accuracy lost for it."""
     from edge.benchmarks.measuring.bench import Settings
+    from edge.files import SideFiles
     from edge.runtime.cores import usable_cores
 
     if self_test:
@@ -136,8 +138,10 @@ def bench(
     outcome = _measure(places, settings, layers)
     words = _command(places, settings)
     words += ["--sensitivity", sensitivity] if sensitivity else []
-    _print_and_write(outcome, out, command_line(words), as_json)
+    files = SideFiles()
+    _print_and_write(outcome, out, command_line(words), files, as_json)
     _check_gates(outcome, gate_drop, gate_fps, strict)
+    files.check()
 
 
 def _measure(places: list[Path], settings: Settings, layers: Sensitivity | None) -> Outcome:
@@ -174,7 +178,9 @@ def _command(places: list[Path], settings: Settings) -> list[object]:
     return words + (["--cuda-backend", s.cuda] if s.cuda != "auto" else [])
 
 
-def _print_and_write(outcome: Outcome, out: Path, command: str, as_json: bool) -> None:
+def _print_and_write(
+    outcome: Outcome, out: Path, command: str, files: SideFiles, as_json: bool
+) -> None:
     from edge.benchmarks.reporting.notes import headline, notes
     from edge.benchmarks.reporting.table import plain
     from edge.benchmarks.reporting.write import write_report
@@ -182,12 +188,15 @@ def _print_and_write(outcome: Outcome, out: Path, command: str, as_json: bool) -
 
     report = outcome.report
     report_skipped(report.samples.skipped)
-    page = write_report(outcome, out, command)
     if as_json:
         print(json.dumps(report.to_json()))
     else:
         print(plain(report))
-        print("\n".join(["", headline(report), *notes(report), f"report: {page}"]))
+        print("\n".join(["", headline(report), *notes(report)]))
+    with files.attempt():
+        page = write_report(outcome, out, command)
+        if not as_json:
+            print(f"report: {page}")
 
 
 def _check_gates(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import replace as changed
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -72,8 +72,15 @@ def build(
         bool, typer.Option("--bytes", help="Give mask and depth as uint8, 255 for 1.0.")
     ] = False,
     out: Annotated[
-        Optional[Path], typer.Option(help="Folder of the build.  [default: build/NAME]")
+        Optional[Path],
+        typer.Option(
+            help="Folder of the build; an older build in it is replaced.  [default: build/NAME]"
+        ),
     ] = None,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Replace a build of another network in build/NAME."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Build an engine: calibrate a network on samples and compile it for a target."""
@@ -89,6 +96,8 @@ def build(
     else:
         if model:
             refuse_unused(ctx, f"beside {model}", "network")
+        if out:
+            refuse_unused(ctx, "beside --out, which replaces the build in its folder", "replace")
         if precision != "int8":
             refuse_unused(ctx, f"on {precision}, only on int8", *CALIBRATION)
         request = BuildRequest(
@@ -111,8 +120,8 @@ def build(
         planned = plan(request, network=graph)
         place = out or Path("build") / planned.name
         if out:
-            planned = replace(planned, command=f"{planned.command} {command_line(['--out', out])}")
-        manifest = write_build(planned, place)
+            planned = changed(planned, command=f"{planned.command} {command_line(['--out', out])}")
+        manifest = write_build(planned, place, replace=replace or out is not None)
     _print(manifest, place, as_json)
     if not manifest.engine:
         error: BuildMismatch = no_engine(get(manifest.target), place)
@@ -164,18 +173,33 @@ def default_build() -> Path:
     """The bundled network in int8 for this machine, under ./build.
 
     It is built if it is missing, of an older version, or of an older bundled network.
+
+    Raises:
+        UsageError: The folder holds a build of another network, which stays as it is.
     """
+    from edge import manifest as manifests
     from edge.calibrate.pipeline import BuildRequest, build, resolve
-    from edge.files import locked
+    from edge.files import NotWritten, locked
 
     request, target = resolve(BuildRequest())
     place = Path("build") / f"{request.network}-{request.precision}-{target.name}"
     if _is_current(place):
         return place
-    with locked(place.parent):
-        if not _is_current(place):  # another process may have built it meanwhile
-            note(f"building the bundled network: {place}")
-            build(request, place)
+    try:
+        with locked(place.parent):
+            if not _is_current(place):  # another process may have built it meanwhile
+                former = manifests.origin_of(place)
+                if former and not former.bundled:
+                    raise UsageError(
+                        f"{place}, the folder of the bundled network, holds a build of {former}",
+                        "name the build to use, as in edge run SOURCE --build FOLDER or edge bench"
+                        " FOLDER, or move that one away",
+                    )
+                note(f"building the bundled network: {place}")
+                build(request, place)
+    except NotWritten as error:
+        error.hint = "run in a folder that can be written, or name a build to use"
+        raise
     return place
 
 

@@ -98,7 +98,7 @@ def _layers(build: Path, samples: str, count: int, out: Path, as_json: bool) -> 
     from edge.calibrate.layer_error import Differences, compare_tensors, worst
     from edge.calibrate.pipeline import BuildRequest, plan
     from edge.calibrate.samples import open_samples
-    from edge.files import atomic_write
+    from edge.files import SideFiles, atomic_write
     from edge.runtime.cores import usable_cores
     from edge.targets import FRAME
 
@@ -119,10 +119,13 @@ def _layers(build: Path, samples: str, count: int, out: Path, as_json: bool) -> 
     order = sorted(range(len(answers)), key=lambda i: -_change(answers[i]))[:SHOWN]
     shown = [labelled[i][1] for i in order]
     image = comparison_grid(shown, [answers[i] for i in order], {"INT8": "FP32"})
-    with atomic_write(out) as draft:
+    files = SideFiles()
+    with files.attempt(), atomic_write(out) as draft:
         draft.write_bytes(cv2.imencode(".png", image)[1].tobytes())
     if as_json:
-        print(json.dumps({"layers": [_row(asdict(row)) for row in rows], "image": str(out)}))
+        image_file = str(out) if files.written else None
+        print(json.dumps({"layers": [_row(asdict(row)) for row in rows], "image": image_file}))
+        files.check()
         return
     width = max(len(row.name) for row in rows)
     print(f"{'layer':<{width}}  {'':<13}  SNR, dB  cosine")
@@ -130,7 +133,9 @@ def _layers(build: Path, samples: str, count: int, out: Path, as_json: bool) -> 
         snr = "  equal" if math.isinf(row.snr_db) else f"{row.snr_db:7.1f}"
         mark = "  the error grows most here" if row == worst(rows) else ""
         print(f"{row.name:<{width}}  {row.op:<13}  {snr}  {row.cosine:.4f}{mark}")
-    note(f"{len(answers)} samples of {samples}; the frames that change most: {out}")
+    if files.written:
+        note(f"{len(answers)} samples of {samples}; the frames that change most: {out}")
+    files.check()
 
 
 def _answer(tensors: dict[str, Any]) -> Answer:

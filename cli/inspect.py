@@ -33,7 +33,8 @@ def inspect(
     fold = manifest.fold
     rows: dict[str, object] = {
         "build": f"{manifest.name}, {manifest.size_mb:.2f} MB",
-        "network": f"{manifest.network} in {manifest.precision} for {manifest.target},"
+        "network": f"{'the bundled ' if manifest.bundled else ''}{manifest.network}"
+        f" in {manifest.precision} for {manifest.target},"
         f" {width}x{height}",
         "parameters": f"{manifest.params:,}",
         "sha256": f"{str(manifest.model['sha256'])[:12]}...",

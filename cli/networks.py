@@ -182,7 +182,7 @@ def _score_table(measured: list[Entry]) -> list[str]:
     for entry in measured:
         height, width = entry["imgsz"]
         scores = [
-            f"{entry[part][key]:.4f}" if entry[part] else "-"
+            "-" if (entry[part] or {}).get(key) is None else f"{entry[part][key]:.4f}"
             for part, key in (
                 ("mask", "iou"), ("mask", "f_measure"),
                 ("depth", "abs_rel"), ("depth", "rmse"), ("depth", "delta1"),

@@ -68,7 +68,7 @@ def sensitivity(
     from edge.calibrate.qdq import SCHEMES
     from edge.calibrate.samples import open_samples
     from edge.calibrate.sensitivity import layer_drops, layers
-    from edge.files import atomic_write
+    from edge.files import SideFiles, atomic_write
     from edge.runtime.cores import usable_cores
     from edge.targets import choose
 
@@ -102,7 +102,7 @@ def sensitivity(
         "samples_sha256": evaluated.fingerprint(),
         "version": __version__,
     }
-    drops = _read_results(out, key)
+    drops, files = _read_results(out, key), SideFiles()
     ranges = record(request, graph)
     if len(drops) < len(names):
         scored = read_labelled(evaluated, count)
@@ -110,7 +110,7 @@ def sensitivity(
         steps = layer_drops(frame, ranges.ranges, scheme, evaluator, drops)
         for layer, drop in track(steps, len(names) - len(drops), "layer drops"):
             drops[layer] = drop
-            with atomic_write(out) as draft:
+            with files.attempt(), atomic_write(out) as draft:
                 draft.write_text(json.dumps({"key": key, "drops": drops}, indent=1) + "\n")
     saved = _saved_ms(float_build, ranges, names) if float_build.target.runs_here() else {}
     rows: list[Row] = [
@@ -120,9 +120,11 @@ def sensitivity(
     ]  # fmt: skip
     if as_json:
         print(json.dumps({**key, "layers": rows}))
-        return
-    _print(rows)
-    note(f"ranges of {request.samples}, scores on {count} samples of {key['samples']}; file: {out}")
+    else:
+        _print(rows)
+        file = f"; file: {out}" if files.written else ""
+        note(f"ranges of {request.samples}, scores on {count} samples of {key['samples']}{file}")
+    files.check()
 
 
 def _read_results(out: Path, key: Row) -> dict[str, dict[str, float]]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from edge.benchmarks.ledger import Candidate, Point
     from edge.benchmarks.reporting.table import Rows
     from edge.benchmarks.tune import Constraints
+    from edge.files import SideFiles
 
 
 def tune(
@@ -117,10 +118,11 @@ def tune(
     words += ["--target", target] if target else []
     words += ["--upsample", upsample] if upsample else []
     words += ["--imgsz", imgsz, "--precision", precision, "--samples", samples, "--count", count]
-    _print_and_write(points, constraints, out, command_line(words), as_json)
+    _print_and_write(points, constraints, out, command_line(words), ledger.files, as_json)
     if error := missed(points[0], _finalists(points), constraints):
         error.message = f"no candidate meets the constraints; the nearest has {error.message}"
         raise error
+    ledger.files.check()
 
 
 class _Variant(NamedTuple):
@@ -280,7 +282,12 @@ def _reasons(points: list[Point], constraints: Constraints) -> dict[Candidate, s
 
 
 def _print_and_write(
-    points: list[Point], constraints: Constraints, out: Path, command: str, as_json: bool
+    points: list[Point],
+    constraints: Constraints,
+    out: Path,
+    command: str,
+    files: SideFiles,
+    as_json: bool,
 ) -> None:
     from edge.benchmarks.reporting.codec import encode
     from edge.benchmarks.tune import warning
@@ -288,7 +295,7 @@ def _print_and_write(
 
     best, reasons = points[0], _reasons(points, constraints)
     rows = _rows(points, reasons)
-    with atomic_write(out / "tune.html") as draft:
+    with files.attempt(), atomic_write(out / "tune.html") as draft:
         draft.write_text(_page(points, rows, constraints, command))
     if as_json:
         listed = [encode(point) | {"reason": reasons[point.candidate]} for point in points]
@@ -302,7 +309,8 @@ def _print_and_write(
     print(f"\n{best.candidate.command}")
     if low := warning(best):
         note(f"warning: the recommended build has {low} only; its mask is of little use")
-    note(f"page: {out / 'tune.html'}")
+    if files.written:
+        note(f"page: {out / 'tune.html'}")
 
 
 def _rows(points: list[Point], reasons: dict[Candidate, str]) -> Rows:

@@ -10,6 +10,7 @@ EXTRAS = {
     "tensorboard": "train",
     "onnxsim": "train",
     "onnxscript": "train",
+    "cv2": "opencv",
     "openvino": "openvino",
     "tensorrt_rtx": "tensorrt-rtx",
     "cuda": "cuda",
@@ -61,7 +62,7 @@ class BuildMismatch(EdgeError):
 
 
 class Untrustworthy(EdgeError):
-    """A measurement that something else on the machine disturbed."""
+    """A result not to be trusted: a disturbed measurement, or a background that did not fit."""
 
     exit_code = 6
 

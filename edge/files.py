@@ -10,10 +10,51 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from edge.errors import EdgeError
+from edge.progress import note
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class NotWritten(EdgeError):
+    """A file or folder that cannot be written."""
+
+
+class SideFiles:
+    """Files beside a result: where one cannot be written, the result is printed all the same.
+
+    Example:
+        >>> files = SideFiles()
+        >>> with files.attempt(), atomic_write(path) as draft:
+        ...     draft.write_text(page)
+        >>> print(result)
+        >>> files.check()
+    """
+
+    def __init__(self) -> None:
+        self._error: NotWritten | None = None
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Note an error of writing and go on."""
+        try:
+            yield
+        except NotWritten as error:
+            if self._error is None:
+                note(f"{error}; going on without the file")
+                self._error = error
+
+    @property
+    def written(self) -> bool:
+        """Whether every attempt succeeded."""
+        return self._error is None
+
+    def check(self) -> None:
+        """Raise the first error of writing, after the result is printed."""
+        if self._error is not None:
+            raise self._error
 
 
 @contextmanager
@@ -23,7 +64,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     A kill or a full disk leaves the old file or the new one, never half of one.
 
     Raises:
-        EdgeError: `path` cannot be written. Other errors of the block pass through unchanged.
+        NotWritten: `path` cannot be written. Other errors of the block pass through unchanged.
     """
     path = Path(os.path.abspath(path))  # `.` has no name
     draft = _beside(path, "part")
@@ -39,12 +80,27 @@ def atomic_write(path: Path) -> Iterator[Path]:
             draft.unlink(missing_ok=True)
 
 
+def append(path: Path, text: str) -> None:
+    """Append text to a file.
+
+    Raises:
+        NotWritten: The file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as stream:
+            stream.write(text)
+    except OSError as error:
+        place = os.path.abspath(path)
+        raise NotWritten(f"cannot write {place}: {error.strerror or error}") from error
+
+
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder that replaces `path` when the block ends without an exception.
 
     Raises:
-        EdgeError: `path` cannot be written; what was there before is there again, and the message
+        NotWritten: `path` cannot be written; what was there before is there again, and the message
             says where it is if even that fails.
     """
     path = Path(os.path.abspath(path))
@@ -61,7 +117,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             os.replace(draft, path)
         except OSError as error:
             kept = _restored(old, path)
-            raise EdgeError(f"cannot write {path}: {error.strerror or error}; {kept}") from error
+            raise NotWritten(f"cannot write {path}: {error.strerror or error}; {kept}") from error
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -86,27 +142,44 @@ def _restored(old: Path, path: Path) -> str:
 
 @contextmanager
 def _writing(path: Path, draft: Path, *, rest: str = "", inside: bool = False) -> Iterator[None]:
-    """Turn an OSError about the draft into one sentence about `path`.
+    """Turn an error about the draft into one sentence about `path`.
 
     inside: the error may also be about other files, which the block reads; those pass through.
     """
     try:
         yield
+    except EdgeError as error:  # about a file of the draft, whose name the user does not know
+        error.message = error.message.replace(str(draft), str(path))
+        error.hint = error.hint.replace(str(draft), str(path))
+        raise
     except OSError as error:
         names = [str(name) for name in (error.filename, error.filename2) if name is not None]
         ours = any(name.startswith(str(draft)) for name in names) or error.errno in FULL
         if inside and not ours:
             raise
-        raise EdgeError(f"cannot write {path}: {error.strerror or error}{rest}") from error
+        raise NotWritten(f"cannot write {path}: {error.strerror or error}{rest}") from error
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Wait until no other process holds the folder's lock, and hold it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
+    """Wait until no other process holds the folder's lock, and hold it.
+
+    Raises:
+        NotWritten: The folder cannot be written.
+    """
+    with _lock_file(folder) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _lock_file(folder: Path) -> IO[str]:
+    """Open the folder's lock; the folder is made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return (folder / ".lock").open("w")
+    except OSError as error:
+        path = os.path.abspath(folder)
+        raise NotWritten(f"cannot write into {path}: {error.strerror or error}") from error
 
 
 @contextmanager
@@ -114,9 +187,9 @@ def claimed(folder: Path, busy: str) -> Iterator[None]:
     """Hold the folder's lock, or raise EdgeError(busy) where another process does.
 
     A POSIX lock, which children do not inherit: those that outlive a killed process hold nothing.
+    A folder that cannot be written raises NotWritten.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
+    with _lock_file(folder) as lock:
         try:
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -47,7 +47,7 @@ def resize_image(image: npt.NDArray[np.uint8], height: int, width: int) -> npt.N
     """Resize an image: whole blocks of pixels are averaged, the rest is interpolated.
 
     cv2.INTER_AREA in one step averages as well, but takes seven times longer between sizes that do
-    not divide each other, which is more than the network takes (docs/performance.md).
+    not divide each other, which is more than the network takes (docs/experiments.md).
 
     Args:
         image: uint8 [H, W, 3], or [H, W].

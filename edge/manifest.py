@@ -42,6 +42,7 @@ class Manifest:
     runtime:    the runtime's Python module and the version that the build was made with.
     options:    settings of the runtime that belong to the precision.
     params:     parameters of the float network.
+    bundled:    whether the network is one of this package; its name alone does not say so.
     fold:       what became a constant of the scene, and what could not (edge.graph.fold).
     layers, int8_layers: weight-carrying layers of the frame graph, and those whose data and
                 weights are int8 in the engine itself (None where the engine was not inspected).
@@ -66,6 +67,7 @@ class Manifest:
     model: dict[str, Any]
     params: int
     fold: dict[str, Any]
+    bundled: bool = False
     calibration: dict[str, Any] = field(default_factory=dict)
     options: dict[str, str] = field(default_factory=dict)
     sm: tuple[int, ...] = ()
@@ -142,6 +144,37 @@ def files_of(folder: Path) -> list[str]:
         return list(dict(raw["files"]))
     except (ValueError, KeyError, TypeError) as error:
         raise BuildMismatch(f"{folder / FILE} is not of a build") from error
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The network that a build was made of."""
+
+    network: str
+    sha256: str
+    bundled: bool
+
+    def __str__(self) -> str:
+        owner = "the bundled" if self.bundled else "the network"
+        return f"{owner} {self.network} (sha256 {self.sha256[:12]}...)"
+
+    def replaces(self, other: Origin) -> bool:
+        """Whether a build of this network may replace one of `other` unasked: it is the same
+        network, or another version of the same bundled one."""
+        both = self.bundled and other.bundled and self.network == other.network
+        return both or self.sha256 == other.sha256
+
+
+def origin_of(folder: Path) -> Origin | None:
+    """The network of a build of this schema or an older one, whether its files are whole or not;
+    None where the folder is no build."""
+    try:
+        files_of(folder)
+        raw = json.loads((folder / FILE).read_text())
+        network, sha = str(raw["network"]), str(raw["model"]["sha256"])
+        return Origin(network, sha, raw.get("bundled") is True)
+    except (BuildMismatch, OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def read(folder: Path) -> Manifest:

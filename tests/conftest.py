@@ -12,7 +12,8 @@ import numpy as np
 import onnx
 import pytest
 
-import edge.calibrate.rendering.camera  # noqa: F401 (synthetic://)
+import edge.calibrate.rendering.camera  # (synthetic://)
+import edge.runtime.ort  # noqa: F401 (tests import ONNX Runtime, without its reporter)
 from edge.builder.plan import Plan
 from edge.builder.write import write_build
 from edge.bundled import DEFAULT, bundled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,9 @@ def test_a_folder_imports_only_what_it_may(file: Path) -> None:
     if file.name != "openvino.py" or inner[0] != "runtime":
         # There OpenVINO is imported without its reporter.
         assert not any(name.split(".")[0] == "openvino" for name in names)
+    if file != ROOT / "edge" / "runtime" / "ort.py":
+        # There ONNX Runtime is imported without its reporter.
+        assert not any(name.split(".")[0] == "onnxruntime" for name in names)
     if folder == "edge" and inner[0] == "runtime":
         assert all(
             name.startswith(("edge.runtime", "edge.manifest", "edge.errors")) or name == "edge"
@@ -66,7 +70,7 @@ def test_a_folder_imports_only_what_it_may(file: Path) -> None:
         assert theirs <= {"numpy", "onnxruntime", "openvino", "cuda", "pycuda"}
 
 
-def test_the_stopwatch_runs_without_torch() -> None:
+def test_benchmarks_run_without_torch() -> None:
     """Its process must not have torch's threads, nor torch's processes OpenVINO's."""
     code = "import sys, edge.train.build_timer; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -78,6 +82,17 @@ def test_import_edge_brings_nothing_heavy() -> None:
     code = f"import sys, edge; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_export_shuts_the_reporter_out_before_anyone_imports_onnx_runtime() -> None:
+    """onnxsim and torch's exporter import ONNX Runtime themselves."""
+    pytest.importorskip("torch")
+    code = "import os, sys, edge.train.export; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    env = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env
+    )
+    assert done.stdout.strip() == "1"
 
 
 def test_the_runtime_needs_numpy_and_one_backend_only(builds, tmp_path: Path) -> None:

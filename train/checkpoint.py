@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +42,7 @@ def load(path: Path) -> dict[str, Any]:
             f"{path} resumes a run of {names}", f"take {path.parent}/NETWORK/best.pt of one of them"
         )
     if not {"network", "weights"} <= state.keys():
-        raise EdgeError(f"{path} is not a checkpoint of `edge train`")
+        raise _foreign(path, "a state dictionary without `network` and `weights`")
     return state
 
 
@@ -62,13 +64,48 @@ def _read(path: Path) -> dict[str, Any]:
             f"no checkpoint {path}", "`edge train` writes best.pt into its --out folder"
         )
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        reason = str(error).splitlines()[0]
-        raise EdgeError(f"{path} is not a readable checkpoint: {reason}") from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:
+        # torch advises to load the file without weights_only, which runs any code in it. Neither
+        # the advice nor its traceback is passed on.
+        raise _foreign(path, _content(path)) from None
     if not isinstance(state, dict):
-        raise EdgeError(f"{path} is not a checkpoint of `edge train`")
+        raise _foreign(path, f"a {type(state).__name__}")
     return state
+
+
+def _content(path: Path) -> str:
+    """What a file is that torch does not load as weights. Nothing in it is run."""
+    try:
+        head = path.open("rb").read(16)
+    except OSError as error:
+        return f"unreadable ({error.strerror})"
+    if not head:
+        return "empty"
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+        if any("/code/" in name for name in names):
+            return "a TorchScript program"
+        if any(name.endswith("/data.pkl") for name in names):
+            return "a file of torch.save that holds Python objects, such as a whole model"
+        return "a zip archive"
+    if head.startswith(b"PK"):
+        return "a truncated archive"
+    if head.startswith(b"\x80"):
+        return "a pickle of Python objects"
+    return "neither an archive nor a pickle"
+
+
+def _foreign(path: Path, content: str) -> EdgeError:
+    """The error for a file that is no checkpoint of ours."""
+    return EdgeError(
+        f"{path} is not a checkpoint of `edge train`: it is {content}",
+        "export a network of your own to ONNX with the program that trained it, then: edge build"
+        " MODEL.onnx",
+    )
 
 
 def network_of(path: Path) -> tuple[nn.Module, dict[str, Any]]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from edge.errors import EdgeError
 from edge.graph.metadata import CONTRACT
+from edge.runtime.ort import ort  # before onnxsim, which imports ONNX Runtime with its reporter
 from edge.samples.sample import Sample
 from edge.train.checkpoint import network_of
 from edge.train.networks import check_size, normalised
@@ -141,11 +142,7 @@ def difference(model: onnx.ModelProto, checkpoint: Path, samples: list[Sample]) 
     Returns:
         The largest absolute difference of outputs in 0..1.
     """
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     network, _ = network_of(checkpoint)
     reference = Contract(network).eval()
     largest = 0.0

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from edge.accuracy import THRESHOLD, MaskCounts, count_mask, mean_mask_scores
 from edge.benchmarks.measuring.process import Progress
 from edge.benchmarks.reporting.report import MaskScores, SampleSet
+from edge.calibrate.labelled import nothing_read
 from edge.calibrate.samples import open_samples
-from edge.errors import EdgeError
 from edge.samples.sample import FOREGROUND, Image, Sample, evenly_spaced, iter_samples
 
 Labelled = list[tuple[str, Sample]]
@@ -40,7 +40,7 @@ def keep_samples(place: str, count: int, file: Path, progress: Progress) -> Samp
         kept.append(pair)
         progress("samples", len(kept), len(chosen))
     if not kept:
-        raise EdgeError(f"no sample of {place} could be read")
+        raise nothing_read(source)
     with file.open("wb") as stream:
         pickle.dump(kept, stream)
     return SampleSet(

@@ -24,6 +24,7 @@ class Plan:
 
     Attributes:
         network: Name of the network.
+        bundled: The network is one of this package.
         target, precision, imgsz: As asked for; imgsz is (height, width).
         source: The float network at the size of the build.
         split: Its background graph and frame graph, in float.
@@ -48,6 +49,7 @@ class Plan:
     command: str
     model: dict[str, Any]
     upsample: str
+    bundled: bool = False
     sm: tuple[int, ...] = ()
     uint8_outputs: bool = False
     ranges: str = ""
@@ -78,6 +80,7 @@ def float_plan(
     precision: str,
     command: str,
     *,
+    bundled: bool = False,
     sm: tuple[int, ...] = (),
     uint8_outputs: bool = False,
     upsample: str | None = None,
@@ -101,6 +104,7 @@ def float_plan(
         command=command,
         model={**metadata, "sha256": fingerprint(network)},
         upsample=upsample or target.upsample,
+        bundled=bundled,
         sm=sm,
         uint8_outputs=uint8_outputs,
         started=time.monotonic() if started is None else started,

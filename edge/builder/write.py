@@ -10,7 +10,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import replace as changed
 from pathlib import Path
 
 import onnx
@@ -22,7 +22,8 @@ from edge.files import atomic_folder
 from edge.graph.dependencies import FRAME_INPUT, SCENE_INPUT
 from edge.graph.profile import parameters
 from edge.graph.uint8_outputs import with_uint8_outputs
-from edge.manifest import Manifest, Tensor
+from edge.manifest import Manifest, Origin, Tensor
+from edge.progress import note
 from edge.targets import BACKGROUND, FRAME, Engine, Target, get
 
 RANGES = "ranges.json"
@@ -30,22 +31,24 @@ NETWORK = "network.onnx"
 """The float network that a build was made from, so that every build can be compared with FP32."""
 
 
-def write_build(plan: Plan, out: Path) -> Manifest:
+def write_build(plan: Plan, out: Path, *, replace: bool = False) -> Manifest:
     """Build a plan's engines into a folder.
 
     Args:
         plan: What is built.
-        out: The folder; an older build in it is replaced.
+        out: The folder; an older build of the same network in it is replaced.
+        replace: Replace a build of another network, too.
 
     Returns:
         The manifest. Its engine is empty where the target's builder is not installed: the graphs
         are written, and `finish_build` completes the folder elsewhere.
 
     Raises:
-        UsageError: `out` holds files that belong to no build.
+        UsageError: `out` holds files that belong to no build, or a build of another network.
         EdgeError: The builder refuses a graph, or the disk is full; nothing is left behind.
     """
     _check_free(out)
+    _check_network(plan, out, replace)
     frame = plan.frame
     if plan.uint8_outputs:
         frame = with_uint8_outputs(frame, quantizer=plan.target.device == "cpu")
@@ -80,6 +83,7 @@ def _manifest(plan: Plan, frame: onnx.ModelProto, folder: Path, engine: Engine) 
         command=plan.command,
         created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         model=plan.model,
+        bundled=plan.bundled,
         params=parameters(plan.source),
         fold=plan.split.report(),
         calibration=plan.calibration,
@@ -112,7 +116,7 @@ def finish_build(out: Path) -> Manifest:
         engine = target.make_engine(folder, manifest.precision, manifest.sm)
         return _sealed(
             folder,
-            replace(
+            changed(
                 manifest,
                 engine=engine.frame,
                 background=engine.background,
@@ -154,6 +158,21 @@ def _check_free(out: Path) -> None:
         )
 
 
+def _check_network(plan: Plan, out: Path, replace: bool) -> None:
+    """Say which build is replaced; UsageError where it is of another network and that was not
+    asked for."""
+    former = manifests.origin_of(out)
+    ours = Origin(plan.network, str(plan.model["sha256"]), plan.bundled)
+    if former is None or ours.replaces(former):
+        return
+    if not replace:
+        raise UsageError(
+            f"{out} is a build of {former}, this one is of {ours}",
+            "--replace replaces it, --out names another folder",
+        )
+    note(f"replacing the build of {former} in {out}")
+
+
 def _sealed(folder: Path, manifest: Manifest) -> Manifest:
     """Write the manifest with the hash of every other file."""
     files = {
@@ -161,7 +180,7 @@ def _sealed(folder: Path, manifest: Manifest) -> Manifest:
         for path in sorted(folder.iterdir())
         if path.name != manifests.FILE
     }
-    manifest = replace(manifest, files=files)
+    manifest = changed(manifest, files=files)
     (folder / manifests.FILE).write_text(manifest.to_json())
     return manifest
 

@@ -10,7 +10,7 @@ SCALES_NEED = 19
 
 def to_float16(model: onnx.ModelProto) -> onnx.ModelProto:
     """Convert a float32 graph to float16 with ONNX Runtime's converter; inputs and outputs stay."""
-    from onnxruntime.transformers.float16 import convert_float_to_float16
+    from edge.runtime.ort import float16_converter
 
     copy = onnx.ModelProto.FromString(model.SerializeToString())
-    return convert_float_to_float16(onnx.shape_inference.infer_shapes(copy), keep_io_types=True)
+    return float16_converter()(onnx.shape_inference.infer_shapes(copy), keep_io_types=True)

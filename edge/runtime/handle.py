@@ -1,7 +1,12 @@
-"""The calls of the runtime: open, set_background, infer, submit, wait, close."""
+"""The calls of the runtime: open, set_background, infer, submit, wait, close.
+
+Results are views of two slots, so the frames of a handle belong to one thread: those of a second
+one would overwrite results that the first still reads. `infer`, `submit` and `wait` refuse it.
+"""
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from types import TracebackType
 
@@ -24,7 +29,10 @@ None where the network has no such output.
 
 
 class Handle:
-    """An open build. The functions of this module do all work on it."""
+    """An open build. The functions of this module do all work on it.
+
+    One thread at a time is inside; the frames are all of one thread.
+    """
 
     def __init__(self, manifest: Manifest, backend: Backend) -> None:
         self.manifest = manifest
@@ -33,6 +41,8 @@ class Handle:
         self._ready = False
         self._next = 0
         self._under_way: set[int] = set()
+        self._lock = threading.RLock()
+        self._owner: threading.Thread | None = None
 
     def __enter__(self) -> Handle:
         return self
@@ -114,7 +124,7 @@ def check(h: Handle, image: npt.NDArray[np.uint8], name: str) -> None:
 
 
 def set_background(h: Handle, bg: npt.NDArray[np.uint8]) -> None:
-    """Take a new background and run the background graph once.
+    """Take a new background and run the background graph once. Any thread may call it.
 
     Frames under way are finished with the old background first. Results stay valid as promised.
 
@@ -126,14 +136,28 @@ def set_background(h: Handle, bg: npt.NDArray[np.uint8]) -> None:
         UsageError: `bg` has another shape or dtype.
     """
     check(h, bg, "bg")
-    for ticket in sorted(h._under_way):
-        h.backend.finish(ticket % SLOTS)
-    h.backend.set_background(bg)
-    h._ready = True
-    # The caller may still read the last results, so only slots without one warm up.
-    for slot in range(h._next, SLOTS):
-        np.copyto(h.backend.frames[slot], bg)
-        h.backend.run(slot)
+    with h._lock:
+        for ticket in sorted(h._under_way):
+            h.backend.finish(ticket % SLOTS)
+        h.backend.set_background(bg)
+        h._ready = True
+        # The caller may still read the last results, so only slots without one warm up.
+        for slot in range(h._next, SLOTS):
+            np.copyto(h.backend.frames[slot], bg)
+            h.backend.run(slot)
+
+
+def _own(h: Handle) -> None:
+    """Make this thread the one that runs frames; UsageError where another one does and lives."""
+    owner, thread = h._owner, threading.current_thread()
+    if owner is not thread:
+        if owner is not None and owner.is_alive():
+            raise UsageError(
+                f"the frames of this handle of {h.manifest.name} run in thread {owner.name}, this"
+                f" is thread {thread.name}",
+                "open one handle per thread with edge.open()",
+            )
+        h._owner = thread
 
 
 def _outputs(h: Handle, slot: int) -> Outputs:
@@ -148,6 +172,7 @@ def _take(h: Handle, frame: npt.NDArray[np.uint8]) -> int:
     backend, ticket = h.backend, h._next
     if not h._ready:
         raise UsageError("no background yet", "call edge.set_background(h, bg) before a frame")
+    _own(h)
     if ticket - SLOTS in h._under_way:
         raise UsageError(f"{SLOTS} frames are under way", f"wait for ticket {ticket - SLOTS} first")
     np.copyto(backend.frames[ticket % SLOTS], frame)
@@ -167,11 +192,13 @@ def infer(h: Handle, frame: npt.NDArray[np.uint8]) -> Outputs:
         inverse depth, near is large.
 
     Raises:
-        UsageError: `frame` has another shape or dtype, or there is no background yet.
+        UsageError: `frame` has another shape or dtype, there is no background yet, or another
+            thread runs frames on this handle.
     """
-    slot = _take(h, frame) % SLOTS
-    h.backend.run(slot)
-    return _outputs(h, slot)
+    with h._lock:
+        slot = _take(h, frame) % SLOTS
+        h.backend.run(slot)
+        return _outputs(h, slot)
 
 
 def submit(h: Handle, frame: npt.NDArray[np.uint8]) -> int:
@@ -180,28 +207,33 @@ def submit(h: Handle, frame: npt.NDArray[np.uint8]) -> int:
     Raises:
         UsageError: As `infer`, or two frames are under way already.
     """
-    ticket = _take(h, frame)
-    h.backend.start(ticket % SLOTS)
-    h._under_way.add(ticket)
-    return ticket
+    with h._lock:
+        ticket = _take(h, frame)
+        h.backend.start(ticket % SLOTS)
+        h._under_way.add(ticket)
+        return ticket
 
 
 def wait(h: Handle, ticket: int) -> Outputs:
     """Wait for a submitted frame and return its mask and depth. Each ticket is good once."""
-    if ticket not in h._under_way:
-        raise UsageError(
-            f"ticket {ticket} is not under way: submit() did not return it, or it was waited for"
-        )
-    h._under_way.discard(ticket)
-    h.backend.finish(ticket % SLOTS)
-    return _outputs(h, ticket % SLOTS)
+    with h._lock:
+        _own(h)
+        if ticket not in h._under_way:
+            raise UsageError(
+                f"ticket {ticket} is not under way: submit() did not return it, or it was waited"
+                " for"
+            )
+        h._under_way.discard(ticket)
+        h.backend.finish(ticket % SLOTS)
+        return _outputs(h, ticket % SLOTS)
 
 
 def close(h: Handle) -> None:
-    """Release the build; a second call does nothing."""
-    backend, h._backend = h._backend, None
-    if backend is not None:
-        for ticket in sorted(h._under_way):
-            backend.finish(ticket % SLOTS)
-        h._under_way.clear()
-        backend.close()
+    """Release the build, from any thread; a second call does nothing."""
+    with h._lock:
+        backend, h._backend = h._backend, None
+        if backend is not None:
+            for ticket in sorted(h._under_way):
+                backend.finish(ticket % SLOTS)
+            h._under_way.clear()
+            backend.close()

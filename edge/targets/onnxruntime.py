@@ -21,13 +21,11 @@ class OnnxRuntimeTarget(Target):
         return "" if self.installed() else "not installed"
 
     def make_engine(self, folder: Path, precision: str, sms: Sequence[int]) -> Engine:
-        import onnxruntime
+        from edge.runtime.ort import ort
 
         background = BACKGROUND if (folder / BACKGROUND).exists() else ""
         layers, int8 = count_layers(folder / FRAME)
-        return Engine(
-            FRAME, background, (FRAME,), onnxruntime.__version__, layers=layers, int8_layers=int8
-        )
+        return Engine(FRAME, background, (FRAME,), ort.__version__, layers=layers, int8_layers=int8)
 
 
 def count_layers(frame: Path) -> tuple[int, int]:
@@ -36,14 +34,14 @@ def count_layers(frame: Path) -> tuple[int, int]:
     Returns:
         (layers with weights, those of them in int8).
     """
-    import onnxruntime
+    from edge.runtime.ort import ort
 
     with tempfile.TemporaryDirectory() as folder:
         optimized = Path(folder) / "optimized.onnx"
-        options = onnxruntime.SessionOptions()
+        options = ort.SessionOptions()
         options.optimized_model_filepath = str(optimized)
         options.log_severity_level = 3
-        onnxruntime.InferenceSession(str(frame), options, providers=["CPUExecutionProvider"])
+        ort.InferenceSession(str(frame), options, providers=["CPUExecutionProvider"])
         kinds = [node.op_type for node in onnx.load(optimized).graph.node]
     int8 = sum(kind in INT8 for kind in kinds)
     return int8 + sum(kind in FLOAT for kind in kinds), int8

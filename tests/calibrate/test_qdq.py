@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from onnx import numpy_helper
 
+import edge
 from edge.calibrate.observe import histograms
+from edge.calibrate.pipeline import BuildRequest, build
 from edge.calibrate.qdq import SCHEMES, parameters, quantize, quantized_weight
 from edge.errors import EdgeError
 from edge.graph.float16 import to_float16
@@ -17,6 +21,7 @@ from edge.graph.fold import Split, split
 from edge.graph.trt_ready import trt_ready
 from edge.graph.upsample import to_depth_to_space
 from edge.samples.sample import Sample
+from tests.edge.graph.exporters import small_network
 
 Ranges = dict[str, tuple[float, float]]
 
@@ -192,3 +197,60 @@ def test_zero_is_exact_in_every_range(span: tuple[float, float], signed: bool) -
     assert scale > 0
     assert scale * (high - zero) >= span[1] - scale
     assert scale * (low - zero) <= span[0] + scale
+
+
+DEAD = [(weight, bias) for weight in (1e-3, 1e-8, 0.0) for bias in (0.0, 1.0, -1.0, 10.0)]
+"""Factor on all weights of one channel, and its bias: BatchNorm with gamma 0 folds to (0, beta)."""
+
+
+def with_channel(layer: str, weight: float, bias: float) -> onnx.ModelProto:
+    """The small network with output channel 3 of a layer changed."""
+    model = small_network()
+    stored = {tensor.name: tensor for tensor in model.graph.initializer}
+    weights, biases = (numpy_helper.to_array(stored[f"{k}{layer}"]).copy() for k in "wb")
+    channel = weights[:, 3] if layer == "3" else weights[3]  # of ConvTranspose the second axis
+    channel *= np.float32(weight)
+    biases[3] = bias
+    stored[f"w{layer}"].CopyFrom(numpy_helper.from_array(weights, f"w{layer}"))
+    stored[f"b{layer}"].CopyFrom(numpy_helper.from_array(biases, f"b{layer}"))
+    return model
+
+
+@pytest.mark.parametrize("target", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("layer", ["1", "2", "3"], ids=["Conv", "inner Conv", "ConvTranspose"])
+def test_a_dead_channel_keeps_its_bias(
+    layer: str, target: str, samples: list[Sample], tmp_path: Path
+) -> None:
+    """On the runtimes themselves: where the int32 bias is clipped, the mask is off by 0.25."""
+    for number, (weight, bias) in enumerate(DEAD):
+        outputs = []
+        for precision in ("fp32", "int8"):
+            place = tmp_path / f"{number}-{precision}"
+            request = BuildRequest(network="dead", target=target, precision=precision)
+            model = with_channel(layer, weight, bias)
+            build(request, place, network=model, samples=samples[:4])
+            with edge.open(place, threads=1) as h:
+                edge.set_background(h, samples[0].bg)
+                mask, depth = edge.infer(h, samples[1].fg_bg)
+                assert mask is not None and depth is not None
+                outputs.append((mask.copy(), depth.copy()))
+        for true, plane in zip(*outputs, strict=True):
+            # A bias of 10 stretches the range of its tensor, and with it the steps of int8.
+            assert np.abs(true - plane).max() < (0.02 if abs(bias) <= 1 else 0.05), (weight, bias)
+
+
+@pytest.mark.parametrize("bias", [0.5, 1e3, 1e6, -1e9])
+def test_a_huge_bias_is_stored_within_a_step(bias: float) -> None:
+    """Of a channel without weights; the step is at most 2^-29 of the bias."""
+    model = with_channel("2", 0.0, bias)
+    biases = next(numpy_helper.to_array(w) for w in model.graph.initializer if w.name == "b2")
+    frame = split(model).frame
+    names = [name for node in frame.graph.node for name in node.output]
+    names += [value.name for value in frame.graph.input]
+    quantized = quantize(frame, dict.fromkeys(names, (0.0, 1.0)), SCHEMES["u8"])
+    node = next(n for n in quantized.graph.node if n.name == "conv2")
+    dequantize = next(n for n in quantized.graph.node if node.input[2] in n.output)
+    values = {t.name: numpy_helper.to_array(t) for t in quantized.graph.initializer}
+    integers, step = values[dequantize.input[0]], values[dequantize.input[1]]
+    restored = integers.astype(np.float64) * step
+    assert np.allclose(restored, biases, rtol=1e-6, atol=1e-4)

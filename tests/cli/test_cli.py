@@ -118,6 +118,12 @@ def test_options_without_effect_are_refused(case: str, tmp_path: Path) -> None:
     refused(edge("build", *UNUSED[case], cwd=tmp_path), 2, "has no effect")
 
 
+def test_alone_it_prints_the_help(tmp_path: Path) -> None:
+    done = edge(cwd=tmp_path)
+    assert "[OPTIONS] COMMAND [ARGS]" in done.stdout + done.stderr
+    assert "  build  " in done.stdout + done.stderr
+
+
 def test_the_version(tmp_path: Path) -> None:
     from edge import __version__
 
@@ -168,7 +174,9 @@ def test_a_library_that_cannot_be_loaded_is_named(
         app.main()
     why = "libGL.so.1: cannot open shared object file"
     said = capsys.readouterr().err
-    assert said == f"error: `cv2` is installed, but cannot be loaded: {why}\n"
+    assert (
+        said == f"error: `cv2` is installed, but cannot be loaded: {why}; edge doctor says more\n"
+    )
     monkeypatch.setattr(app, "app", ours)
     with pytest.raises(ImportError):
         app.main()

@@ -6,12 +6,21 @@ import errno
 import os
 import subprocess
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from edge.errors import EdgeError
-from edge.files import atomic_folder, atomic_write
+from edge.files import (
+    NotWritten,
+    SideFiles,
+    append,
+    atomic_folder,
+    atomic_write,
+    claimed,
+    locked,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -98,3 +107,57 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(EdgeError, match="cannot write"), atomic_write(tmp_path / "file" / "a"):
         pass
+
+
+def test_a_result_is_printed_though_a_file_beside_it_cannot_be_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file where a folder is expected: as a read-only disk, but for root too."""
+    (tmp_path / "file").touch()
+    files = SideFiles()
+    for name in ("a", "b"):
+        with files.attempt(), atomic_write(tmp_path / "file" / name) as draft:
+            draft.write_text("never")
+    with files.attempt():
+        append(tmp_path / "file" / "c", "never")
+    assert not files.written
+    assert capsys.readouterr().err.count("going on without the file") == 1
+    with pytest.raises(NotWritten, match=r"cannot write .*/file/a: ") as caught:
+        files.check()
+    assert caught.value.exit_code == 1
+    assert ".part" not in str(caught.value)
+
+
+def test_other_errors_are_not_swallowed(tmp_path: Path) -> None:
+    files = SideFiles()
+    with pytest.raises(EdgeError, match="of another kind"), files.attempt():
+        raise EdgeError("of another kind")
+    with files.attempt():
+        append(tmp_path / "log", "a\n")
+        append(tmp_path / "log", "b\n")
+    files.check()
+    assert files.written
+    assert (tmp_path / "log").read_text() == "a\nb\n"
+
+
+@pytest.mark.parametrize("lock", [locked, lambda folder: claimed(folder, "busy")])
+def test_a_lock_in_a_folder_that_cannot_be_written(
+    lock: Callable[[Path], AbstractContextManager[None]], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(NotWritten, match=r"cannot write into .*/file/runs: "),
+        lock(tmp_path / "file" / "runs"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("atomic", [atomic_folder, atomic_write])
+def test_an_error_about_the_draft_names_the_users_file(
+    atomic: Callable[[Path], AbstractContextManager[Path]], tmp_path: Path
+) -> None:
+    with pytest.raises(EdgeError) as caught, atomic(tmp_path / "build") as draft:
+        raise EdgeError(f"{draft}/frame.onnx cannot be compiled", f"look into {draft}")
+    assert str(caught.value) == (
+        f"{tmp_path}/build/frame.onnx cannot be compiled; look into {tmp_path}/build"
+    )

@@ -338,28 +338,6 @@ def test_what_a_run_leaves(whole: Path, tmp_path: Path) -> None:
     assert "was made by another recipe" in errors
 
 
-def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "best.pt"
-    with pytest.raises(EdgeError, match="no checkpoint"):
-        load(path)
-    path.write_bytes(b"not a checkpoint")
-    with pytest.raises(EdgeError, match="is not a readable checkpoint"):
-        load(path)
-    torch.save({"model": 1}, path)
-    with pytest.raises(EdgeError, match="is not a checkpoint of `edge train`"):
-        load(path)
-
-
-def test_a_checkpoint_that_runs_code_is_refused(tmp_path: Path) -> None:
-    class Evil:
-        def __reduce__(self) -> tuple[object, tuple[str]]:
-            return os.system, ("true",)
-
-    torch.save({"network": "nano", "weights": Evil()}, tmp_path / "evil.pt")
-    with pytest.raises(EdgeError, match="is not a readable checkpoint"):
-        load(tmp_path / "evil.pt")
-
-
 def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "last.pt"
     save({"network": "nano", "weights": {}}, path)

@@ -83,7 +83,7 @@ class UNet(nn.Module):
     """Mask and depth from a background (the empty scene) and a frame.
 
     The decoder ends at 1/4, where the differences at 1/2 join it through a convolution of stride 2;
-    from there the head goes to full resolution in one step (docs/performance.md gives the time of
+    from there the head goes to full resolution in one step (docs/experiments.md gives the time of
     the layers above 1/4 that this replaced).
 
     Args:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
 from edge.manifest import Manifest
 from edge.runtime.backend import SLOTS, OpenOptions, check_not_older
 from edge.runtime.constants import with_constants
+from edge.runtime.ort import ort
 
 
 def open_backend(folder: Path, manifest: Manifest, options: OpenOptions) -> OnnxRuntime:

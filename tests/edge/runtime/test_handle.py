@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -216,30 +215,6 @@ def test_close_is_idempotent_and_final(builds) -> None:
 def test_threads_are_checked(builds) -> None:
     with pytest.raises(UsageError, match="threads is 0"):
         edge.open(builds("openvino", "fp32"), threads=0)
-
-
-@pytest.mark.parametrize("own", ["/", "/system.slice/edge.service"])
-def test_usable_cores_obeys_the_cgroup(
-    own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from edge.runtime import cores
-
-    monkeypatch.setattr(cores, "ROOT", tmp_path)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)))
-    assert cores.usable_cores() == 8
-    (tmp_path / "proc" / "self").mkdir(parents=True)
-    (tmp_path / "proc" / "self" / "cgroup").write_text(f"3:cpuset:/x\n0::{own}\n")
-    top = tmp_path / "sys" / "fs" / "cgroup"
-    place = top / own.lstrip("/")
-    place.mkdir(parents=True)
-    for text, expected in (
-        ("max 100000", 8), ("300000 100000", 3), ("150000 100000", 1), ("50000 100000", 1)
-    ):  # fmt: skip
-        (place / "cpu.max").write_text(text)
-        assert cores.usable_cores() == expected
-    (place / "cpu.max").write_text("600000 100000")
-    (top / "cpu.max").write_text("200000 100000")
-    assert cores.usable_cores() == 2
 
 
 @pytest.mark.parametrize("target", ["onnxruntime", "openvino"])

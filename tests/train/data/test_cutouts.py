@@ -72,3 +72,69 @@ def test_objects_that_are_hardly_visible_are_not_cut_out(
 ) -> None:
     assert not list(extract_cutouts(framed(box), 320))
     assert len(list(extract_cutouts(framed((0, 20, 30, 30)), 320))) == 1
+
+
+def cutout(alpha: int, dtype: type = np.uint8) -> np.ndarray:
+    """A grey square with a border that is transparent and a middle of that alpha."""
+    image = np.full((20, 20, 4), 90, dtype)
+    image[..., 3] = 0
+    image[5:15, 5:15, 3] = alpha
+    return image
+
+
+def test_alpha_of_0_and_1_is_stretched(tmp_path: Path) -> None:
+    for name, image in {
+        "8": cutout(255), "01": cutout(1), "16": cutout(65535, np.uint16) * np.uint16(1),
+        "16-255": cutout(255, np.uint16),
+    }.items():  # fmt: skip
+        if name == "16":
+            image[..., :3] = 90 * 257
+        cv2.imwrite(str(tmp_path / f"{name}.png"), image)
+    cutouts = read_cutouts(tmp_path, 64)
+    assert len(cutouts) == 4
+    for cut in cutouts:
+        assert set(np.unique(cut.alpha)) == {0, 255}, cut.name
+        assert (cut.colour == 90).all(), cut.name
+
+
+def test_what_is_no_cutout_is_named_and_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cv2.imwrite(str(tmp_path / "good.png"), cutout(255))
+    cv2.imwrite(str(tmp_path / "photo.jpg"), cutout(255)[..., :3])
+    cv2.imwrite(str(tmp_path / "clear.png"), cutout(0))
+    cv2.imwrite(str(tmp_path / "faint.png"), cutout(100))
+    data = (tmp_path / "good.png").read_bytes()
+    (tmp_path / "torn.png").write_bytes(data[: len(data) // 2])
+    assert [cut.name for cut in read_cutouts(tmp_path, 64)] == ["good"]
+    notes = capsys.readouterr().err
+    for words in (
+        "photo.jpg: it has no alpha channel", "clear.png: it is transparent everywhere",
+        "faint.png: its alpha reaches 100 only", "torn.png: it is truncated",
+        "4 files could not be read and were left out",
+    ):  # fmt: skip
+        assert words in notes
+    (tmp_path / "good.png").unlink()
+    with pytest.raises(SampleError, match=r"no RGBA cut-outs in .*; 1 files: it "):
+        read_cutouts(tmp_path, 64)
+
+
+def test_opaque_rectangles_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cv2.imwrite(str(tmp_path / "wall.png"), np.full((8, 8, 4), 255, np.uint8))
+    assert len(read_cutouts(tmp_path, 64)) == 1
+    assert "1 of 1 cut-outs are opaque everywhere, as wall" in capsys.readouterr().err
+
+
+def test_cutouts_of_one_name_in_two_folders_keep_their_composites(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / "1.png"), cutout(255))
+    assert [cut.name for cut in read_cutouts(tmp_path, 64)] == ["a-1-png", "b-1-png"]
+
+
+def test_broken_backgrounds_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = cv2.imencode(".jpg", np.full((80, 80, 3), 90, np.uint8))[1].tobytes()
+    (tmp_path / "good.jpg").write_bytes(image)
+    (tmp_path / "half.jpg").write_bytes(image[:-60])
+    assert list(read_backgrounds(tmp_path, 64)) == ["good"]
+    assert "half.jpg: it is truncated" in capsys.readouterr().err

@@ -16,7 +16,7 @@ def as_channels(depth: Tensor, target: Tensor, known: Tensor) -> tuple[Tensor, T
     so that those pixels have no gradient.
 
     SSIM treats each channel alone, so images may be channels: CPU kernels work on several channels
-    at once and are much faster that way (docs/performance.md).
+    at once and are much faster that way (docs/experiments.md).
     """
     target = torch.where(known > 0, target, depth.detach())
     return depth.transpose(0, 1), target.transpose(0, 1)

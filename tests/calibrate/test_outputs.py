@@ -1,0 +1,72 @@
+"""Networks whose outputs leave 0..1 though the graph does not prove it."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+
+from edge.calibrate.outputs import check_ranges
+from edge.calibrate.pipeline import BuildRequest, plan
+from edge.errors import EdgeError
+from edge.samples.sample import Sample
+from tests.edge.graph.exporters import small_network
+
+
+def ending(op: str, *constants: float, bias: float = 1.5) -> onnx.ModelProto:
+    """The small network with the mask's Sigmoid replaced; with this bias it sees values above 1."""
+    model = small_network()
+    bias_of_mask = next(weight for weight in model.graph.initializer if weight.name == "b4")
+    bias_of_mask.CopyFrom(numpy_helper.from_array(np.float32([bias]), "b4"))
+    node = next(n for n in model.graph.node if "mask" in n.output)
+    names = [f"k{number}" for number in range(len(constants))]
+    model.graph.initializer.extend(
+        numpy_helper.from_array(np.float32(value), name)
+        for name, value in zip(names, constants, strict=True)
+    )
+    end = helper.make_node(op, [node.input[0], *names], ["mask"], "end")
+    node.CopyFrom(end)
+    return model
+
+
+def scaled(by: float) -> onnx.ModelProto:
+    """The mask times a constant, behind an operator that the contract takes as bounded."""
+    model = ending("Clip", 0.0, 1.0)
+    next(n for n in model.graph.node if "mask" in n.output).output[0] = "clipped"
+    model.graph.initializer.append(numpy_helper.from_array(np.float32(by), "by"))
+    model.graph.node.append(helper.make_node("Mul", ["clipped", "by"], ["mask"], "scale"))
+    return model
+
+
+REFUSED = {
+    "a Clip to 0..255": ending("Clip", 0.0, 255.0),
+    "a Clip to -1..1": ending("Clip", -1.0, 1.0, bias=-1.5),
+    "Exp": ending("Exp"),
+    "Tanh": ending("Tanh", bias=-1.5),
+    "not a number": ending("Log", bias=-1.5),
+    "0..1 times 255": scaled(255.0),
+}
+TAKEN = {"a Clip to 0..1": ending("Clip", 0.0, 1.0), "HardSigmoid": ending("HardSigmoid")}
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("name", [*REFUSED, *TAKEN])
+def test_values_outside_0_to_1_are_refused(
+    name: str, precision: str, samples: list[Sample]
+) -> None:
+    request = BuildRequest(network="mine", target="onnxruntime", precision=precision)
+    if name in TAKEN:
+        plan(request, network=TAKEN[name], samples=samples)
+        return
+    with pytest.raises(EdgeError, match=r"mask takes values from .*, expected 0\.\.1; end the"):
+        plan(request, network=REFUSED[name], samples=samples)
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(-0.01, 1.0), (0.0, 1.01), (float("nan"), 1.0), (0.0, float("nan"))]
+)
+def test_recorded_ranges_are_refused(low: float, high: float) -> None:
+    with pytest.raises(EdgeError, match="on the calibration samples, expected"):
+        check_ranges({"depth": (low, high)}, "on the calibration samples")
+    check_ranges({"depth": (0.0, 1.0005), "conv": (-7.0, 9.0)}, "on the calibration samples")

@@ -1,0 +1,67 @@
+"""Commands whose file cannot be written print their result all the same, name the file, exit 1."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from edge.cli.app import app
+from edge.files import NotWritten
+
+SMALL = "--network nano --imgsz 64 --samples rendered:4 --calib-samples 4 --target onnxruntime"
+COMMANDS = {
+    "bench": "bench BUILD --samples rendered:2 --iterations 11 --duration 0.01 --warmup 1"
+    " --out OUT",
+    "sensitivity": f"sensitivity {SMALL} --count 4 --out OUT",
+    "compare": "compare --layers BUILD --samples rendered:2 --out OUT",
+    "tune": "tune --networks nano --imgsz 64 --samples rendered:2 --target-fps 1 --max-drop 1"
+    " --precision int8 --target onnxruntime --out OUT",
+}
+
+
+def mark(name: str) -> object:
+    return pytest.param(name, marks=pytest.mark.slow if name in ("bench", "tune") else ())
+
+
+@pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])
+@pytest.mark.parametrize("name", map(mark, COMMANDS))
+def test_the_result_is_printed(
+    name: str, as_json: bool, builds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file stands where the folder would be: no user, not even root, can write into it."""
+    (tmp_path / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    names = {"BUILD": str(builds("onnxruntime", "int8")), "OUT": "file/out.png"}
+    words = [names.get(word, word) for word in COMMANDS[name].split()]
+    result = CliRunner().invoke(app, [*words, *(["--json"] if as_json else [])])
+    assert isinstance(result.exception, NotWritten), result.exception
+    assert str(result.exception).startswith(f"cannot write {tmp_path}/file/out.png")
+    assert ".part" not in str(result.exception)
+    assert result.exception.exit_code == 1
+    if as_json:
+        json.loads(result.stdout)
+    else:
+        assert len(result.stdout.splitlines()) >= 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        f"build {SMALL} --out file/a",
+        f"calibrate {SMALL.replace(' --target onnxruntime', '')} --out file/a",
+        "dataset show rendered:2 --out file/a.png",
+    ],
+)
+def test_the_file_that_was_asked_for_is_named(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, command.split())
+    assert isinstance(result.exception, NotWritten), result.exception
+    assert str(result.exception).startswith(f"cannot write {tmp_path}/file/a")
+    assert ".part" not in str(result.exception)
