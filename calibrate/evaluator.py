@@ -25,13 +25,13 @@ the network lacks has no score."""
 
 def exact_session(model: onnx.ModelProto, threads: int) -> Any:
     """Open the graph in ONNX Runtime with the optimiser off."""
-    import onnxruntime
+    from edge.runtime.ort import ort
 
-    options = onnxruntime.SessionOptions()
+    options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return onnxruntime.InferenceSession(
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return ort.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
 

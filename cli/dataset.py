@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Compose, measure and view data sets.", no_args_is_help=True)
 
 Place = typer.Argument(
-    help="Labelled samples: rendered[:COUNT[:SEED]], a folder of labelled sequences, or a folder in"
-    " the seed's layout."
+    help="Labelled samples: rendered[:COUNT[:SEED]], a folder of labelled sequences or of RGB-D,"
+    " or a folder in the seed's layout."
 )
 
 
@@ -136,7 +136,7 @@ def stats(
     as_json: Json = False,
 ) -> None:
     """Print mean and standard deviation of images (RGB in 0..1), masks and depths."""
-    from edge.calibrate.labelled import report_skipped
+    from edge.calibrate.labelled import MaskCheck, nothing_read, report_skipped
     from edge.calibrate.samples import open_samples
     from edge.samples.sample import evenly_spaced, iter_readable
     from edge.train.data.stats import stats as measure
@@ -144,19 +144,23 @@ def stats(
     source = open_samples(samples)
     indices = evenly_spaced(source, most)
     read = 0
+    masks = MaskCheck(source.name)
 
     def counted() -> Iterator[Sample]:
         nonlocal read
         for sample in iter_readable(source, indices):
             read += 1
+            masks.add(sample)
             yield sample
 
     parts = measure(track(counted(), len(indices), "reading samples"))
     report_skipped(source.skipped)
     if not read:
-        raise EdgeError(f"no sample of {samples} could be read")
+        raise nothing_read(source)
+    masks.report()
     if as_json:
-        print(json.dumps({"samples": read, "sets": parts}))
+        skipped = len(source.skipped)
+        print(json.dumps({"samples": read, "skipped": skipped, "sets": parts}))
         return
     for name, values in parts.items():
         mean, std = (" ".join(f"{v:.4f}" for v in values[key]) for key in ("mean", "std"))

@@ -28,14 +28,14 @@ class DepthTeacher:
         Raises:
             SampleError: The file is missing, cannot be loaded or has another kind of input.
         """
-        import onnxruntime
+        from edge.runtime.ort import ort
 
         if not path.is_file():
             raise SampleError(f"no depth teacher at {path}; --depth-teacher takes an ONNX file")
-        options = onnxruntime.SessionOptions()
+        options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         try:
-            self._session = onnxruntime.InferenceSession(
+            self._session = ort.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # ONNX Runtime's errors share no other base class

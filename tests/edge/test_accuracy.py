@@ -14,7 +14,7 @@ from edge.accuracy import (
     mean_mask_scores,
     means,
 )
-from edge.samples.sequences import from_codes
+from edge.samples.masks import from_codes
 
 ROW, COL = np.mgrid[0:224, 0:224].astype(np.float64)
 A = 0.5 + 0.3 * np.sin(0.11 * ROW) * np.cos(0.07 * COL) + 0.15 * np.sin(0.0221 * ROW + 0.029 * COL)

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.calibrate.labelled import MaskCheck, report_skipped
 from edge.calibrate.rendering.sensor import Rng
 from edge.progress import track
 from edge.samples.depth_teacher import DepthTeacher
@@ -74,10 +75,14 @@ class Crops:
         self._in_memory: list[Sample] = []
         if len(indices) <= MAX_IN_MEMORY:
             self._in_memory = list(_with_depth(samples, indices, teacher))
-            for name, reason in samples.skipped.items():
-                print(f"skipped {name}: {reason}", file=sys.stderr)
-        if not self._in_memory and len(indices) <= MAX_IN_MEMORY:
-            raise SampleError(f"nothing to train on in {samples.name}")
+            report_skipped(samples.skipped)
+            if not self._in_memory:
+                causes = "; ".join(dict.fromkeys(samples.skipped.values()))
+                raise SampleError(f"nothing to train on in {samples.name}", causes)
+            masks = MaskCheck(samples.name)
+            for sample in self._in_memory:
+                masks.add(sample)
+            masks.report()
 
     @property
     def recorded(self) -> bool:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.calibrate.labelled import report_skipped
+from edge.progress import note
+from edge.samples.image_file import decode_image, decode_stored, images_in, read_bytes
 from edge.samples.sample import FOREGROUND, Image, Sample, SampleError
-from edge.samples.sequences import images_in
 
 Field = npt.NDArray[np.float32]
 
@@ -20,6 +23,8 @@ MAX_SIDE = 320
 """Images are kept in memory with this longer side: training never sees more."""
 MIN_AREA, MIN_HEIGHT = 150, 14
 """Smallest object that is cut out of a frame, in pixels."""
+LEAST_OPAQUE = 128
+"""Least alpha that the most opaque pixel of a cut-out must have."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +52,34 @@ def shrink(image: npt.NDArray[np.uint8], max_side: int) -> npt.NDArray[np.uint8]
     )
 
 
-def _files(folder: Path) -> list[Path]:
+def _files(folder: Path) -> dict[str, Path]:
+    """The image files below a folder by their stem, or by their relative path where stems collide.
+
+    Raises:
+        SampleError: There is none.
+    """
     files = images_in(folder) if folder.is_dir() else []
     if not files:
         raise SampleError(f"no images in {folder}")
-    return files
+    stems = Counter(path.stem for path in files)
+    return {
+        path.stem
+        if stems[path.stem] == 1
+        else "-".join(path.relative_to(folder).parts).replace(".", "-"): path
+        for path in files
+    }
+
+
+def _refuse_nothing(left: Sized, skipped: dict[str, str], message: str) -> None:
+    """Name the files that were left out; SampleError where nothing is left."""
+    if not left:
+        counts = Counter(skipped.values()).most_common(3)
+        raise SampleError(message, "; ".join(f"{count} files: {why}" for why, count in counts))
+    report_skipped(skipped, noun="files")
 
 
 def read_backgrounds(folder: Path, max_side: int) -> dict[str, Image]:
-    """Read every image below a folder; unreadable files are left out.
+    """Read every image below a folder; files that cannot be read are named and left out.
 
     Args:
         folder: Searched with its subfolders.
@@ -67,41 +91,65 @@ def read_backgrounds(folder: Path, max_side: int) -> dict[str, Image]:
     Raises:
         SampleError: No image can be read.
     """
-    files = _files(folder)
-    stems = Counter(path.stem for path in files)
-    images = {}
-    for path in files:
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if image is not None:
-            long_name = "-".join(path.relative_to(folder).parts).replace(".", "-")
-            name = path.stem if stems[path.stem] == 1 else long_name
-            images[name] = shrink(np.asarray(image, np.uint8), max_side)
-    if not images:
-        raise SampleError(f"no image in {folder} can be read")
+    images, skipped = {}, {}
+    for name, path in _files(folder).items():
+        try:
+            images[name] = shrink(decode_image(read_bytes(path)), max_side)
+        except SampleError as error:
+            skipped[str(path)] = str(error)
+    _refuse_nothing(images, skipped, f"no image in {folder} can be read")
     return images
 
 
 def read_cutouts(folder: Path, max_side: int) -> list[Cutout]:
-    """Read the RGBA images below a folder; images without alpha are left out.
+    """Read the RGBA images below a folder; other files are named and left out.
+
+    Alpha is 0..255, 0..65535, or 0 and 1, which becomes 0 and 255.
 
     Args:
         folder: Searched with its subfolders.
         max_side: Longer side in pixels that cut-outs are shrunk to.
 
     Raises:
-        SampleError: There is no RGBA image.
+        SampleError: There is no cut-out that can be used.
     """
-    cutouts = []
-    for path in _files(folder):
-        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        if image is not None and image.ndim == 3 and image.shape[2] == 4:
-            if image.dtype == np.uint16:
-                image = (image / 257).round()
-            small = shrink(np.asarray(image, np.uint8), max_side)
-            cutouts.append(Cutout(path.stem, small[..., :3].copy(), small[..., 3].copy()))
-    if not cutouts:
-        raise SampleError(f"no RGBA cut-outs in {folder}")
+    cutouts: list[Cutout] = []
+    skipped = {}
+    for name, path in _files(folder).items():
+        try:
+            image = _rgba(decode_stored(read_bytes(path)))
+        except SampleError as error:
+            skipped[str(path)] = str(error)
+            continue
+        small = shrink(image, max_side)
+        cutouts.append(Cutout(name, small[..., :3].copy(), small[..., 3].copy()))
+    _refuse_nothing(cutouts, skipped, f"no RGBA cut-outs in {folder}")
+    opaque = [cutout.name for cutout in cutouts if (cutout.alpha == 255).all()]
+    if opaque:
+        note(
+            f"{len(opaque)} of {len(cutouts)} cut-outs are opaque everywhere, as {opaque[0]}:"
+            " whole rectangles are pasted"
+        )
     return cutouts
+
+
+def _rgba(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Convert an image with alpha to uint8 [H, W, 4]; SampleError where alpha is of no use."""
+    if image.ndim != 3 or image.shape[2] != 4:
+        raise SampleError("it has no alpha channel")
+    if image.dtype == np.uint16 and image.max() > 255:
+        image = (image / 257).round()
+    elif image.dtype not in (np.uint8, np.uint16):
+        raise SampleError(f"its values are {image.dtype}, expected 8 or 16 bits")
+    rgba = np.array(image, np.uint8)
+    top = rgba[..., 3].max()
+    if top == 0:
+        raise SampleError("it is transparent everywhere")
+    if top == 1:
+        rgba[..., 3] *= 255
+    elif top < LEAST_OPAQUE:
+        raise SampleError(f"its alpha reaches {top} only, expected 255 where it is opaque")
+    return rgba
 
 
 def extract_cutouts(sample: Sample, max_side: int) -> Iterator[Cutout]:

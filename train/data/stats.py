@@ -40,15 +40,17 @@ def stats(samples: Iterable[Sample]) -> dict[str, dict[str, list[float]]]:
         samples: All that are measured.
 
     Returns:
-        `mean` and `std` of `bg` and `fg_bg` (R, G, B), `mask` (share of foreground) and, where
-        there is any, `depth`.
+        `mean` and `std` of `bg` and `fg_bg` (R, G, B) and, where there is any, of `mask` (share of
+        foreground in labelled pixels) and `depth`.
     """
-    parts: dict[str, Moments] = {"bg": Moments(), "fg_bg": Moments(), "mask": Moments()}
+    parts: dict[str, Moments] = {"bg": Moments(), "fg_bg": Moments()}
     for sample in samples:
         parts["bg"].add(sample.bg[..., ::-1].reshape(-1, 3) / 255)
         parts["fg_bg"].add(sample.fg_bg[..., ::-1].reshape(-1, 3) / 255)
         labelled = sample.mask[sample.mask != IGNORED]
-        parts["mask"].add((labelled == FOREGROUND).astype(np.float64)[:, None])
+        if labelled.size:
+            foreground = (labelled == FOREGROUND).astype(np.float64)
+            parts.setdefault("mask", Moments()).add(foreground[:, None])
         if sample.depth is not None:
             depth = sample.depth[np.isfinite(sample.depth)]
             parts.setdefault("depth", Moments()).add(depth[:, None])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from edge.calibrate.samples import open_samples
+from edge.samples.masks import from_codes
 from edge.samples.sample import (
     BACKGROUND,
     FOREGROUND,
@@ -16,7 +17,7 @@ from edge.samples.sample import (
     evenly_spaced,
     iter_readable,
 )
-from edge.samples.sequences import Sequences, from_codes
+from edge.samples.sequences import Sequences, background_of, frames_of
 
 
 def make_sequence(folder: Path, frames: int = 3, size: tuple[int, int] = (24, 32)) -> Path:
@@ -128,3 +129,102 @@ def test_a_sequence_without_its_background_does_not_stop_the_others(tmp_path: Pa
 def test_a_depth_map_without_a_value_is_none(level: float) -> None:
     image, mask = np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint8)
     assert Sample("a", image, image, mask, np.full((4, 4), level, np.float32)).depth is None
+
+
+def box_at(left: int) -> tuple[np.ndarray, np.ndarray]:
+    """A frame of a textured scene with a box, and its label codes."""
+    scene = np.random.default_rng(3).integers(60, 200, (4, 6, 3), np.uint8)
+    scene = cv2.resize(scene, (60, 40), interpolation=cv2.INTER_CUBIC)
+    labels = np.zeros((40, 60), np.uint8)
+    scene[15:25, left : left + 10], labels[15:25, left : left + 10] = 255, 255
+    return scene, labels
+
+
+def cdnet(folder: Path) -> Path:
+    """A sequence as CDnet is downloaded: frames 3 to 8 of 8 are labelled, the upper rows are
+    outside the region of interest."""
+    for part in ("input", "groundtruth"):
+        (folder / part).mkdir(parents=True)
+    for number in range(1, 9):
+        image, labels = box_at(6 * (number - 1))
+        if number < 3:
+            labels[:] = 85
+        cv2.imwrite(
+            str(folder / "input" / f"in{number:06d}.jpg"), image, [cv2.IMWRITE_JPEG_QUALITY, 100]
+        )
+        cv2.imwrite(str(folder / "groundtruth" / f"gt{number:06d}.png"), labels)
+    (folder / "temporalROI.txt").write_text("3 8")
+    roi = np.full((40, 60), 255, np.uint8)
+    roi[:5] = 0
+    for name in ("ROI.bmp", "ROI.jpg"):
+        cv2.imwrite(str(folder / name), roi)
+    return folder
+
+
+def test_cdnet_is_read_as_it_is_downloaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = cdnet(tmp_path / "dataset" / "baseline" / "highway")
+    cdnet(tmp_path / "dataset" / "night" / "street")
+    samples = open_samples(str(tmp_path))
+    assert len(samples) == 12
+    assert {samples.sequence(i) for i in range(12)} == {"highway", "street"}
+    assert samples.skipped == {}
+    sample = samples[0]
+    assert sample.name == "highway/in000003"
+    assert (sample.mask[:5] == IGNORED).all()
+    assert (sample.mask[15:25, 12:22] == FOREGROUND).all()
+    # The scene where the boxes were not: a box covers every place of its path in two frames of six.
+    scene = box_at(0)[0]
+    scene[15:25, :10] = sample.bg[15:25, :10]
+    assert np.abs(scene.astype(int) - sample.bg).max() < 20
+    assert "highway: no bg.png; the background is the median of" in capsys.readouterr().err
+    assert not list(folder.glob("bg*"))
+    assert np.array_equal(background_of(folder), sample.bg)
+
+
+def test_pixels_that_are_never_empty_are_ignored(tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    for part in ("input", "groundtruth"):
+        (folder / part).mkdir(parents=True)
+    image, labels = box_at(20)
+    for number in range(3):
+        cv2.imwrite(str(folder / "input" / f"{number}.png"), image)
+        cv2.imwrite(str(folder / "groundtruth" / f"{number}.png"), labels)
+    mask = Sequences(folder)[0].mask
+    assert (mask[12:28, 17:33] == IGNORED).all()
+    assert (mask[:10] == BACKGROUND).all()
+
+
+def test_frames_and_background_of_a_labelled_folder(tmp_path: Path) -> None:
+    folder = make_sequence(tmp_path / "a", frames=12)
+    for path in (folder / "input").iterdir():
+        path.rename(path.with_name(f"{int(path.stem)}.png"))
+    assert [path.name for path in frames_of(folder)] == [f"{i}.png" for i in range(12)]
+    assert np.array_equal(background_of(folder), cv2.imread(str(folder / "bg.png")))
+    with pytest.raises(SampleError, match="no frames in"):
+        frames_of(tmp_path)
+
+
+def test_frames_without_a_label_are_named(tmp_path: Path) -> None:
+    folder = make_sequence(tmp_path / "a", frames=4)
+    (folder / "groundtruth" / "000001.png").unlink()
+    samples = Sequences(folder)
+    assert len(samples) == 3
+    assert samples.skipped == {"a/000001.png": "it has no label"}
+
+
+@pytest.mark.parametrize("text", ["", "3", "a b", "1 2 3"])
+def test_a_temporal_roi_that_is_none_is_named(text: str, tmp_path: Path) -> None:
+    folder = cdnet(tmp_path / "a")
+    (folder / "temporalROI.txt").write_text(text)
+    with pytest.raises(SampleError, match=r"temporalROI\.txt holds .* expected two frame numbers"):
+        Sequences(folder)
+
+
+def test_sequences_and_rgbd_are_not_read_together(tmp_path: Path) -> None:
+    make_sequence(tmp_path / "sequences" / "a")
+    for part in ("rgb", "depth"):
+        (tmp_path / "rgbd" / "b" / part).mkdir(parents=True)
+    with pytest.raises(SampleError, match=r"sequences/a.* and RGB-D .*rgbd/b"):
+        open_samples(str(tmp_path))
