@@ -6,7 +6,7 @@ BIN := .venv/bin
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test check bench-peers performance accuracy zoo aarch64 clean
+.PHONY: run test check bench-peers performance accuracy backgrounds zoo aarch64 clean
 
 run: .venv/run
 	$(BIN)/edge build --precision int8
@@ -37,6 +37,11 @@ DATA ?= ../shared/data
 accuracy: .venv/run
 	$(BIN)/python -m edge.benchmarks.accuracy $(DATA) $(if $(TEACHER),--teacher $(TEACHER)) \
 	    $(if $(RUNS),--runs $(RUNS))
+
+# Automatic backgrounds against the careful ones of the sequences in $(DATA), with images to look at.
+backgrounds: .venv/run
+	mkdir -p reports/backgrounds && \
+	    $(BIN)/python -m edge.benchmarks.backgrounds $(DATA) | tee reports/backgrounds/table.md
 
 # The bundled networks from the data in $(DATA), with $(TEACHER) to label depth; goes on after a kill.
 zoo: .venv/test

@@ -11,7 +11,8 @@ from edge.errors import UsageError
 from edge.progress import bar, note
 
 if TYPE_CHECKING:
-    from edge.samples.sample import Image
+    from edge.camera import value_range as ranges
+    from edge.scene.background import Background
 
 Source = Annotated[
     str,
@@ -27,6 +28,12 @@ Seconds = Annotated[
         help="Seconds of the source that the background is made of.  [default: 60, live 10]",
     ),
 ]
+ValueRange = Annotated[
+    Optional[str],
+    typer.Option(
+        "--range", help="Values of a 16-bit source that become 0 and 255: LOW:HIGH or auto."
+    ),
+]
 MAX_NOTES = 5
 """Messages about unreadable frames that are printed; the rest is counted."""
 
@@ -35,25 +42,84 @@ def background(
     source: Source,
     out: Annotated[Path, typer.Option(help="Image to write, .png or .jpg.")] = Path("bg.png"),
     seconds: Seconds = None,
+    value_range: ValueRange = None,
+    build: Annotated[
+        Optional[Path],
+        typer.Option(
+            help="Build whose masks are left out.  [default: the bundled network in int8, built"
+            " first]"
+        ),
+    ] = None,
 ) -> None:
-    """Make an image of the empty scene while people walk through it: a temporal median."""
+    """Make an image of the empty scene while people are in it.
+
+    Writes the confidence of every pixel beside it, as in bg.confidence.png: white where all images
+    show the background, black where none does."""
     import cv2
 
+    from edge.camera.address import redact_address
+    from edge.cli.build import default_build
     from edge.files import atomic_write
 
     if not cv2.haveImageWriter(str(out)):
         raise UsageError(f"--out {out}: expected a name that ends in .png or .jpg")
-    image = make_background(source, seconds)
-    with atomic_write(out) as draft:
-        draft.write_bytes(cv2.imencode(out.suffix, image)[1].tobytes())
+    chosen = choose_range(source, value_range)
+    made = make_background(source, seconds, chosen, build or default_build())
+    if text := made.warning(redact_address(source)):
+        note(text)
+    for place, image in ((out, made.image), (confidence_file(out), made.confidence)):
+        with atomic_write(place) as draft:
+            draft.write_bytes(cv2.imencode(place.suffix, image)[1].tobytes())
     print(out)
 
 
-def make_background(source: str, seconds: Optional[float]) -> Image:
-    """Make the background of a source, with a bar; uint8 [H, W, 3] BGR."""
-    import edge.calibrate.rendering.camera  # noqa: F401 (synthetic://)
+def confidence_file(background: Path) -> Path:
+    """The file of the confidence beside a background."""
+    return background.with_name(f"{background.stem}.confidence.png")
+
+
+def read_background(file: Path) -> Background:
+    """Read a background and, where it is beside it, its confidence."""
+    import cv2
+    import numpy as np
+
+    from edge.samples.image_file import read_image
+    from edge.scene.background import Background, certain
+
+    image = read_image(file)
+    beside = confidence_file(file)
+    if not beside.is_file():
+        return certain(image)
+    confidence = cv2.imread(str(beside), cv2.IMREAD_GRAYSCALE)
+    if confidence is None or confidence.shape != image.shape[:2]:
+        raise UsageError(
+            f"{beside} is not the confidence of {file}", f"remove it, or make both again: {file}"
+        )
+    return Background(image, np.asarray(confidence, np.uint8))
+
+
+def choose_range(source: str, text: Optional[str]) -> Optional[ranges.ValueRange]:
+    """The range that --range means for a source; a sentence says which one."""
     from edge.camera.address import redact_address
-    from edge.scene.background import gather_images, median_background
+    from edge.camera.value_range import resolve_range
+
+    name = redact_address(source)
+    chosen = resolve_range(text, source, name)
+    if chosen is not None:
+        note(f"{name}: --range {chosen}")
+    return chosen
+
+
+def make_background(
+    source: str, seconds: Optional[float], value_range: Optional[ranges.ValueRange], build: Path
+) -> Background:
+    """Make the background of a source, with a bar; a build's network leaves out the foreground."""
+    import edge
+    import edge.calibrate.rendering.camera
+    from edge.camera.address import redact_address
+    from edge.loop.masks import network_masks
+    from edge.scene.background import estimate_background
+    from edge.scene.gather import gather_images
 
     name = redact_address(source)
     note(f"making a background of {name} from its first seconds")
@@ -61,10 +127,11 @@ def make_background(source: str, seconds: Optional[float]) -> Image:
     with bar() as progress:
         task = progress.add_task("background", total=None)
         images = gather_images(
-            source, seconds, lambda: progress.advance(task), messages.append
-        )  # fmt: skip
+            source, seconds, value_range, lambda: progress.advance(task), messages.append
+        )
     for message in messages[:MAX_NOTES]:
         note(message)
     if len(messages) > MAX_NOTES:
         note(f"{name}: {len(messages)} messages about unreadable frames, {MAX_NOTES} printed")
-    return median_background(images)
+    with edge.open(build) as h:
+        return estimate_background(images, network_masks(h))

@@ -22,11 +22,11 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Report what this machine can build and run, and the commands that install the rest."""
-    from edge.doctor import gpu, machine, targets, training
+    from edge.doctor import gpu, machine, targets, training, video
     from edge.runtime.cuda import driver
 
     card = gpu(driver)
-    findings = [*machine(), card, *targets(), training()]
+    findings = [*machine(), card, *targets(), *video(), training()]
     if build is not None:
         findings.append(_tried(build))
     if as_json:

@@ -12,16 +12,29 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from edge.cli.background import MAX_NOTES, Seconds, make_background
+from edge.cli.background import (
+    MAX_NOTES,
+    Seconds,
+    ValueRange,
+    choose_range,
+    make_background,
+    read_background,
+)
 from edge.cli.build import default_build
 from edge.cli.options import CudaBackend, refuse_unused
-from edge.errors import EdgeError, UsageError
+from edge.errors import EdgeError, Untrustworthy, UsageError
 from edge.progress import note, stderr
 
 if TYPE_CHECKING:
+    from edge.camera import value_range as ranges
     from edge.camera.source import CameraEvent
     from edge.loop.channel import Channel
     from edge.loop.pipeline import FrameResult
+    from edge.samples.sample import Image
+    from edge.scene.background import Background
+
+DOUBTS = ("background_unsure", "camera_moved", "covered", "defocused", "scene_changed")
+"""Events after which masks are not to be trusted."""
 
 
 def run(
@@ -38,6 +51,7 @@ def run(
         typer.Option(help="Background image, one per source.  [default: made first]"),
     ] = None,
     seconds: Seconds = None,
+    value_range: ValueRange = None,
     out: Annotated[
         Optional[Path],
         typer.Option(help="Video to write (.mp4, .mkv, .avi, .webm); several sources: a folder."),
@@ -58,6 +72,12 @@ def run(
         Optional[int], typer.Option(min=1, help="Threads of the runtime.  [default: usable cores]")
     ] = None,
     cuda_backend: CudaBackend = "auto",
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict", help="End with exit code 6 if the background was unsure or did not fit."
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON line per frame and event.")
     ] = False,
@@ -69,31 +89,107 @@ def run(
     from edge.loop.pipeline import CameraPipeline
     from edge.loop.run import run_channels
     from edge.loop.window import check_windows
-    from edge.samples.sequences import read_image
+    from edge.scene.improve import BackgroundImprover
 
     videos = _check_options(ctx, sources, bg or [], out, redact, show)
     if show:
         check_windows()
     place = build or default_build()
     _check_device_options(ctx, place)
-    backgrounds = [read_image(file) for file in bg or []]
-    backgrounds = backgrounds or [make_background(source, seconds) for source in sources]
+    files: list[Optional[Path]] = [*bg] if bg else [None] * len(sources)
+    scenes = [
+        _scene(source, file, seconds, value_range, place)
+        for source, file in zip(sources, files, strict=True)
+    ]
     wake = threading.Event()
     channels: list[Channel] = []
     with ExitStack() as stack:
-        for source, image, video in zip(sources, backgrounds, videos, strict=True):
+        for source, (background, chosen), video in zip(sources, scenes, videos, strict=True):
             h = stack.enter_context(edge.open(place, threads, cuda=cuda_backend))
-            camera = stack.enter_context(Camera(source, wake))
-            pipeline = CameraPipeline(camera, h, image, stabilize)
+            camera = stack.enter_context(Camera(source, wake, value_range=chosen))
+            improver = None
+            if camera.live and not bg:
+                improver = BackgroundImprover(_estimator(place))
+            pipeline = CameraPipeline(camera, h, background, stabilize, improver)
+            stack.callback(pipeline.close)
             channels.append(Channel(pipeline, video, show, redact))
             stack.callback(channels[-1].close)
         update = stack.enter_context(_status(channels))
         stack.callback(lambda: _print_all(summary(channels)))
-        failures = run_channels(channels, wake, _Printer(as_json, update), frames)
+        printer = _Printer(as_json, update)
+        failures = run_channels(channels, wake, printer, frames)
     if out is not None and not as_json and any(channel.video for channel in channels):
         print(out)
     if failures:
         raise EdgeError("; ".join(failures))
+    if strict and printer.doubts:
+        raise Untrustworthy(
+            "the background was not always right: "
+            + "; ".join(f"{name}: {', '.join(kinds)}" for name, kinds in printer.doubts.items())
+        )
+
+
+def _estimator(build: Path) -> Callable[[Sequence[Image]], Background]:
+    """Estimates a background beside the loop, in a thread and on a core of its own."""
+    import edge
+    from edge.loop.masks import network_masks
+    from edge.scene.background import estimate_background
+
+    def estimate(images: Sequence[Image]) -> Background:
+        with edge.open(build, 1) as h:
+            return estimate_background(images, network_masks(h))
+
+    return estimate
+
+
+def _scene(
+    source: str,
+    file: Optional[Path],
+    seconds: Optional[float],
+    value_range: Optional[str],
+    build: Path,
+) -> tuple[Background, Optional[ranges.ValueRange]]:
+    """The background of a source, and the range of its 16-bit values."""
+    from edge.camera.address import redact_address
+    from edge.camera.schemes.recording import path_of
+    from edge.samples.sequences import background_of, is_sequence
+    from edge.scene.background import certain
+
+    name = redact_address(source)
+    if file is not None:
+        return _given_background(name, file, value_range)
+    chosen = choose_range(source, value_range)
+    if chosen is None and is_sequence(path_of(source)):
+        note(f"{name} is a labelled sequence with a background of its own")
+        return certain(background_of(path_of(source))), None
+    return make_background(source, seconds, chosen, build), chosen
+
+
+def _given_background(
+    name: str, file: Path, value_range: Optional[str]
+) -> tuple[Background, Optional[ranges.ValueRange]]:
+    """The background of --bg. One of 8 bits was made by the range already."""
+    from edge.camera.images import read_frame
+    from edge.camera.value_range import AUTO, parse_range, range_of, to_uint8
+    from edge.scene.background import certain
+
+    stored = read_frame(file)
+    deep = stored.dtype.itemsize > 1
+    if value_range is None:
+        chosen = None
+    elif value_range != AUTO:
+        chosen = parse_range(value_range)
+    elif deep:
+        chosen = range_of([stored], str(file))
+        note(f"{name}: --range {chosen}")
+    else:
+        raise UsageError(
+            f"--range auto: {file} has 8 bits, its range is not known",
+            "give the range that `edge background` printed",
+        )
+    if deep:
+        return certain(to_uint8(stored, str(file), chosen)), chosen
+    return read_background(file), chosen
 
 
 def _check_options(
@@ -107,7 +203,7 @@ def _check_options(
     """Check what the options say about each other; returns the video of each source."""
     import edge.calibrate.rendering.camera  # noqa: F401 (synthetic://)
     from edge.camera.schemes.recording import path_of
-    from edge.camera.video import CODECS, codec_of
+    from edge.camera.video import FORMATS, format_of
     from edge.loop.overlay import REDACTIONS
 
     if redact not in (None, *REDACTIONS):
@@ -122,8 +218,8 @@ def _check_options(
         return [None] * len(sources)
     videos = [out]
     if len(sources) == 1:
-        codec_of(out)
-    elif out.suffix.lower() in CODECS:
+        format_of(out)
+    elif out.suffix.lower() in FORMATS:
         raise UsageError(f"--out {out}: expected a folder, for a video of each source")
     else:
         videos = [out / f"{number}.mp4" for number in range(1, len(sources) + 1)]
@@ -165,18 +261,24 @@ def json_line(channel: Channel, result: FrameResult) -> dict[str, object]:
             for blob in result.blobs
         ],
     }
-    if result.offset is not None:
-        line["moved"] = [round(pixels, 2) for pixels in result.offset]
+    if channel.pipeline.stabilizer is not None:
+        offset = result.offset
+        line["moved"] = None if offset is None else [round(pixels, 2) for pixels in offset]
     if frame.truth is not None:
         line["true_foreground"] = round(float(frame.truth.mean()), 5)
     return line
 
 
 class _Printer:
-    """Prints frames as JSON on stdout, and events on stderr."""
+    """Prints frames as JSON on stdout, and events on stderr.
+
+    Attributes:
+        doubts: for each source the events that make its masks untrustworthy.
+    """
 
     def __init__(self, as_json: bool, update: Callable[[FrameResult], None]) -> None:
         self._as_json, self._update = as_json, update
+        self.doubts: dict[str, list[str]] = {}
         self._unreadable: dict[str, int] = {}
 
     def on_frame(self, channel: Channel, result: FrameResult) -> None:
@@ -185,6 +287,10 @@ class _Printer:
         self._update(result)
 
     def on_event(self, channel: Channel, event: CameraEvent) -> None:
+        if event.kind in DOUBTS:
+            doubts = self.doubts.setdefault(channel.name, [])
+            if event.kind not in doubts:
+                doubts.append(event.kind)
         count = self._unreadable.get(channel.name, 0) + (event.kind == "unreadable")
         self._unreadable[channel.name] = count
         if event.kind != "unreadable" or count <= MAX_NOTES:

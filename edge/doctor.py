@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
+import io
 import json
 import platform
 import re
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,10 @@ FLAGS = {
     "avx2": "AVX2",
 }
 """Words of /proc/cpuinfo, on x86 and on Arm, and what they mean for speed."""
+OPENCV_WHEELS = ("opencv-python-headless", "opencv-python", "opencv-contrib-python")
+OPENCV_INSTALL = (
+    "pip install opencv-python-headless; on a Jetson, for csi://: apt-get install nvidia-opencv"
+)
 ROOT = Path("/")
 """Where /proc, /etc and /sys are; tests have their own."""
 
@@ -148,6 +154,45 @@ def _target(target: Target) -> Finding:
     if target.sms:
         return Finding(True, target.name, f"{version}: builds here (--sm), runs where a GPU is")
     return Finding(False, target.name, f"{version}: neither builds nor runs here: {reason}")
+
+
+def video() -> list[Finding]:
+    """PyAV, which decodes recordings and streams, and OpenCV, which opens cameras."""
+    return [_pyav(), _opencv()]
+
+
+def _pyav() -> Finding:
+    try:
+        import av
+    except ImportError as error:
+        return Finding(False, "PyAV", f"cannot be loaded: {error}", "pip install av")
+    ffmpeg = getattr(av, "ffmpeg_version_info", "unknown")
+    return Finding(True, "PyAV", f"{av.__version__}, FFmpeg {ffmpeg}")
+
+
+def _opencv() -> Finding:
+    wheel = _version(*OPENCV_WHEELS)
+    try:
+        with redirect_stderr(io.StringIO()):  # numpy prints how to compile modules
+            import cv2
+    except ImportError as error:
+        if not wheel and "cv2" in str(error):
+            return Finding(False, "OpenCV", "not installed", OPENCV_INSTALL)
+        text = f"{wheel or 'a build of the system'} cannot be loaded: {str(error).splitlines()[0]}"
+        if "numpy" not in text:
+            return Finding(False, "OpenCV", text, OPENCV_INSTALL)
+        # https://numpy.org/doc/stable/dev/depending_on_numpy.html
+        text += f"; numpy is {_version('numpy')}"
+        return Finding(
+            False, "OpenCV", text, "one that was built for numpy 1: pip install 'numpy<2'"
+        )
+    made = cv2.getBuildInformation()
+    parts = [
+        f"{'with' if re.search(rf'{name}:.*YES', made, re.I) else 'without'} {name}"
+        for name in ("GStreamer", "FFmpeg")
+    ]
+    origin = "" if wheel else f", {Path(cv2.__file__).parent}"
+    return Finding(True, "OpenCV", f"{cv2.__version__}, {', '.join(parts)}{origin}")
 
 
 def training() -> Finding:

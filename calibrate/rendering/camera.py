@@ -8,13 +8,12 @@ from __future__ import annotations
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
-import numpy.typing as npt
 
 from edge.calibrate.rendering.scene import RenderedScene
 from edge.calibrate.rendering.sensor import noise
-from edge.camera.source import SCHEMES
+from edge.camera.source import SCHEMES, Decoded
 from edge.errors import UsageError
-from edge.samples.sample import FOREGROUND, Image
+from edge.samples.sample import FOREGROUND
 
 FPS = 15.0
 SIZE = (240, 320)
@@ -33,11 +32,11 @@ class RenderedCamera:
             raise UsageError(f"synthetic://{kind}: {error}") from error
         self._seed, self._number = seed, 0
 
-    def read(self) -> tuple[Image, npt.NDArray[np.bool_]]:
+    def read(self) -> Decoded:
         frame = self._scene.frame(self._number / self.fps, camouflage=False, empty=False)
         rng = np.random.default_rng([self._seed, self._number])
         self._number += 1
-        return noise(frame.image, rng, 2.0), frame.mask == FOREGROUND
+        return Decoded(noise(frame.image, rng, 2.0), frame.mask == FOREGROUND)
 
     def skip(self) -> bool:
         self._number += 1

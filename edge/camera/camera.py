@@ -11,14 +11,19 @@ import threading
 import time
 from collections import deque
 
-import numpy as np
-import numpy.typing as npt
-
 from edge.camera.address import redact_address
-from edge.camera.capture import TIMEOUT_MS
 from edge.camera.frozen import FROZEN_S, FrozenDetector
-from edge.camera.source import CameraError, CameraEvent, Frame, UnreadableFrame, open_reader
-from edge.samples.sample import Image
+from edge.camera.network_stream import TIMEOUT_S
+from edge.camera.source import (
+    CameraError,
+    CameraEvent,
+    Decoded,
+    Frame,
+    UnreadableFrame,
+    open_reader,
+)
+from edge.camera.value_range import ValueRange
+from edge.errors import UsageError
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 
@@ -30,11 +35,13 @@ class Camera:
         url: address or path (docs/cameras.md).
         wake: set whenever there is something to take, for a loop that waits for several cameras.
         frozen_s: seconds of identical images after which a live source is reported as frozen.
+        value_range: range of a 16-bit source that becomes 0 to 255.
 
     Attributes:
         name: the address without user and password.
         live: frames arrive whether they are taken or not.
-        fps: frames per second; 0 if unknown.
+        fps: frames per second, the average of a variable rate; 0 if unknown.
+        timed: the source has a frame rate or time stamps; a folder of images has neither.
         dropped: frames of a live source that were not taken in time.
         unreadable: frames of a recording that could not be decoded.
         ended: nothing more will come.
@@ -44,9 +51,14 @@ class Camera:
     """
 
     def __init__(
-        self, url: str, wake: threading.Event | None = None, frozen_s: float = FROZEN_S
+        self,
+        url: str,
+        wake: threading.Event | None = None,
+        frozen_s: float = FROZEN_S,
+        value_range: ValueRange | None = None,
     ) -> None:
         self._url, self.name = url, redact_address(url)
+        self._range = value_range
         self.wake = wake or threading.Event()
         self.dropped = self.unreadable = 0
         self.ended = False
@@ -56,8 +68,9 @@ class Camera:
         self._events: deque[CameraEvent] = deque()
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._reader = open_reader(url)
+        self._reader = open_reader(url, value_range)
         self.live, self.fps = self._reader.live, self._reader.fps
+        self.timed = self.live or self.fps > 0
         self._thread: threading.Thread | None = None
         if self.live:
             self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
@@ -86,8 +99,9 @@ class Camera:
         if read is None:
             self.ended = True
             return None
-        at = self._number / self.fps if self.fps else float(self._number)
-        return self._next_frame(read, at)
+        self.timed |= read.at is not None
+        by_number = self._number / self.fps if self.fps else float(self._number)
+        return self._next_frame(read, by_number if read.at is None else read.at)
 
     def close(self) -> None:
         """Stop reading; a second call does nothing."""
@@ -96,11 +110,13 @@ class Camera:
         if self._thread is None:
             self._reader.close()
         else:
-            # A read that is under way ends by itself after TIMEOUT_MS.
-            self._thread.join(TIMEOUT_MS / 1e3 + 1)
+            # A read that is under way ends by itself after TIMEOUT_S.
+            self._thread.join(TIMEOUT_S + 1)
 
-    def _next_frame(self, read: tuple[Image, npt.NDArray[np.bool_] | None], at: float) -> Frame:
-        frame = Frame(read[0], self._number, at, time.monotonic(), read[1])
+    def _next_frame(self, read: Decoded, at: float) -> Frame:
+        frame = Frame(
+            read.image, self._number, at, time.monotonic(), read.truth, read.decode_ms
+        )  # fmt: skip
         self._number += 1
         return frame
 
@@ -113,6 +129,10 @@ class Camera:
         """Read a live source in its thread; an error ends it with an event."""
         try:
             self._read_live()
+        except UsageError as error:  # as of a missing --range
+            self._report("lost", f"cannot be used: {error}")
+            self.ended = True
+            self.wake.set()
         except Exception as error:
             self._report("lost", f"cannot be read any more ({type(error).__name__})")
             self.ended = True
@@ -132,7 +152,7 @@ class Camera:
                 if lost:
                     self._report("back", "is back")
                 wait, lost = FIRST_WAIT_S, False
-                if (change := frozen.update(read[0])) is not None:
+                if (change := frozen.update(read.image)) is not None:
                     kind = "frozen" if change else "moving"
                     text = f"repeats one image for {self._frozen_s:g} s" if change else "moves"
                     self._report(kind, text)
@@ -150,7 +170,7 @@ class Camera:
         while not self._stop.wait(wait):
             wait = min(2 * wait, LONGEST_WAIT_S)
             try:
-                self._reader = open_reader(self._url)
+                self._reader = open_reader(self._url, self._range)
                 break
             except CameraError:
                 continue

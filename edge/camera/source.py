@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,9 @@ import numpy.typing as npt
 from edge.camera.address import redact_address
 from edge.errors import EdgeError, UsageError
 from edge.samples.sample import Image
+
+if TYPE_CHECKING:
+    from edge.camera.value_range import ValueRange
 
 
 class CameraError(EdgeError):
@@ -36,9 +39,11 @@ class Frame:
     Attributes:
         image: uint8 [H, W, 3] BGR.
         number: position in the source, from 0; unreadable frames count.
-        at: seconds: Unix time for a live source, time since its beginning for a recording.
+        at: seconds: Unix time for a live source, time since its beginning for a recording, by
+            its time stamps.
         arrived: `time.monotonic()` when the image was read.
         truth: bool [H, W], the true mask; known for rendered scenes only.
+        decode_ms: milliseconds of decoding.
     """
 
     image: Image
@@ -46,6 +51,23 @@ class Frame:
     at: float
     arrived: float
     truth: npt.NDArray[np.bool_] | None = None
+    decode_ms: float = 0.0
+
+
+class Decoded(NamedTuple):
+    """What a reader gives of a frame.
+
+    Attributes:
+        image: uint8 [H, W, 3] BGR; uint16 [H, W] or [H, W, 3] before `open_reader` converts it.
+        truth: bool [H, W], the true mask where it is known.
+        at: seconds since the source began, by its time stamps; None without time stamps.
+        decode_ms: milliseconds of decoding, without waiting for the source.
+    """
+
+    image: npt.NDArray[Any]
+    truth: npt.NDArray[np.bool_] | None = None
+    at: float | None = None
+    decode_ms: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -53,8 +75,9 @@ class CameraEvent:
     """A change in the state of a source.
 
     Attributes:
-        kind: `lost`, `back`, `frozen`, `moving` or `unreadable`.
-        at: Unix time in seconds.
+        kind: `lost`, `back`, `frozen`, `moving` or `unreadable`; of a scene as of
+            edge.loop.pipeline.FrameResult.
+        at: Unix time in seconds; of a scene as of its frame.
         text: message for the user, without passwords.
     """
 
@@ -68,14 +91,17 @@ class Reader(Protocol):
 
     Attributes:
         live: frames arrive whether they are read or not.
-        fps: frames per second; 0 if unknown.
+        fps: frames per second, the average of a variable rate; 0 if unknown.
     """
 
-    live: bool
-    fps: float
+    @property
+    def live(self) -> bool: ...
 
-    def read(self) -> tuple[Image, npt.NDArray[np.bool_] | None] | None:
-        """Return the next image and its true mask where known; None: the source ended or was lost.
+    @property
+    def fps(self) -> float: ...
+
+    def read(self) -> Decoded | None:
+        """Return the next frame; None: the source ended or was lost.
 
         Raises:
             UnreadableFrame: the next frame cannot be decoded; the following read goes on after it.
@@ -101,13 +127,28 @@ SCHEMES: dict[str, Opener] = {}
 """Openers by scheme. A module registers its own; edge/camera/schemes is imported as a whole."""
 
 
-def open_reader(url: str) -> Reader:
+def open_reader(url: str, value_range: ValueRange | None = None) -> Reader:
     """Open a source by its address (docs/cameras.md); an address without scheme is a path.
+
+    Args:
+        url: address or path.
+        value_range: range of a 16-bit source that becomes 0 to 255.
+
+    Returns:
+        A reader of uint8 [H, W, 3] BGR; it raises UsageError where `value_range` is missing or has
+        no effect.
 
     Raises:
         CameraError: the source cannot be opened.
         UsageError: the address is wrong.
     """
+    from edge.camera.value_range import RangedReader
+
+    return RangedReader(open_stored(url), redact_address(url), value_range)
+
+
+def open_stored(url: str) -> Reader:
+    """Open a source whose frames keep their 16 bits; errors as of `open_reader`."""
     from edge.camera import schemes
 
     schemes.load()

@@ -2,148 +2,181 @@
 
 from __future__ import annotations
 
-import cv2
-import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame
 
-from edge.camera.capture import Capture
-from edge.camera.source import CameraError, UnreadableFrame
-from edge.samples.sample import Image
+from edge.camera.decoder import CONVERT, Decoder, SourceLost
+from edge.camera.source import CameraError, Decoded, UnreadableFrame
 
-RETRIES = 8
-"""Grabs that are tried again after a failed one: FFmpeg finds the next sound frame by itself."""
+JOINED = {"mpegts", "mpeg"}
+"""Containers that recorders join; their time stamps begin again in the middle."""
 DECODER_DELAY = 32
 """Frames by which a decoder with several threads may report a damaged frame too early."""
-SEEKABLE = {".mp4", ".mov", ".m4v", ".mkv", ".webm"}
-"""Containers with a time stamp for each frame, so that a seek lands where it says. In an .avi the
-frames are counted, and a seek beyond damaged ones would give frames a second time."""
-COUNTED = {".mp4", ".mov", ".m4v", ".avi"}
-"""Containers whose header has the number of frames."""
 
 
-class VideoFile(Capture):
-    """A video file that is read to its end, past frames that cannot be decoded."""
+class VideoFile:
+    """A video file that is read to its end, past frames that cannot be decoded.
+
+    Args:
+        container: as av.open gives it.
+        name: printable name of the file.
+
+    Raises:
+        CameraError: the file has no video, or one of an unknown codec.
+    """
 
     live = False
 
-    def __init__(self, path: str, suffix: str, name: str) -> None:
-        super().__init__(
-            path,
-            cv2.CAP_FFMPEG,
-            name,
-            "it is not a video that OpenCV can read, or of an unknown codec",
-        )
-        self._suffix = suffix
-        self._count = max(0, round(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+    def __init__(self, container: InputContainer, name: str) -> None:
+        self.name = name
+        self._decoder = Decoder(container, name)
+        self.fps = self._decoder.fps
         self._position = 0  # of the next frame
-        self._last_ms = 0.0  # time stamp of the last sound frame
-        self._grabbed = False  # the next frame is grabbed already
-        self._suspicious = 0  # frames in which a gap of the time stamps still means a loss
-        self._damaged = False
+        self._decoded = 0  # frames that were decoded
+        self._held: VideoFrame | None = None  # sound, and after lost ones that were reported
+        self._suspicious = 0  # frames in which a packet without a frame still means a loss
+        self._damage = 0  # of the decoder, as far as it is accounted for
+        self._begin: int | None = self._decoder.stream.start_time  # time stamp
+        self._last: int | None = None  # time stamp of the last frame
+        self._last_key: int | None = None  # as of the decoder
+        self._at = self._offset = 0.0
+        self._busy_s = 0.0
+        self._steady = True  # the frame rate is constant
         self._ended = False
 
-    def read(self) -> tuple[Image, None] | None:
-        """Return the next image; None at the end of the file.
+    def read(self) -> Decoded | None:
+        """Return the next frame; None at the end of the file.
 
         Raises:
             UnreadableFrame: frames in between cannot be decoded.
-            CameraError: no frame at all can be decoded.
+            CameraError: no frame at all can be decoded, or reading fails.
         """
-        if not self.skip():
+        frame = self._next()
+        if frame is None:
             return None
-        decoded, image = self._capture.retrieve()
-        if not decoded:
-            raise self._unreadable(self._position - 1, 1)
-        return np.asarray(image, np.uint8), None
+        image = self._decoder.convert(frame)
+        busy_s, self._busy_s = self._decoder.busy_s - self._busy_s, self._decoder.busy_s
+        return Decoded(image, None, self._at, 1e3 * busy_s)
 
     def skip(self) -> bool:
-        """Pass over the next frame; False at the end of the file."""
+        """Pass over the next frame; False at the end of the file. Errors as of `read`."""
+        return self._next() is not None
+
+    def close(self) -> None:
+        """Release the file."""
+        self._decoder.close()
+
+    def _next(self) -> VideoFrame | None:
         if self._ended:
-            return False
-        lost = 0 if self._grabbed else self._grab()
-        if lost is None:
-            return self._end()
-        self._grabbed = lost > 0  # the next call takes the frame after the lost ones
-        if lost:
-            begin, self._position = self._position, self._position + lost
-            raise self._unreadable(begin, lost)
-        self._position += 1
-        return True
-
-    def _grab(self) -> int | None:
-        """Grab the next sound frame; returns how many were lost before it, None at the end."""
-        lost: int | None = 0
-        if not self._capture.grab():
-            lost = self._resynchronize()
-            if lost is None:
-                lost = self._seek()
-            self._damaged = self._damaged or lost is not None
+            return None
+        frame = self._held
+        if frame is None:
+            frame = self._next_frame()
+            if frame is None:
+                self._end()
+                return None
+            if lost := self._lost_before(frame):
+                self._held = frame
+                raise self._unreadable(lost)
+        self._held = None
+        self._keep_time(frame)
+        if frame.is_corrupt:
             self._suspicious = DECODER_DELAY
-        elif self._suspicious:
-            self._suspicious -= 1
-            lost = self._gap() or 0
-        self._last_ms = self._capture.get(cv2.CAP_PROP_POS_MSEC) or self._last_ms
-        return lost
+            raise self._unreadable(1)
+        self._position += 1
+        self._decoded += 1
+        return frame
 
-    def _resynchronize(self) -> int | None:
-        """Grab again; FFmpeg goes on with the next frame that it can decode."""
-        for failed in range(1, RETRIES + 1):
-            if self._capture.grab():
-                gap = self._gap()
-                return failed if gap is None else gap
-        return None
-
-    def _seek(self) -> int | None:
-        """Seek beyond damaged frames, ever farther."""
-        if self._suffix not in SEEKABLE or not self.fps:
-            return None
-        # OpenCV derives the number to seek to from the time stamps.
-        next_number = round(self._last_ms * self.fps / 1e3) + (self._position > 0)
-        step = 1
-        while (target := next_number + step) < self._count:
-            self._capture.set(cv2.CAP_PROP_POS_FRAMES, target)
-            if (
-                round(self._capture.get(cv2.CAP_PROP_POS_FRAMES)) == target
-                and self._capture.grab()
-                and (gap := self._gap())
-            ):
-                return gap
-            step += max(1, step // 4)
-        return None
-
-    def _gap(self) -> int | None:
-        """Frames between the last sound one and the grabbed one by their time stamps; None without
-        time stamps."""
-        elapsed = self._capture.get(cv2.CAP_PROP_POS_MSEC) - self._last_ms
-        if elapsed <= 0 or not self.fps:
-            return None
-        return max(0, round(elapsed * self.fps / 1e3) - (self._position > 0))
-
-    def _end(self) -> bool:
-        self._ended = True
-        if self._position == 0:
+    def _next_frame(self) -> VideoFrame | None:
+        try:
+            return self._decoder.next_frame()
+        except SourceLost as error:
             raise CameraError(
-                f"cannot decode a frame of {self.name} (codec {self._codec()})",
-                "convert it: ffmpeg -i IN -c:v libx264 OUT.mp4",
-            )
-        if missing := self._missing():
-            raise UnreadableFrame(
-                f"{self.name}: {missing} of {self._count} frames are damaged or missing", missing
-            )
-        return False
+                f"reading {self.name} failed after {self._position} frames: {error}"
+            ) from None
 
-    def _missing(self) -> int:
-        """How many frames the header counts beyond the last one."""
-        if self._suffix not in COUNTED:
+    def _lost_before(self, frame: VideoFrame) -> int:
+        """Count the frames that were lost before this one.
+
+        Packets without a frame of their own exist in sound files as well (frames that are never
+        shown), so they count near damage only.
+        """
+        decoder, key = self._decoder, self._decoder.key(frame)
+        if damage := decoder.damage - self._damage:
+            self._damage, self._suspicious = decoder.damage, DECODER_DELAY
+        if key is None:
+            return damage
+        last, self._last_key = self._last_key, key
+        if last is not None and key < last:  # the time stamps begin again
+            decoder.pending = [pending for pending in decoder.pending if key < pending <= last]
             return 0
-        missing = self._count - self._position
-        # Edit lists leave out some frames of a sound file.
-        tolerated = 0 if self._damaged else max(self.fps, 0.05 * self._count)
-        return missing if missing > tolerated else 0
+        # Packets before the last frame have time stamps that begin again: they are still to come.
+        to_come = [p for p in decoder.pending if p > key or (last is not None and p < last)]
+        passed = sum(p != key for p in decoder.pending) - len(to_come)
+        decoder.pending = to_come
+        if not self._suspicious:
+            return 0 if self._position or decoder.counted else passed
+        self._suspicious -= 1
+        return max(passed, self._gap(frame))
 
-    def _unreadable(self, begin: int, count: int) -> UnreadableFrame:
+    def _gap(self, frame: VideoFrame) -> int:
+        """Frames that fit between the last one and this one; 0 where that is unknown."""
+        step = self._decoder.stream.time_base
+        if self._decoder.counted or not self._steady or not self.fps or step is None:
+            return 0
+        if self._last is None or frame.pts is None:
+            return 0
+        return max(0, round(float((frame.pts - self._last) * step) * self.fps) - 1)
+
+    def _keep_time(self, frame: VideoFrame) -> None:
+        """Set the time of a frame: its time stamp, or its number where there is none."""
+        step, interval = self._decoder.stream.time_base, 1 / self.fps if self.fps else 1.0
+        if self._decoder.counted or frame.pts is None or step is None:
+            self._at = self._position * interval
+            return
+        if self._begin is None or (frame.pts < self._begin and self._last is None):
+            self._begin = frame.pts
+        if self._last is not None:
+            elapsed = float((frame.pts - self._last) * step)
+            self._steady &= self._suspicious > 0 or abs(elapsed - interval) < interval / 2
+        at = float((frame.pts - self._begin) * step) + self._offset
+        if at < self._at and self._decoder.container.format.name in JOINED:
+            self._offset += self._at + interval - at
+            at = self._at + interval
+        self._at, self._last = at, frame.pts
+
+    def _end(self) -> None:
+        """End the file; report what is missing at its end."""
+        self._ended = True
+        decoder = self._decoder
+        if not self._decoded:
+            raise CameraError(
+                f"cannot decode a frame of {self.name} (codec {decoder.codec})", CONVERT
+            )
+        lost = len(decoder.pending) if self._suspicious or decoder.damage > self._damage else 0
+        total = decoder.stream.frames
+        if total and (missing := total - decoder.packets) > 0:
+            # Some headers count a few frames too many.
+            damaged = self._position + lost > self._decoded
+            lost += missing if damaged or missing > max(self.fps, 0.05 * total) else 0
+        if lost:
+            count = f"{lost} of {total}" if total else f"the last {lost}"
+            raise UnreadableFrame(f"{self.name}: {count} frames are damaged or missing", lost)
+        self._check_duration()
+
+    def _check_duration(self) -> None:
+        """Report an end long before the one that the header of a Matroska file states."""
+        container = self._decoder.container
+        if "matroska" not in container.format.name or len(container.streams) > 1:
+            return
+        stated, end = (container.duration or 0) / 1e6, self._at + (1 / self.fps if self.fps else 0)
+        if stated - end > max(1.0, 0.05 * stated):
+            raise UnreadableFrame(
+                f"{self.name} ends after {end:.1f} of {stated:.1f} s: damaged or cut off",
+                max(1, round((stated - end) * self.fps)),
+            )
+
+    def _unreadable(self, count: int) -> UnreadableFrame:
+        begin, self._position = self._position, self._position + count
         numbers = f"frame {begin}" if count == 1 else f"frames {begin} to {begin + count - 1}"
         return UnreadableFrame(f"{self.name}: {numbers} cannot be decoded", count)
-
-    def _codec(self) -> str:
-        code = int(self._capture.get(cv2.CAP_PROP_FOURCC)) & 0xFFFFFFFF
-        return code.to_bytes(4, "little").decode("ascii", "replace").strip("\0 ") or "unknown"

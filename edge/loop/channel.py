@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,8 +17,8 @@ from edge.samples.sample import Image
 
 REMEMBERED = 10_000
 """Frames whose times the summary is made of: a camera runs for months."""
-MAX_REPEATED_S = 2.0
-"""Longest gap of a live source that its video fills with a still image."""
+LONGEST_GAP_S = 2.0
+"""Longest gap of a live source that its video shows as a still image."""
 DEFAULT_FPS = 15.0
 """Frame rate of sources that have none."""
 MIN_FRAMES = 30
@@ -36,7 +35,8 @@ class Channel:
         window: show each frame in a window.
         redact: how the foreground is hidden in both (edge.loop.overlay.redacted), or None.
         frames: frames processed.
-        busy_ms, latency_ms: of the last frames.
+        busy_ms: of the last frames, decoding included.
+        latency_ms: of the last frames.
     """
 
     pipeline: CameraPipeline
@@ -48,6 +48,7 @@ class Channel:
     busy_ms: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     latency_ms: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     _began: float = 0.0
+    _shown: float = 0.0
 
     @property
     def name(self) -> str:
@@ -68,7 +69,7 @@ class Channel:
         """Process a frame and count it."""
         result = self.pipeline.process(frame)
         self.frames += 1
-        self.busy_ms.append(result.busy_ms)
+        self.busy_ms.append(result.busy_ms + frame.decode_ms)
         self.latency_ms.append(result.latency_ms)
         return result
 
@@ -76,27 +77,36 @@ class Channel:
         """Draw a result into the video and the window, where there is one."""
         if self.out is None and not self.window:
             return
-        image = drawn(result.frame.image, result.mask, result.depth, self.redact)
-        self.write(image)
+        image = drawn(result, self.redact)
+        self.write(image, result.frame)
         if self.window:
             show_window(self.name, image)
 
-    def write(self, image: Image) -> None:
-        """Write to the video. Gaps of a live source are filled, so that it plays in real time."""
+    def write(self, image: Image, frame: Frame) -> None:
+        """Write the image of a frame to the video, which plays in the time of the source."""
         if self.out is None:
             return
         if self.video is None:
             self.video = Video(self.out, image.shape[:2], self.fps)
-            self._began = time.monotonic()
-        due = 1
-        if self.pipeline.camera.live:
-            due = round((time.monotonic() - self._began) * self.fps) + 1 - self.video.frames
-            most = round(MAX_REPEATED_S * self.fps)
-            if due > most:  # the rest of the gap is left out for good
-                self._began += (due - most) / self.fps
-                due = most
-        for _ in range(due):
-            self.video.write(image)
+            self._began = self._time(frame)
+        self.video.write(image, self._since_begin(frame))
+
+    def _since_begin(self, frame: Frame) -> float | None:
+        """Seconds since the first frame of the video; None without a time."""
+        camera = self.pipeline.camera
+        if not camera.timed:
+            return None
+        shown = self._time(frame) - self._began
+        if camera.live and shown - self._shown > LONGEST_GAP_S:
+            # The rest of the gap is left out for good.
+            self._began += shown - self._shown - LONGEST_GAP_S
+            shown = self._shown + LONGEST_GAP_S
+        self._shown = max(shown, self._shown)
+        return self._shown
+
+    def _time(self, frame: Frame) -> float:
+        # The clock of a live source's frames may be set.
+        return frame.arrived if self.pipeline.camera.live else frame.at
 
     def close(self) -> None:
         """End the video."""
@@ -123,6 +133,7 @@ def summary(channels: Sequence[Channel]) -> list[str]:
         frame_ms, fps = median(busy), channels[0].fps
         lines.append(
             f"this machine takes about {int(1e3 / (frame_ms * fps))} such cameras"
-            f" ({frame_ms:.1f} ms a frame, {fps:g} frames a second; without --out and --show)"
+            f" ({frame_ms:.1f} ms a frame with decoding, {fps:g} frames a second;"
+            " without --out and --show)"
         )
     return lines

@@ -7,14 +7,19 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.accuracy import THRESHOLD
+from edge.image import translate
+from edge.loop.pipeline import FrameResult
 from edge.runtime.backend import Plane
 from edge.samples.sample import Image
+from edge.scene.background import Background
 
 OUTLINE = (60, 230, 60)
 GREY = 128
 CELLS = 24
 """Cells across a frame in which `blur` leaves one colour each: no face is recognizable."""
 REDACTIONS = ("blur", "fill")
+DIFFERENT = 30
+"""Grey levels from the background that are hidden whatever the mask says."""
 
 
 def _resized(plane: Plane, size: tuple[int, int]) -> npt.NDArray[np.float32]:
@@ -36,18 +41,30 @@ def coloured(depth: Plane, size: tuple[int, int]) -> Image:
     return np.asarray(cv2.applyColorMap(level, cv2.COLORMAP_PLASMA), np.uint8)
 
 
-def redacted(frame: Image, mask: Plane, how: str) -> Image:
+def redacted(
+    frame: Image,
+    mask: Plane,
+    how: str,
+    background: Background,
+    offset: tuple[float, float] = (0.0, 0.0),
+) -> Image:
     """Return the frame with the foreground and a rim around it made unrecognizable.
 
-    The rim and a low threshold make up for masks that are slightly too small.
+    Hidden is everything that may be a person, whatever is wrong with the mask or the background:
+    the mask at a low threshold, every pixel that differs from the background, and every part of
+    the background that is unsure.
 
     Args:
         frame: uint8 [H, W, 3] BGR.
         mask: [h, w] as a build gives it.
         how: `fill` (grey) or `blur` (one colour in each of CELLS across the frame).
+        background: of the frame's size.
+        offset: of the frame from the background, in pixels of the frame to the right and down.
     """
     height, width = frame.shape[:2]
     likely = (_resized(mask, (height, width)) >= THRESHOLD / 2).astype(np.uint8)
+    likely |= differs(frame, translate(background.image, *offset))
+    likely |= translate(background.unsure.astype(np.uint8), *offset)
     reach = 2 * max(2, width // 100) + 1
     covered = cv2.dilate(likely, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
     cells = (CELLS, max(1, round(CELLS * height / width)))
@@ -58,18 +75,27 @@ def redacted(frame: Image, mask: Plane, how: str) -> Image:
     return np.asarray(np.where(covered[..., None] > 0, replacement, frame), np.uint8)
 
 
-def drawn(frame: Image, mask: Plane, depth: Plane | None, redact: str | None = None) -> Image:
-    """Return the frame with the outline of the mask, and depth beside it where there is one.
+def differs(frame: Image, bg: Image) -> npt.NDArray[np.uint8]:
+    """Where a frame differs from the background by more than DIFFERENT grey levels, uint8 [H, W]
+    of 0 and 1; a median filter removes noise."""
+    largest = cv2.medianBlur(cv2.absdiff(frame, bg).max(2), 5)
+    return np.asarray(largest > DIFFERENT, np.uint8)
+
+
+def drawn(result: FrameResult, redact: str | None = None) -> Image:
+    """Return a frame with the outline of its mask, and depth beside it where there is one.
 
     Args:
-        frame: uint8 [H, W, 3] BGR.
-        mask: [h, w] as a build gives it.
-        depth: the same, or None.
+        result: the result of the frame.
         redact: how `redacted` hides the foreground; None leaves it visible.
     """
+    frame, mask = result.frame.image, result.mask
+    height, width = frame.shape[:2]
     if redact is not None:
-        frame = redacted(frame, mask, redact)
+        dx, dy = result.offset or (0.0, 0.0)
+        offset = dx * width / mask.shape[1], dy * height / mask.shape[0]
+        frame = redacted(frame, mask, redact, result.background, offset)
     parts = [outlined(frame, mask)]
-    if depth is not None:
-        parts.append(coloured(depth, frame.shape[:2]))
+    if result.depth is not None:
+        parts.append(coloured(result.depth, (height, width)))
     return np.hstack(parts)

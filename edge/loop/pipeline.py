@@ -8,14 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.camera.camera import Camera
-from edge.camera.source import Frame
+from edge.camera.source import CameraEvent, Frame
 from edge.errors import EdgeError, UsageError
 from edge.image import fit
 from edge.loop.blobs import Blob, binarize, blobs
 from edge.runtime.backend import Plane
 from edge.runtime.handle import Handle, infer, set_background
 from edge.samples.sample import Image
+from edge.scene.background import Background, certain
+from edge.scene.check import OK, TEXTS, SceneCheck
+from edge.scene.improve import BackgroundImprover, changed_share
 from edge.scene.stabilize import Stabilizer
+
+CHECK_S = 0.5
+"""Seconds of the source between two looks at whether the background fits."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,10 @@ class FrameResult:
         foreground: share of the frame in the mask, 0 to 1.
         blobs: connected parts of the mask, the largest first.
         offset: how far the camera was off, in pixels of the build to the right and down; None
-            without stabilization.
+            without stabilization, and where it is unknown.
+        background: the background that the frame was compared with.
+        events: what happened to the scene: `camera_moved`, `covered`, `defocused`,
+            `scene_changed`, `scene_fits`, `background_unsure`, `background_improved`.
         busy_ms: milliseconds of computing.
         latency_ms: milliseconds since the frame arrived, waiting included.
     """
@@ -40,6 +49,8 @@ class FrameResult:
     foreground: float
     blobs: list[Blob]
     offset: tuple[float, float] | None
+    background: Background
+    events: list[CameraEvent]
     busy_ms: float
     latency_ms: float
 
@@ -50,21 +61,43 @@ class CameraPipeline:
     Args:
         camera: source of the frames.
         h: an open build with a mask.
-        bg: background, uint8 [H, W, 3] BGR of the camera's size.
+        background: of the camera's size; an image, uint8 [H, W, 3] BGR, is taken for sure.
         stabilize: register the frames of a trembling camera to the background first.
+        improver: improves the background of a live camera in its first minutes.
 
     Raises:
-        UsageError: the build gives no mask, or bg is not an image.
+        UsageError: the build gives no mask, or the background is not an image.
     """
 
-    def __init__(self, camera: Camera, h: Handle, bg: Image, stabilize: bool = True) -> None:
+    def __init__(
+        self,
+        camera: Camera,
+        h: Handle,
+        background: Background | Image,
+        stabilize: bool = True,
+        improver: BackgroundImprover | None = None,
+    ) -> None:
         if not any(tensor.name.startswith("mask") for tensor in h.manifest.outputs):
             raise UsageError(f"{h.manifest.name} gives no mask; build a network that does")
-        _check_image(bg, "bg")
-        self.camera, self.h, self.size = camera, h, bg.shape[:2]
-        self.stabilizer = Stabilizer(h, fit(h, bg)) if stabilize else None
+        if not isinstance(background, Background):
+            _check_image(background, "bg")
+            background = certain(background)
+        self.camera, self.h, self.size = camera, h, background.image.shape[:2]
+        self.stabilizer = Stabilizer(h, fit(h, background.image)) if stabilize else None
+        self._improver = improver
+        self.set_background(background)
+
+    def set_background(self, background: Background) -> None:
+        """Take a new background of the same size."""
+        self.background = background
+        self._warning = background.warning(self.camera.name)
+        self._check = SceneCheck(background.image)
+        self._checked = float("-inf")
+        bg = fit(self.h, background.image)
         if self.stabilizer is None:
-            set_background(h, fit(h, bg))
+            set_background(self.h, bg)
+        else:
+            self.stabilizer.set_background(bg)
 
     def process(self, frame: Frame) -> FrameResult:
         """Infer a frame of the camera and find its blobs.
@@ -80,6 +113,7 @@ class CameraPipeline:
                 f"make one of this size: edge background {self.camera.name}",
             )
         start = time.perf_counter()
+        events = [*self._improved(frame), *self._warned(frame), *self._checked_scene(frame)]
         image = fit(self.h, frame.image)
         mask, depth = self.stabilizer.infer(image) if self.stabilizer else infer(self.h, image)
         assert mask is not None
@@ -89,10 +123,49 @@ class CameraPipeline:
             depth=depth,
             foreground=float(binarize(mask).mean()),
             blobs=blobs(mask, depth, self.size),
-            offset=self.stabilizer.offset if self.stabilizer else None,
+            offset=self.stabilizer.offset if self.stabilizer and self._check.fits else None,
+            background=self.background,
+            events=events,
             busy_ms=1e3 * (time.perf_counter() - start),
             latency_ms=1e3 * (time.monotonic() - frame.arrived),
         )
+
+    def _warned(self, frame: Frame) -> list[CameraEvent]:
+        """Say once of each background that a part of it is unsure."""
+        text, self._warning = self._warning, None
+        return [CameraEvent("background_unsure", frame.at, text)] if text else []
+
+    def _checked_scene(self, frame: Frame) -> list[CameraEvent]:
+        """Whether the background still fits, a few times a second."""
+        if frame.at - self._checked < CHECK_S:
+            return []
+        self._checked = frame.at
+        state = self._check.update(frame.image, frame.at)
+        if state is None:
+            return []
+        kind = "scene_fits" if state.kind == OK else state.kind
+        offset = ""
+        if state.offset is not None:
+            offset = " {:.0f} pixels to the right and {:.0f} down".format(*state.offset)
+        return [CameraEvent(kind, frame.at, f"{self.camera.name} {TEXTS[state.kind]}{offset}")]
+
+    def _improved(self, frame: Frame) -> list[CameraEvent]:
+        """Take a better background when there is one; nothing is learned while it does not fit."""
+        if self._improver is None or not self._check.fits:
+            return []
+        self._improver.add(frame.image, frame.at)
+        better = self._improver.take()
+        if better is None:
+            return []
+        share = 100 * changed_share(self.background, better)
+        self.set_background(better)
+        text = f"{self.camera.name}: the background was improved, {share:.1f} % of it changed"
+        return [CameraEvent("background_improved", frame.at, text)]
+
+    def close(self) -> None:
+        """End the improving of the background."""
+        if self._improver is not None:
+            self._improver.close()
 
 
 def _check_image(image: Image, name: str) -> None:

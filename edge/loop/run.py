@@ -79,6 +79,8 @@ def _take(channel: Channel, listener: Listener) -> bool:
         listener.on_event(channel, item)
     elif isinstance(item, Frame):
         result = channel.process(item)
+        for event in result.events:
+            listener.on_event(channel, event)
         listener.on_frame(channel, result)
         channel.output(result)
     return item is not None

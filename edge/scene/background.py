@@ -1,173 +1,141 @@
-"""The background of a scene: the median of frames through which people walk."""
+"""The background of a scene from images through which people walk, and how sure it is."""
 
 from __future__ import annotations
 
-import itertools
-import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from edge.camera.address import redact_address
-from edge.camera.camera import Camera
-from edge.camera.source import CameraError, CameraEvent, Frame, UnreadableFrame, open_reader
+from edge.errors import EdgeError
+from edge.image import resize_image, translate
+from edge.samples.median import median_where
 from edge.samples.sample import Image
+from edge.scene.blocks import BLOCK, TOLERANCE, Blocks, fill
+from edge.scene.stabilize import build_pyramid, estimate_offset
 
-RECORDING_S, LIVE_S = 60.0, 10.0
-"""Seconds of a recording and of a live source that the background is made of."""
-LEAST, MOST = 9, 61
-"""Images that the median is made of."""
-BYTES = 400_000_000
-"""Memory for the images that are held."""
-REST = 0.6
-"""Share of the images, those with the least motion, that the median is made of."""
-MOTION_SCALE = 8
-"""Reduction of the images whose motion is compared."""
+SIDE = 240
+"""Longer side of the reduced images in which the background is looked for."""
+AGREES = 20
+"""Grey levels within which an image shows the background."""
+UNSURE = 0.2
+"""Share of the images below which a part of the background is unsure."""
+UNSURE_SHARE = 0.01
+"""Share of the background from which its unsure part is worth a sentence."""
+FEW = 0.08
+"""Share of the images that a pixel's median needs at least."""
+STILL = 0.3
+"""Offset in pixels up to which an image is left where it is."""
+Masks = Callable[[Image, Sequence[Image]], Sequence[npt.NDArray[np.bool_]]]
+"""The foreground of images before a background, bool [H, W] each: a network."""
 
 
-def median_background(images: Sequence[Image]) -> Image:
-    """Compute the temporal median of the images with the least motion.
+@dataclass(frozen=True)
+class Background:
+    """The empty scene.
 
-    A pixel is right if moving things cover it in less than half of these images. Someone who does
-    not move at all becomes part of the background.
+    Attributes:
+        image: uint8 [H, W, 3] BGR.
+        confidence: uint8 [H, W], share of the images that show it, 255 for all.
+    """
+
+    image: Image
+    confidence: npt.NDArray[np.uint8]
+
+    @property
+    def unsure(self) -> npt.NDArray[np.bool_]:
+        """Pixels that were hardly ever seen empty, bool [H, W]; specks are left out."""
+        rare = (self.confidence < 255 * UNSURE).astype(np.uint8)
+        return np.asarray(cv2.morphologyEx(rare, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)) > 0)
+
+    def warning(self, name: str) -> str | None:
+        """The sentence about an unsure part of the background of a source, if it is large."""
+        share = float(self.unsure.mean())
+        if share <= UNSURE_SHARE:
+            return None
+        return (
+            f"{name}: {100 * share:.0f} % of the background was hardly ever seen empty; look at it,"
+            " and make it of more time (--seconds) or when nobody is there"
+        )
+
+
+def certain(image: Image) -> Background:
+    """A background that somebody gave: sure everywhere."""
+    return Background(image, np.full(image.shape[:2], 255, np.uint8))
+
+
+def estimate_background(images: Sequence[Image], masks: Masks | None = None) -> Background:
+    """Estimate the background from unlabelled images, in the order of time.
+
+    Each part is taken from the images that show it empty (edge.scene.blocks), even if a person
+    stood there most of the time. With a network, its foreground is then left out.
 
     Args:
-        images: uint8 [H, W, 3] BGR, all of one size.
+        images: uint8 [H, W, 3] BGR, all of one size; 9 or more, seconds apart, are good.
+        masks: A network's foreground; two passes are made.
 
-    Returns:
-        uint8 [H, W, 3] BGR.
+    Raises:
+        EdgeError: There is no image, or they have several sizes.
     """
     if not images:
-        raise CameraError("no image to make a background of")
+        raise EdgeError("no image to make a background of")
     if len(shapes := {image.shape for image in images}) > 1:
         sizes = ", ".join(sorted(f"{width}x{height}" for height, width, _ in shapes))
-        raise CameraError(f"the images have several sizes ({sizes}), expected one")
-    order = np.argsort(_motion(images), kind="stable")
-    quiet = order[: max(min(LEAST, len(images)), round(REST * len(images)))]
-    background = np.empty_like(images[0])
-    rows = 64
-    for top in range(0, background.shape[0], rows):
-        strip = np.stack([images[i][top : top + rows] for i in quiet])
-        background[top : top + rows] = np.median(strip, axis=0).round()
-    return background
+        raise EdgeError(f"the images have several sizes ({sizes}), expected one")
+    stack = np.stack(registered(images))
+    background = _from_blocks(stack)
+    if masks is not None:
+        for _ in range(2):
+            background = _without_foreground(stack, background, masks)
+    agree = np.zeros(background.shape[:2], np.float32)
+    for image in stack:
+        agree += cv2.absdiff(image, background).max(2) <= AGREES
+    return Background(background, np.asarray(255 * agree / len(stack), np.uint8))
 
 
-def _motion(images: Sequence[Image]) -> list[float]:
-    """How much each image differs from its neighbours: a share of its pixels."""
-    height, width = images[0].shape[:2]
-    size = (max(1, round(width / MOTION_SCALE)), max(1, round(height / MOTION_SCALE)))
-    small = [
-        cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY)
-        .astype(np.int16)
-        for image in images
-    ]  # fmt: skip
-    steps = [float((np.abs(a - b) > 12).mean()) for a, b in itertools.pairwise(small)]
-    padded = [*steps[:1], *steps, *steps[-1:]]
-    return [a + b for a, b in itertools.pairwise(padded)] or [0.0]
+def registered(images: Sequence[Image]) -> list[Image]:
+    """Register the images of a trembling camera to their mean position."""
+    pyramid = build_pyramid(images[len(images) // 2])
+    offsets = np.array([estimate_offset(pyramid, image) for image in images])
+    offsets -= np.median(offsets, axis=0)
+    return [
+        translate(image, -dx, -dy) if max(abs(dx), abs(dy)) > STILL else image
+        for image, (dx, dy) in zip(images, offsets.tolist(), strict=True)
+    ]
 
 
-class _Thinned:
-    """Images of a series of unknown length, evenly spread: every n-th, with n doubled when full."""
-
-    def __init__(self) -> None:
-        self.images: list[Image] = []
-        self._stride = 1
-        self._next = 0
-
-    def wants_next(self) -> bool:
-        """Whether the next image of the series is to be added; counts it."""
-        number, self._next = self._next, self._next + 1
-        return number % self._stride == 0
-
-    def add(self, image: Image) -> None:
-        self.images.append(image)
-        if len(self.images) > _capacity(image):
-            self.images = self.images[::2]
-            self._stride *= 2
+def _from_blocks(stack: npt.NDArray[np.uint8]) -> Image:
+    count, height, width = stack.shape[:3]
+    scale = min(1.0, SIDE / max(height, width))
+    small = (max(BLOCK, round(height * scale)), max(BLOCK, round(width * scale)))
+    if count < 3 or min(height, width) < BLOCK:
+        return np.asarray(np.median(stack, 0), np.uint8)
+    reduced = np.stack([resize_image(image, *small) for image in stack])
+    image, shown = fill(Blocks(reduced))
+    kernel = np.ones((TOLERANCE + 2, TOLERANCE + 2), np.uint8)
+    high, low = cv2.dilate(image, kernel), cv2.erode(image, kernel)
+    outside = np.stack(
+        [cv2.max(cv2.subtract(r, high), cv2.subtract(low, r)).max(2) for r in reduced]
+    )
+    fits = shown & (outside <= AGREES)
+    return median_where(stack, _enlarged(np.where(fits.any(0), fits, shown), (height, width)))
 
 
-def _capacity(image: Image) -> int:
-    # Half of one more than 2 * LEAST - 2 is LEAST.
-    return max(2 * LEAST - 2, min(MOST, BYTES // image.nbytes))
+def _enlarged(where: npt.NDArray[np.bool_], size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    planes = [
+        cv2.resize(w.view(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST) for w in where
+    ]
+    return np.asarray(planes).astype(bool)
 
 
-Progress = Callable[[], None]
-"""Called for each frame that was read or passed over."""
-Unreadable = Callable[[str], None]
-"""Called with a message for frames that cannot be decoded."""
-
-
-def gather_images(
-    url: str,
-    seconds: float | None = None,
-    on_frame: Progress = lambda: None,
-    on_unreadable: Unreadable = lambda message: None,
-) -> list[Image]:
-    """Gather images of the first seconds of a source, evenly spread.
-
-    A recording is read as fast as possible, a live source in real time.
-
-    Args:
-        url: address or path of the source.
-        seconds: time in the source; None is 60 for a recording, 10 for a live source. In a folder
-            of images each counts as a second.
-        on_frame: called for each frame.
-        on_unreadable: called for frames that cannot be decoded.
-
-    Returns:
-        At most MOST images, fewer where they do not fit into BYTES of memory, at least LEAST where
-        the source has them.
-    """
-    with Camera(url) as camera:
-        if camera.live:
-            return _gather_live(camera, seconds or LIVE_S, on_frame)
-    return _gather_recording(url, seconds or RECORDING_S, on_frame, on_unreadable)
-
-
-def _gather_live(camera: Camera, seconds: float, on_frame: Progress) -> list[Image]:
-    images: list[Image] = []
-    end, due, interval = time.monotonic() + seconds, 0.0, 0.0
-    while (now := time.monotonic()) < end and not camera.ended:
-        camera.wake.wait(end - now)
-        camera.wake.clear()
-        item = camera.take()
-        while isinstance(item, CameraEvent):
-            item = camera.take()
-        if isinstance(item, Frame) and item.arrived >= due:
-            interval = interval or seconds / _capacity(item.image)
-            due = item.arrived + interval
-            images.append(item.image)
-            on_frame()
-    if not images:
-        raise CameraError(f"{camera.name} gave no frame in {seconds:g} s")
-    return images
-
-
-def _gather_recording(
-    url: str, seconds: float, on_frame: Progress, on_unreadable: Unreadable
-) -> list[Image]:
-    thinned = _Thinned()
-    reader = open_reader(url)
-    try:
-        # Without a frame rate (a folder of images) each image is a second.
-        left = max(1, round(seconds * (reader.fps or 1)))
-        while left > 0:
-            try:
-                if not thinned.wants_next():
-                    if not reader.skip():
-                        break
-                elif (read := reader.read()) is None:
-                    break
-                else:
-                    thinned.add(read[0])
-                left -= 1
-            except UnreadableFrame as error:
-                on_unreadable(str(error))
-                left -= error.count
-            on_frame()
-    finally:
-        reader.close()
-    if not thinned.images:
-        raise CameraError(f"no frame of {redact_address(url)} could be read")
-    return thinned.images
+def _without_foreground(stack: npt.NDArray[np.uint8], background: Image, masks: Masks) -> Image:
+    """The median of each pixel over the images in which the network sees no foreground there."""
+    reach = max(3, stack.shape[2] // 60) | 1
+    kernel = np.ones((reach, reach), np.uint8)
+    empty = np.stack(
+        [cv2.dilate(m.view(np.uint8), kernel) == 0 for m in masks(background, list(stack))]
+    )
+    often = empty.sum(0) >= max(2, round(FEW * len(stack)))
+    return np.where(often[..., None], median_where(stack, empty), background)

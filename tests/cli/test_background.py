@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -19,18 +20,26 @@ def edge(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=ENV, check=False)
 
 
+@pytest.fixture
+def build(builds: Callable[[str, str], Path]) -> Path:
+    return builds("openvino", "fp32")
+
+
 @pytest.mark.parametrize("out", ["bg.png", "BG.PNG", "new/12:30.jpg"])
-def test_a_background_is_made_from_a_folder(out: str, tmp_path: Path) -> None:
+def test_a_background_is_made_from_a_folder(out: str, tmp_path: Path, build: Path) -> None:
     (tmp_path / "frames").mkdir()
     for number in range(12):
         image = np.full((48, 64, 3), 90, np.uint8)
         image[:, 5 * number : 5 * number + 5] = 250
         cv2.imwrite(str(tmp_path / "frames" / f"{number:02d}.png"), image)
     (tmp_path / "frames" / "05a.png").write_bytes(b"half an image")
-    done = edge("background", "frames", "--out", out, cwd=tmp_path)
+    done = edge("background", "frames", "--out", out, "--build", build, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, f"{out}\n"), done.stderr
     assert (np.abs(cv2.imread(str(tmp_path / out)).astype(int) - 90) <= 2).all()
     assert "05a.png" in done.stderr
+    beside = (tmp_path / out).with_name(f"{Path(out).stem}.confidence.png")
+    confidence = cv2.imread(str(beside), cv2.IMREAD_GRAYSCALE)
+    assert confidence[:, 10].mean() == pytest.approx(255 * 11 / 12, abs=2)
 
 
 @pytest.mark.parametrize(
@@ -44,9 +53,11 @@ def test_a_background_is_made_from_a_folder(out: str, tmp_path: Path) -> None:
         (["rtsp://ann:p/w@cam/live"], 2, "write %2F for /"),
     ],
 )
-def test_wrong_words_are_refused(words: list[str], code: int, told: str, tmp_path: Path) -> None:
+def test_wrong_words_are_refused(
+    words: list[str], code: int, told: str, tmp_path: Path, build: Path
+) -> None:
     (tmp_path / "torn.png").write_bytes(b"half an image")
-    done = edge("background", *words, cwd=tmp_path)
+    done = edge("background", *words, "--build", build, cwd=tmp_path)
     assert done.returncode == code, done.stderr
     assert told in done.stderr
     assert "Traceback" not in done.stderr

@@ -10,8 +10,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -146,6 +148,84 @@ def test_a_broken_image_of_a_folder_is_named_and_counted(
     assert "10 frames," in done.stderr and "10 unreadable" in done.stderr
 
 
+def test_times_follow_the_source(tmp_path: Path, build: Path, empty: Path) -> None:
+    """In the lines of --json and in the video."""
+    image, times = cv2.imread(str(empty)), [0.0, 0.1, 0.2, 3.0, 6.0, 66.0]
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.height, stream.width = image.shape[:2]
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+        for at in times:
+            frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+            frame.pts = round(1000 * at)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    words = ["--bg", empty, "--build", build, "--json", "--out", "out.mp4"]
+    done = edge("run", "a.mkv", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["at"] for line in done.stdout.splitlines()] == times
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        written = [frame.time for frame in container.decode(video=0)]
+    assert written == pytest.approx(times, abs=2e-3)
+
+
+def test_a_thermal_folder(tmp_path: Path, build: Path, empty: Path) -> None:
+    """16 bits from 7000 to 8000, as the same frames of 8 bits; bg and frames by one range."""
+    scene = RenderedScene("yard", 0, (240, 320))
+    images = [cv2.imread(str(empty))]
+    images += [scene.frame(t, camouflage=False, empty=False).image for t in (1.0, 2.5, 4.0, 5.5)]
+    for kind in ("grey", "raw"):
+        (tmp_path / kind).mkdir()
+        for number, image in enumerate(images):
+            values = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+            if kind == "raw":
+                values = (7000 + 1000 * (values / 255.0)).round().astype(np.uint16)
+            name = f"{kind}/{number}.png" if number else f"{kind}bg.png"
+            cv2.imwrite(str(tmp_path / name), values)
+
+    def shares(source: str, *words: str) -> list[float]:
+        done = edge("run", source, "--build", build, "--json", *words, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line)["foreground"] for line in done.stdout.splitlines()]
+
+    expected = shares("grey", "--bg", "greybg.png")
+    assert max(expected) > 0.003
+    fixed = shares("raw", "--bg", "rawbg.png", "--range", "7000:8000")
+    assert fixed == pytest.approx(expected, abs=1e-3)
+    made = shares("raw", "--bg", "greybg.png", "--range", "7000:8000")
+    assert made == pytest.approx(expected, abs=1e-3)
+    assert max(shares("raw", "--bg", "rawbg.png", "--range", "auto")) > max(expected) / 3
+    without = edge("run", "raw", "--build", build, "--range", "auto", cwd=tmp_path)
+    assert without.returncode == 0, without.stderr
+    assert "raw: --range " in without.stderr
+    for source, bg, words, told in (
+        ("raw", "rawbg.png", [], "rawbg.png has 16-bit values"),
+        ("raw", "greybg.png", [], "raw has 16-bit values"),
+        ("grey", "greybg.png", ["--range", "7000:8000"], "--range has no effect on grey"),
+        ("raw", "greybg.png", ["--range", "auto"], "greybg.png has 8 bits, its range is not known"),
+        ("raw", "rawbg.png", ["--range", "9"], "expected LOW:HIGH"),
+    ):
+        done = edge("run", source, "--bg", bg, "--build", build, *words, cwd=tmp_path)
+        assert done.returncode == 2, done.stderr
+        assert told in done.stderr
+
+
+def test_a_labelled_sequence_brings_its_background(
+    tmp_path: Path, build: Path, empty: Path
+) -> None:
+    for folder in ("input", "groundtruth"):
+        (tmp_path / "s" / folder).mkdir(parents=True)
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / f"s/input/{number}.png"), cv2.imread(str(empty)))
+        cv2.imwrite(str(tmp_path / f"s/groundtruth/{number}.png"), np.zeros((240, 320), np.uint8))
+    cv2.imwrite(str(tmp_path / "s/bg.png"), cv2.imread(str(empty)))
+    done = edge("run", "s", "--build", build, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["frame"] for line in lines] == [0, 1, 2]
+    assert max(line["foreground"] for line in lines) < 0.002
+
+
 def test_a_damaged_video_is_run_to_its_end(tmp_path: Path, build: Path, empty: Path) -> None:
     image = cv2.imread(str(empty))
     path = tmp_path / "a.avi"
@@ -256,3 +336,33 @@ def test_the_example_runs(tmp_path: Path, build: Path, empty: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "% depth 0." in done.stdout
     assert len(EXAMPLE.read_text().splitlines()) < 30
+
+
+def test_strict_fails_when_the_background_does_not_fit(
+    tmp_path: Path, build: Path, empty: Path
+) -> None:
+    cv2.imwrite(str(tmp_path / "other.png"), cv2.imread(str(empty))[::-1])
+    words = ["--build", build, "--frames", 60, "--json", "--strict"]
+    fits = edge("run", "synthetic://yard", "--bg", empty, *words, cwd=tmp_path)
+    assert fits.returncode == 0, fits.stderr
+    done = edge("run", "synthetic://yard", "--bg", "other.png", *words, cwd=tmp_path)
+    assert done.returncode == 6, done.stderr
+    assert "synthetic://yard: scene_changed" in done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["event"] for line in lines if "event" in line] == ["scene_changed"]
+    assert [line["moved"] for line in lines if "frame" in line][-1] is None
+
+
+def test_the_confidence_beside_a_background_is_read(
+    tmp_path: Path, build: Path, empty: Path
+) -> None:
+    cv2.imwrite(str(tmp_path / "bg.png"), cv2.imread(str(empty)))
+    words = ["--bg", "bg.png", "--build", build, "--frames", 2, "--json", "--strict"]
+    cv2.imwrite(str(tmp_path / "bg.confidence.png"), np.zeros((240, 320), np.uint8))
+    unsure = edge("run", "synthetic://yard", *words, cwd=tmp_path)
+    assert unsure.returncode == 6
+    assert "100 % of the background was hardly ever seen empty" in unsure.stderr
+    cv2.imwrite(str(tmp_path / "bg.confidence.png"), np.zeros((24, 32), np.uint8))
+    wrong = edge("run", "synthetic://yard", *words, cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "bg.confidence.png is not the confidence of bg.png" in wrong.stderr

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import pytest
 
 from edge import doctor
@@ -36,9 +39,7 @@ def seen(files: dict[str, str], root: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_jetson_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = seen(ORIN, tmp_path, monkeypatch)
-    assert found["Jetson"].text == (
-        "NVIDIA Jetson Orin Nano Developer Kit, L4T 36.4.3 (JetPack 6)"
-    )
+    assert found["Jetson"].text == ("NVIDIA Jetson Orin Nano Developer Kit, L4T 36.4.3 (JetPack 6)")
     told = [found[about].text for about in ("driver", "CUDA", "power mode")]
     assert told == ["NVIDIA 540.4.0", "toolkit 12.6.11", "nvpmodel 2"]
     assert found["int8 on it"].ok
@@ -94,3 +95,42 @@ def test_a_missing_part_has_its_command(monkeypatch: pytest.MonkeyPatch) -> None
     assert not by["tensorrt"].ok
     monkeypatch.setattr("edge.targets.tensorrt.why_no_gpu", lambda: "")
     assert {f.subject: f for f in doctor.targets()}["tensorrt"].ok
+
+
+def test_opencv_and_pyav_are_looked_at() -> None:
+    pyav, opencv = doctor.video()
+    assert pyav.ok and opencv.ok
+    assert "FFmpeg" in pyav.text
+    assert opencv.text.startswith(cv2.__version__)
+    assert re.search("with(out)? GStreamer, with(out)? FFmpeg", opencv.text)
+
+
+OPENCVS = {
+    "JetPack's": ("FFMPEG: YES\n  GStreamer: YES (1.20.3)\n", True, "with GStreamer, with FFmpeg"),
+    "without either": ("FFMPEG: NO\n  GStreamer: NO\n", True, "without GStreamer, without FFmpeg"),
+    "for numpy 1": (
+        "numpy.core.multiarray failed to import",
+        False,
+        "cannot be loaded: numpy.core",
+    ),
+    "without libGL": ("libGL.so.1: cannot open shared object file", False, "loaded: libGL.so.1"),
+    "none": ("No module named 'cv2'", False, "not installed"),
+}
+
+
+@pytest.mark.parametrize("kind", OPENCVS)
+def test_an_opencv_of_the_system(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said, ok, text = OPENCVS[kind]
+    program = f"__version__ = '4.8.0'\ndef getBuildInformation(): return {said!r}\n"
+    (tmp_path / "cv2.py").write_text(program if ok else f"raise ImportError({said!r})")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "cv2")
+    monkeypatch.setattr(doctor, "_version", lambda *names: "2.4" if names == ("numpy",) else "")
+    opencv = doctor.video()[1]
+    assert opencv.ok == ok
+    assert text in opencv.text
+    assert bool(opencv.hint) != ok
+    if ok:  # none of pip's: where it lies is said
+        assert str(tmp_path) in opencv.text

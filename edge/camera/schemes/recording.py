@@ -3,45 +3,23 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from urllib.parse import unquote
 
+import av
+import av.error
+
 from edge.camera.address import redact_address
-from edge.camera.source import SCHEMES, CameraError, Reader, UnreadableFrame
+from edge.camera.images import Images
+from edge.camera.source import SCHEMES, CameraError, Reader
 from edge.camera.video_file import VideoFile
 from edge.errors import UsageError
-from edge.samples.sample import Image, SampleError
-from edge.samples.sequences import IMAGE_SUFFIXES, images_in, read_image
+from edge.samples.image_file import IMAGE_SUFFIXES, images_in
+from edge.samples.sequences import frames_of, is_sequence
 
-
-class Images:
-    """Image files in the order of their names."""
-
-    live, fps = False, 0.0
-
-    def __init__(self, files: list[Path]) -> None:
-        self._files = iter(files)
-
-    def read(self) -> tuple[Image, None] | None:
-        """Return the next image; None after the last file.
-
-        Raises:
-            UnreadableFrame: the file is not an image, or not a whole one.
-        """
-        file = next(self._files, None)
-        if file is None:
-            return None
-        try:
-            return read_image(file), None
-        except SampleError as error:
-            raise UnreadableFrame(str(error)) from error
-
-    def skip(self) -> bool:
-        """Pass over the next file."""
-        return next(self._files, None) is not None
-
-    def close(self) -> None:
-        """Nothing is held open."""
+INDEXED = {".mp4", ".mov", ".m4v"}
+"""Containers that a recorder makes playable when it closes them."""
 
 
 def path_of(url: str) -> Path:
@@ -58,7 +36,7 @@ def open_recording(url: str) -> Reader:
     """Open a path or a file:// address."""
     path = path_of(url)
     if path.is_dir():
-        files = images_in(path)
+        files = frames_of(path) if is_sequence(path) else images_in(path)
         if not files:
             raise CameraError(f"no images in {path}")
         return Images(files)
@@ -66,15 +44,37 @@ def open_recording(url: str) -> Reader:
         raise _not_a_file(url, path)
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return Images([path])
-    # FFmpeg takes what stands before a colon for a protocol, except in an absolute path.
-    return VideoFile(os.path.abspath(path), path.suffix.lower(), str(path))
+    return _open_video(path)
+
+
+def _open_video(path: Path) -> VideoFile:
+    try:
+        # FFmpeg takes what stands before a colon for a protocol, except in an absolute path.
+        container = av.open(os.path.abspath(path))
+    except (av.error.FFmpegError, OSError) as error:
+        if isinstance(error, av.error.InvalidDataError):
+            cut = ", or its recorder did not close it" if path.suffix.lower() in INDEXED else ""
+            reason = f"it is not a video that FFmpeg can read{cut}"
+        else:
+            reason = getattr(error, "strerror", None) or "unknown error"
+        raise CameraError(f"cannot open {path}: {reason}") from None
+    try:
+        return VideoFile(container, str(path))
+    except CameraError:
+        container.close()
+        raise
 
 
 def _not_a_file(url: str, path: Path) -> CameraError | UsageError:
     if path.exists():
-        hint = (
-            f"a camera of this machine is v4l2://{path}" if str(path).startswith("/dev/v") else ""
-        )
+        mode = path.stat().st_mode
+        if stat.S_ISFIFO(mode):
+            return CameraError(
+                f"{path} is a pipe, expected a file or a folder",
+                "send the stream to an address: ffmpeg ... -f mpegts udp://127.0.0.1:5000",
+            )
+        camera = str(path).startswith("/dev/v")
+        hint = f"a camera of this machine is v4l2://{path}" if camera else ""
         return CameraError(f"{path} is neither a file nor a folder", hint)
     if "@" in url:
         return UsageError(

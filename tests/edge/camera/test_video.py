@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge.camera import video
-from edge.camera.video import CODECS, Video
+from edge.camera.video import FORMATS, Video
 from edge.errors import EdgeError, UsageError
 
 
@@ -22,7 +22,7 @@ def played(path: Path) -> list[np.ndarray]:
     return images
 
 
-@pytest.mark.parametrize("ending", CODECS)
+@pytest.mark.parametrize("ending", FORMATS)
 def test_what_was_written_is_played(ending: str, tmp_path: Path) -> None:
     path = tmp_path / "new" / f"a{ending}"
     made = Video(path, (48, 64), 10)

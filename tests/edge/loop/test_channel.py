@@ -5,39 +5,73 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
-import cv2
 import numpy as np
 import pytest
 
-from edge.loop import channel as module
+from edge.camera.camera import Camera
+from edge.camera.source import Frame
 from edge.loop.channel import Channel, summary
 
 
 def source(**attributes: object) -> SimpleNamespace:
-    camera = {"live": True, "fps": 10.0, "name": "cam", "dropped": 0, "unreadable": 0}
-    return SimpleNamespace(camera=SimpleNamespace(**(camera | attributes)))
+    camera = {"live": True, "fps": 10.0, "timed": True, "name": "cam", "dropped": 0}
+    camera["unreadable"] = 0
+    return SimpleNamespace(camera=SimpleNamespace(**(camera | attributes)), close=lambda: None)
 
 
-def count_frames(path: Path) -> int:
-    capture, count = cv2.VideoCapture(str(path)), 0
-    while capture.grab():
-        count += 1
-    return count
+IMAGE = np.zeros((48, 64, 3), np.uint8)
+NAMES = ["a.mp4", "a.mkv", "a.webm", "a.avi"]
 
 
-def test_a_gap_of_a_live_source_is_left_out_of_its_video(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def length(path: Path) -> float:
+    """Seconds from the first frame of a video to its last."""
+    with Camera(str(path)) as camera:
+        last = 0.0
+        while not camera.ended:
+            item = camera.take()
+            last = item.at if isinstance(item, Frame) else last
+    return last
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_gap_of_a_live_source_is_left_out_of_its_video(name: str, tmp_path: Path) -> None:
     """A minute without a frame: two seconds of it are shown, and then time goes on."""
-    now = [0.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
-    channel = Channel(source(), tmp_path / "a.avi")  # type: ignore[arg-type]
-    image = np.zeros((48, 64, 3), np.uint8)
+    channel = Channel(source(), tmp_path / name)  # type: ignore[arg-type]
     for number in range(20):
-        now[0] = number / 10 + (60 if number >= 10 else 0)
-        channel.write(image)
+        arrived = 500 + number / 10 + (60 if number >= 10 else 0)
+        channel.write(IMAGE, Frame(IMAGE, number, 0.0, arrived))
     channel.close()
-    assert 30 <= count_frames(tmp_path / "a.avi") <= 41
+    assert length(tmp_path / name) == pytest.approx(0.9 + 2 + 0.9, abs=0.11)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_video_of_a_recording_plays_in_its_time(name: str, tmp_path: Path) -> None:
+    """Fast, slow, and a frame every five minutes."""
+    times = [7.0, 7.1, 7.2, 9.0, 11.0, 311.0]
+    channel = Channel(source(live=False), tmp_path / name)  # type: ignore[arg-type]
+    for number, at in enumerate(times):
+        channel.write(IMAGE, Frame(IMAGE, number, at, 0.0))
+    channel.close()
+    assert length(tmp_path / name) == pytest.approx(304, abs=0.11)
+
+
+def test_images_without_a_time_play_at_a_usual_rate(tmp_path: Path) -> None:
+    folder = source(live=False, fps=0.0, timed=False)
+    channel = Channel(folder, tmp_path / "a.mp4")  # type: ignore[arg-type]
+    for number in range(16):
+        channel.write(IMAGE, Frame(IMAGE, number, float(number), 0.0))
+    channel.close()
+    assert length(tmp_path / "a.mp4") == pytest.approx(1.0)
+
+
+def test_decoding_counts_for_the_number_of_cameras() -> None:
+    result = SimpleNamespace(busy_ms=4.0, latency_ms=5.0)
+    pipeline = source()
+    pipeline.process = lambda frame: result
+    channel = Channel(pipeline)  # type: ignore[arg-type]
+    for number in range(40):
+        channel.process(Frame(IMAGE, number, 0.0, 0.0, decode_ms=6.0))
+    assert "about 10 such cameras (10.0 ms a frame with decoding" in summary([channel])[1]
 
 
 def test_the_summary_counts_frames_and_estimates_cameras() -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +12,11 @@ from edge.calibrate.rendering.scene import RenderedScene
 from edge.camera.camera import Camera
 from edge.camera.source import Frame
 from edge.errors import EdgeError, UsageError
-from edge.loop.pipeline import CameraPipeline
+from edge.loop.pipeline import CHECK_S, CameraPipeline
 from edge.samples.sample import Image
+from edge.scene.background import Background, certain
+from edge.scene.check import HOLD_S
+from edge.scene.improve import AGES_S, EVERY_S, BackgroundImprover
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +88,68 @@ def test_another_kind_of_image_is_refused(
     pipeline = CameraPipeline(source, h, bg)
     with pytest.raises(UsageError, match=r"frame is .*expected uint8 \[height, width, 3\]"):
         pipeline.process(replace(next_of(source), image=wrong))
+
+
+def test_what_happens_to_the_scene_is_an_event_and_the_offset_is_unknown(
+    source: Camera, h: edge.Handle, bg: Image
+) -> None:
+    pipeline = CameraPipeline(source, h, bg)
+    events, offsets = [], []
+    for number in range(150):  # 10 seconds
+        frame = next_of(source)
+        if number >= 60:
+            frame = replace(frame, image=np.roll(frame.image, 40, axis=1))
+        result = pipeline.process(frame)
+        events += [(event.kind, event.at) for event in result.events]
+        offsets.append(result.offset)
+    assert [kind for kind, _ in events] == ["camera_moved"]
+    assert events[0][1] == pytest.approx(4 + HOLD_S, abs=2 * CHECK_S)
+    assert None not in offsets[:60]
+    assert set(offsets[70:]) == {None}
+
+
+def test_a_better_background_is_taken_and_reported(
+    source: Camera, h: edge.Handle, bg: Image
+) -> None:
+    with_someone = bg.copy()
+    with_someone[100:220, 100:160] = 20
+    gathered: list[int] = []
+
+    def estimate(images: Sequence[Image]) -> Background:
+        gathered.append(len(images))
+        return certain(bg)
+
+    pipeline = CameraPipeline(source, h, with_someone, improver=BackgroundImprover(estimate))
+    events, foreground = [], []
+    for _ in range(round(15 * (AGES_S[0] + 1))):
+        result = pipeline.process(next_of(source))
+        events += [event.kind for event in result.events]
+        foreground.append(result.foreground - result.frame.truth.mean())  # type: ignore[union-attr]
+    pipeline.close()
+    assert events == ["background_improved"]
+    assert gathered[0] >= 0.9 * AGES_S[0] / EVERY_S
+    assert np.array_equal(pipeline.background.image, bg)
+    assert np.mean(foreground[:60]) > np.mean(foreground[-10:]) + 0.03
+
+
+def test_nothing_is_learned_while_the_background_does_not_fit(
+    source: Camera, h: edge.Handle, bg: Image
+) -> None:
+    improver = BackgroundImprover(lambda images: pytest.fail("an estimate was made"))
+    pipeline = CameraPipeline(source, h, bg[::-1].copy(), improver=improver)
+    kinds = [
+        event.kind
+        for _ in range(round(15 * (AGES_S[0] + 2)))
+        for event in pipeline.process(next_of(source)).events
+    ]
+    pipeline.close()
+    assert kinds == ["scene_changed"]
+
+
+def test_an_unsure_background_is_an_event_once(source: Camera, h: edge.Handle, bg: Image) -> None:
+    confidence = np.full(bg.shape[:2], 255, np.uint8)
+    confidence[100:200, 100:200] = 0
+    pipeline = CameraPipeline(source, h, Background(bg, confidence))
+    events = [event for _ in range(20) for event in pipeline.process(next_of(source)).events]
+    assert [event.kind for event in events] == ["background_unsure"]
+    assert "13 % of the background was hardly ever seen empty" in events[0].text

@@ -13,7 +13,7 @@ import pytest
 import edge
 from edge.camera import camera as cameras
 from edge.camera.camera import Camera
-from edge.camera.source import CameraEvent, UnreadableFrame
+from edge.camera.source import CameraEvent, Decoded, UnreadableFrame
 from edge.errors import EdgeError
 from edge.loop.channel import Channel
 from edge.loop.pipeline import CameraPipeline, FrameResult
@@ -46,22 +46,22 @@ class Recorder:
 class Fake:
     """A source of `count` frames; sizes and failures by its address."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, value_range: None = None) -> None:
         self.live, self.fps = url.startswith("live"), 50.0
         self.url, self.number, self.closed = url, 0, False
         OPENED.append(self)
 
-    def read(self) -> tuple[np.ndarray, None] | None:
+    def read(self) -> Decoded | None:
         if self.live:
             time.sleep(0.2 if "slow" in self.url else 0.01)
             SLOW_SAW.append(OPENED[0].closed)
-            return IMAGE, None
+            return Decoded(IMAGE)
         self.number += 1
         if "torn" in self.url and self.number == 3:
             raise UnreadableFrame("two are damaged", 2)
         if "grows" in self.url and self.number == 3:
-            return np.zeros((96, 128, 3), np.uint8), None
-        return (IMAGE, None) if self.number <= 5 and "none" not in self.url else None
+            return Decoded(np.zeros((96, 128, 3), np.uint8))
+        return Decoded(IMAGE) if self.number <= 5 and "none" not in self.url else None
 
     def close(self) -> None:
         self.closed = True

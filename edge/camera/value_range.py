@@ -1,0 +1,208 @@
+"""The range of values that 16-bit sources (thermal cameras) are shown in.
+
+A range is chosen once, and background and all frames are converted by it: a range of each frame's
+own would change the whole image whenever somebody warm enters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge.camera.source import CameraError, Decoded, Reader, UnreadableFrame, open_stored
+from edge.errors import UsageError
+from edge.samples.sample import Image
+
+AUTO = "auto"
+MOST = 65535
+PERCENTILES = (0.1, 99.9)
+"""Of the values that `auto` measures; single dead pixels lie beyond."""
+MARGIN = 0.5
+"""Share of the measured span added on both sides: somebody warm is warmer than the background."""
+SMALLEST = 64
+"""Span below which there is no scene but noise."""
+IMAGES, RECORDING_S = 32, 60.0
+"""Images that `auto` looks at, evenly spread over the first seconds of a recording."""
+
+
+@dataclass(frozen=True)
+class ValueRange:
+    """Values of a 16-bit source that become 0 and 255; the others are clipped.
+
+    Attributes:
+        low: value that becomes 0.
+        high: value that becomes 255.
+    """
+
+    low: int
+    high: int
+
+    def __str__(self) -> str:
+        return f"{self.low}:{self.high}"
+
+    def convert(self, values: npt.NDArray[Any]) -> Image:
+        """Convert uint16 [H, W] or [H, W, 3] to uint8 [H, W, 3] BGR."""
+        image = self._table[values]
+        return image if image.ndim == 3 else np.asarray(cv2.merge([image] * 3), np.uint8)
+
+    @cached_property
+    def _table(self) -> npt.NDArray[np.uint8]:
+        values = np.clip(np.arange(MOST + 1, dtype=np.float64), self.low, self.high)
+        scaled = (values - self.low) * (255 / (self.high - self.low))
+        return np.asarray(scaled.round(), np.uint8)
+
+
+def parse_range(text: str) -> ValueRange:
+    """Parse `LOW:HIGH`.
+
+    Raises:
+        UsageError: it is not two numbers of 16 bits, the lower one first.
+    """
+    low, _, high = text.partition(":")
+    if not (low.isdecimal() and high.isdecimal() and int(low) < int(high) <= MOST):
+        raise UsageError(f"--range {text}: expected LOW:HIGH in 0 to {MOST}, or {AUTO}")
+    return ValueRange(int(low), int(high))
+
+
+def range_of(images: Sequence[npt.NDArray[Any]], name: str) -> ValueRange:
+    """Choose the range for 16-bit images of a scene.
+
+    Args:
+        images: uint16 [H, W] or [H, W, 3].
+        name: of their source, for the message.
+
+    Raises:
+        UsageError: the images have 8 bits.
+    """
+    if any(image.dtype != np.uint16 for image in images):
+        raise _without_effect(name)
+    low, high = np.percentile(np.concatenate([image.ravel() for image in images]), PERCENTILES)
+    margin = max(MARGIN * (high - low), SMALLEST / 2)
+    return ValueRange(max(0, round(low - margin)), min(MOST, round(high + margin)))
+
+
+def resolve_range(text: str | None, url: str, name: str) -> ValueRange | None:
+    """Return the range that `--range` means for a source; None without the option.
+
+    Args:
+        text: `LOW:HIGH`, `auto`, or None.
+        url: address or path of the source, which `auto` measures.
+        name: printable name of the source.
+
+    Raises:
+        UsageError: the text is wrong, or the source has 8 bits.
+        CameraError: the source cannot be read.
+    """
+    if text is None:
+        return None
+    return measure_range(url, name) if text == AUTO else parse_range(text)
+
+
+def measure_range(url: str, name: str) -> ValueRange:
+    """Choose the range for a source by its first images; errors as of `open_reader`.
+
+    Args:
+        url: address or path of the source.
+        name: printable name of the source.
+    """
+    images: list[npt.NDArray[Any]] = []
+    reader = open_stored(url)
+    # Without a frame rate (a folder of images) each image is a second.
+    most = IMAGES if reader.live else RECORDING_S * (reader.fps or 1)
+    try:
+        number, stride = 0, 1
+        while number < most:
+            try:
+                if number % stride:
+                    if not reader.skip():
+                        break
+                elif (read := reader.read()) is None:
+                    break
+                else:
+                    images.append(read.image)
+                number += 1
+            except UnreadableFrame as error:
+                number += error.count
+            if len(images) > IMAGES:
+                images, stride = images[::2], 2 * stride
+    finally:
+        reader.close()
+    if not images:
+        raise CameraError(f"no frame of {name} could be read")
+    return range_of(images, name)
+
+
+class RangedReader:
+    """A reader whose 16-bit frames are converted by one range.
+
+    Args:
+        reader: any reader.
+        name: printable name of the source.
+        value_range: range of its values; None refuses 16-bit frames.
+    """
+
+    def __init__(self, reader: Reader, name: str, value_range: ValueRange | None) -> None:
+        self._reader, self._name, self._range = reader, name, value_range
+
+    @property
+    def live(self) -> bool:
+        """As of the reader."""
+        return self._reader.live
+
+    @property
+    def fps(self) -> float:
+        """As of the reader."""
+        return self._reader.fps
+
+    def read(self) -> Decoded | None:
+        """Return the next frame, uint8 [H, W, 3] BGR; None at the end.
+
+        Raises:
+            UnreadableFrame: the next frame cannot be decoded.
+            UsageError: a 16-bit frame without a range, or an 8-bit frame with one.
+        """
+        read = self._reader.read()
+        if read is None:
+            return None
+        return read._replace(image=to_uint8(read.image, self._name, self._range))
+
+    def skip(self) -> bool:
+        """Pass over the next frame."""
+        return self._reader.skip()
+
+    def close(self) -> None:
+        """Release the source."""
+        self._reader.close()
+
+
+def to_uint8(image: npt.NDArray[Any], name: str, value_range: ValueRange | None) -> Image:
+    """Convert an image to uint8 [H, W, 3] BGR.
+
+    Args:
+        image: uint8 [H, W, 3], or uint16 [H, W] or [H, W, 3].
+        name: of the image or its source, for the messages.
+        value_range: range of the 16-bit values; None for an image of 8 bits.
+
+    Raises:
+        UsageError: a 16-bit image without a range, or an 8-bit image with one.
+    """
+    if image.dtype == np.uint16:
+        if value_range is None:
+            raise UsageError(
+                f"{name} has 16-bit values ({image.min()} to {image.max()}), expected 8 bits",
+                "--range LOW:HIGH converts them, --range auto chooses the range",
+            )
+        return value_range.convert(image)
+    if value_range is not None:
+        raise _without_effect(name)
+    return np.asarray(image, np.uint8)
+
+
+def _without_effect(name: str) -> UsageError:
+    return UsageError(f"--range has no effect on {name}, which has 8-bit values")

@@ -1,0 +1,42 @@
+"""`make backgrounds` on a sequence that the test writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.benchmarks.backgrounds import main
+from edge.calibrate.rendering.scene import RenderedScene
+
+
+def write_sequence(folder: Path) -> None:
+    scene = RenderedScene("yard", 2, (120, 160))
+    for part in ("input", "groundtruth"):
+        (folder / part).mkdir(parents=True)
+    cv2.imwrite(str(folder / "bg.png"), scene.background().image)
+    for number in range(20):
+        view = scene.frame(number * 0.7)
+        cv2.imwrite(str(folder / f"input/{number:03d}.png"), view.image)
+        mask = np.asarray(view.mask > 0, np.uint8) * 255
+        cv2.imwrite(str(folder / f"groundtruth/{number:03d}.png"), mask)
+
+
+def test_the_table_and_the_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_sequence(tmp_path / "data/sequences/yard")
+    assert main([str(tmp_path / "data"), "--out", str(tmp_path / "out")]) == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if "| yard |" in line)
+    off, given, automatic = (float(cell.split()[0]) for cell in row.split("|")[2:5])
+    assert off < 1
+    assert given > 0.5
+    assert automatic == pytest.approx(given, abs=0.1)
+    assert cv2.imread(str(tmp_path / "out/yard.jpg")).shape == (120, 480, 3)
+
+
+def test_a_folder_without_sequences_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path), "--out", str(tmp_path / "out")]) != 0
+    assert "sequences" in capsys.readouterr().err

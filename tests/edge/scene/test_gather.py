@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.camera.source import CameraError
+from edge.scene import gather
+from edge.scene.gather import LEAST, MOST, gather_images
+
+
+def write_video(path: Path, levels: list[int], fps: float = 10) -> str:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), fps, (64, 48))
+    for level in levels:
+        writer.write(np.full((48, 64, 3), level, np.uint8))
+    writer.release()
+    return str(path)
+
+
+def test_images_are_spread_over_the_seconds_asked_for(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.avi", list(range(250)))
+    levels = [image.mean() for image in gather_images(path, seconds=20)]
+    assert MOST // 2 < len(levels) <= MOST
+    assert 150 < max(levels) < 210
+    steps = np.diff(levels)
+    assert steps.max() - steps.min() < 2
+
+
+@pytest.mark.parametrize("fps", [5, 10, 30])
+@pytest.mark.parametrize("seconds", [0.5, 1, 4, 10, 19])
+def test_nothing_after_the_seconds_is_used(fps: int, seconds: float, tmp_path: Path) -> None:
+    total = round(seconds * fps)
+    path = write_video(tmp_path / "a.avi", [0] * total + [250] * total, fps)
+    levels = [image.mean() for image in gather_images(path, seconds=seconds)]
+    assert min(MOST // 2 + 1, total) <= len(levels) <= MOST
+    assert max(levels) < 5
+
+
+@pytest.mark.parametrize("frames", [1, 4, 9, 10, 30, 61, 62, 90, 500])
+def test_a_recording_of_any_length_gives_enough_images(frames: int, tmp_path: Path) -> None:
+    """The length is not known beforehand: 60 seconds are the default, a clip of 3 has 90 frames."""
+    levels = [240 * number // frames for number in range(frames)]
+    path = write_video(tmp_path / "a.avi", levels, 30)
+    images = gather_images(path)
+    assert len(images) == frames if frames <= MOST else MOST // 2 < len(images) <= MOST
+    assert images[0].mean() < 5
+    assert images[-1].mean() > 240 - 2 * 240 / len(images) - 5
+
+
+@pytest.mark.parametrize("frames", [9, 10, 16, 17, 33, 100])
+def test_large_images_are_at_least_nine(
+    frames: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gather, "BYTES", 1)
+    path = write_video(tmp_path / "a.avi", [100] * frames)
+    assert LEAST <= len(gather_images(path)) < 2 * LEAST
+
+
+def test_a_broken_image_is_told_and_left_out(tmp_path: Path) -> None:
+    for number in range(6):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((8, 8, 3), number, np.uint8))
+    (tmp_path / "3.png").write_bytes(b"half")
+    frames, messages = [], []
+    images = gather_images(
+        str(tmp_path), on_frame=lambda: frames.append(1), on_unreadable=messages.append
+    )
+    assert [image[0, 0, 0] for image in images] == [0, 1, 2, 4, 5]
+    assert len(frames) == 6
+    assert len(messages) == 1 and "3.png" in messages[0]
+    with pytest.raises(CameraError, match=r"no frame of .*3\.png could be read"):
+        gather_images(str(tmp_path / "3.png"))
