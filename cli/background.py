@@ -101,7 +101,7 @@ def read_background(file: Path) -> Background:
 def choose_range(source: str, text: Optional[str]) -> Optional[ranges.ValueRange]:
     """The range that --range means for a source; a sentence says which one."""
     from edge.camera.address import redact_address
-    from edge.camera.value_range import resolve_range
+    from edge.camera.reader import resolve_range
 
     name = redact_address(source)
     chosen = resolve_range(text, source, name)

@@ -14,13 +14,13 @@ from collections import deque
 from edge.camera.address import redact_address
 from edge.camera.frozen import FROZEN_S, FrozenDetector
 from edge.camera.network_stream import TIMEOUT_S
+from edge.camera.reader import open_reader
 from edge.camera.source import (
     CameraError,
     CameraEvent,
     Decoded,
     Frame,
     UnreadableFrame,
-    open_reader,
 )
 from edge.camera.value_range import ValueRange
 from edge.errors import UsageError

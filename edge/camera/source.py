@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,6 @@ import numpy.typing as npt
 from edge.camera.address import redact_address
 from edge.errors import EdgeError, UsageError
 from edge.samples.sample import Image
-
-if TYPE_CHECKING:
-    from edge.camera.value_range import ValueRange
 
 
 class CameraError(EdgeError):
@@ -58,7 +55,7 @@ class Decoded(NamedTuple):
     """What a reader gives of a frame.
 
     Attributes:
-        image: uint8 [H, W, 3] BGR; uint16 [H, W] or [H, W, 3] before `open_reader` converts it.
+        image: uint8 [H, W, 3] BGR; uint16 [H, W] or [H, W, 3] before it is converted.
         truth: bool [H, W], the true mask where it is known.
         at: seconds since the source began, by its time stamps; None without time stamps.
         decode_ms: milliseconds of decoding, without waiting for the source.
@@ -125,26 +122,6 @@ Opener = Callable[[str], Reader]
 """Opens an address, its scheme in lower case; raises CameraError or UsageError."""
 SCHEMES: dict[str, Opener] = {}
 """Openers by scheme. A module registers its own; edge/camera/schemes is imported as a whole."""
-
-
-def open_reader(url: str, value_range: ValueRange | None = None) -> Reader:
-    """Open a source by its address (docs/cameras.md); an address without scheme is a path.
-
-    Args:
-        url: address or path.
-        value_range: range of a 16-bit source that becomes 0 to 255.
-
-    Returns:
-        A reader of uint8 [H, W, 3] BGR; it raises UsageError where `value_range` is missing or has
-        no effect.
-
-    Raises:
-        CameraError: the source cannot be opened.
-        UsageError: the address is wrong.
-    """
-    from edge.camera.value_range import RangedReader
-
-    return RangedReader(open_stored(url), redact_address(url), value_range)
 
 
 def open_stored(url: str) -> Reader:

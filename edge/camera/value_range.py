@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.camera.source import CameraError, Decoded, Reader, UnreadableFrame, open_stored
 from edge.errors import UsageError
 from edge.samples.sample import Image
 
@@ -27,8 +26,6 @@ MARGIN = 0.5
 """Share of the measured span added on both sides: somebody warm is warmer than the background."""
 SMALLEST = 64
 """Span below which there is no scene but noise."""
-IMAGES, RECORDING_S = 32, 60.0
-"""Images that `auto` looks at, evenly spread over the first seconds of a recording."""
 
 
 @dataclass(frozen=True)
@@ -85,100 +82,6 @@ def range_of(images: Sequence[npt.NDArray[Any]], name: str) -> ValueRange:
     low, high = np.percentile(np.concatenate([image.ravel() for image in images]), PERCENTILES)
     margin = max(MARGIN * (high - low), SMALLEST / 2)
     return ValueRange(max(0, round(low - margin)), min(MOST, round(high + margin)))
-
-
-def resolve_range(text: str | None, url: str, name: str) -> ValueRange | None:
-    """Return the range that `--range` means for a source; None without the option.
-
-    Args:
-        text: `LOW:HIGH`, `auto`, or None.
-        url: address or path of the source, which `auto` measures.
-        name: printable name of the source.
-
-    Raises:
-        UsageError: the text is wrong, or the source has 8 bits.
-        CameraError: the source cannot be read.
-    """
-    if text is None:
-        return None
-    return measure_range(url, name) if text == AUTO else parse_range(text)
-
-
-def measure_range(url: str, name: str) -> ValueRange:
-    """Choose the range for a source by its first images; errors as of `open_reader`.
-
-    Args:
-        url: address or path of the source.
-        name: printable name of the source.
-    """
-    images: list[npt.NDArray[Any]] = []
-    reader = open_stored(url)
-    # Without a frame rate (a folder of images) each image is a second.
-    most = IMAGES if reader.live else RECORDING_S * (reader.fps or 1)
-    try:
-        number, stride = 0, 1
-        while number < most:
-            try:
-                if number % stride:
-                    if not reader.skip():
-                        break
-                elif (read := reader.read()) is None:
-                    break
-                else:
-                    images.append(read.image)
-                number += 1
-            except UnreadableFrame as error:
-                number += error.count
-            if len(images) > IMAGES:
-                images, stride = images[::2], 2 * stride
-    finally:
-        reader.close()
-    if not images:
-        raise CameraError(f"no frame of {name} could be read")
-    return range_of(images, name)
-
-
-class RangedReader:
-    """A reader whose 16-bit frames are converted by one range.
-
-    Args:
-        reader: any reader.
-        name: printable name of the source.
-        value_range: range of its values; None refuses 16-bit frames.
-    """
-
-    def __init__(self, reader: Reader, name: str, value_range: ValueRange | None) -> None:
-        self._reader, self._name, self._range = reader, name, value_range
-
-    @property
-    def live(self) -> bool:
-        """As of the reader."""
-        return self._reader.live
-
-    @property
-    def fps(self) -> float:
-        """As of the reader."""
-        return self._reader.fps
-
-    def read(self) -> Decoded | None:
-        """Return the next frame, uint8 [H, W, 3] BGR; None at the end.
-
-        Raises:
-            UnreadableFrame: the next frame cannot be decoded.
-            UsageError: a 16-bit frame without a range, or an 8-bit frame with one.
-        """
-        read = self._reader.read()
-        if read is None:
-            return None
-        return read._replace(image=to_uint8(read.image, self._name, self._range))
-
-    def skip(self) -> bool:
-        """Pass over the next frame."""
-        return self._reader.skip()
-
-    def close(self) -> None:
-        """Release the source."""
-        self._reader.close()
 
 
 def to_uint8(image: npt.NDArray[Any], name: str, value_range: ValueRange | None) -> Image:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 from edge.camera.address import redact_address
 from edge.camera.camera import Camera
+from edge.camera.reader import open_reader
 from edge.camera.source import (
     CameraError,
     CameraEvent,
     Frame,
     Reader,
     UnreadableFrame,
-    open_reader,
 )
 from edge.camera.value_range import ValueRange
 from edge.samples.sample import Image

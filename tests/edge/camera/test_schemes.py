@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from edge.camera import schemes
-from edge.camera.source import SCHEMES, open_reader
+from edge.camera.reader import open_reader
+from edge.camera.source import SCHEMES
 from edge.errors import UsageError
 
 PAGE = Path(__file__).parents[3] / "docs" / "cameras.md"
