@@ -25,6 +25,7 @@ Seconds = Annotated[
     Optional[float],
     typer.Option(
         min=0.1,
+        max=86_400,
         help="Seconds of the source that the background is made of.  [default: 60, live 10]",
     ),
 ]
@@ -58,11 +59,17 @@ def background(
     import cv2
 
     from edge.camera.address import redact_address
+    from edge.camera.schemes.recording import path_of
     from edge.cli.build import default_build
     from edge.files import atomic_write
 
-    if not cv2.haveImageWriter(str(out)):
+    if out.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise UsageError(f"--out {out}: expected a name that ends in .png or .jpg")
+    if path_of(source).resolve() in (out.resolve(), out.parent.resolve()):
+        raise UsageError(
+            f"--out {out} is in the source, where it would be one of its images",
+            "give a name in another folder",
+        )
     chosen = choose_range(source, value_range)
     made = make_background(source, seconds, chosen, build or default_build())
     if text := made.warning(redact_address(source)):
@@ -119,7 +126,7 @@ def make_background(
     from edge.camera.address import redact_address
     from edge.loop.masks import network_masks
     from edge.scene.background import estimate_background
-    from edge.scene.gather import gather_images
+    from edge.scene.gather import LEAST, gather_images
 
     name = redact_address(source)
     note(f"making a background of {name} from its first seconds")
@@ -133,5 +140,7 @@ def make_background(
         note(message)
     if len(messages) > MAX_NOTES:
         note(f"{name}: {len(messages)} messages about unreadable frames, {MAX_NOTES} printed")
+    if len(images) < LEAST:
+        note(f"{name} has {len(images)} images, expected {LEAST} or more: who is in them may stay")
     with edge.open(build) as h:
         return estimate_background(images, network_masks(h))

@@ -205,6 +205,7 @@ def _check_options(
     from edge.camera.schemes.recording import path_of
     from edge.camera.video import FORMATS, format_of
     from edge.loop.overlay import REDACTIONS
+    from edge.samples.sequences import is_sequence
 
     if redact not in (None, *REDACTIONS):
         raise UsageError(f"--redact {redact}: expected {' or '.join(REDACTIONS)}")
@@ -214,6 +215,12 @@ def _check_options(
         raise UsageError(f"{len(bg)} --bg for {len(sources)} sources, expected one each")
     if bg:
         refuse_unused(ctx, "with --bg", "seconds")
+    for source, image in zip(sources, bg, strict=False):
+        if path_of(source).resolve() == image.parent.resolve() and not is_sequence(path_of(source)):
+            raise UsageError(
+                f"--bg {image} is in the source, where it is one of the images",
+                "move it to another folder",
+            )
     if out is None:
         return [None] * len(sources)
     videos = [out]

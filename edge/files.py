@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import IO
 
 from edge.errors import EdgeError
-from edge.progress import note
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -38,12 +37,11 @@ class SideFiles:
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
-        """Note an error of writing and go on."""
+        """Keep an error of writing for `check` and go on."""
         try:
             yield
         except NotWritten as error:
             if self._error is None:
-                note(f"{error}; going on without the file")
                 self._error = error
 
     @property

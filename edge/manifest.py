@@ -127,7 +127,8 @@ def parse(text: str, folder: Path) -> Manifest:
         return Manifest(**values)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BuildMismatch(
-            f"{folder / FILE} is damaged ({type(error).__name__}: {error})", "build it again"
+            f"{folder / FILE} is damaged: it is not JSON with all fields of docs/manifest.md",
+            "build it again, as with edge build --precision int8",
         ) from error
 
 

@@ -29,12 +29,16 @@ def notes(report: Report) -> list[str]:
     return [line for part in NOTES for line in part(report)]
 
 
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def _general(report: Report) -> list[str]:
     samples, machine = report.samples, report.machine
     paced = report.folded[0].paced
     pause = f", a frame every {1e3 / paced.fps:.0f} ms" if paced else ""
     lines = [
-        f"{samples.count} frames of {samples.sequences} scenes ({samples.place});"
+        f"{samples.count} frames of {_count(samples.sequences, 'scene')} ({samples.place});"
         f" {machine.processor}, {machine.threads} of {machine.cores} cores.",
         "fps: native frame to mask and depth. p50 to p99: frame at network size to mask and depth."
         f" Paced: native frame to mask and depth{pause}. Not folded: the background graph runs at"

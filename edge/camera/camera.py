@@ -45,6 +45,7 @@ class Camera:
         dropped: frames of a live source that were not taken in time.
         unreadable: frames of a recording that could not be decoded.
         ended: nothing more will come.
+        cut_off: a recording ended before its header says so.
 
     Raises:
         CameraError: the source cannot be opened at first; later losses are events.
@@ -61,7 +62,7 @@ class Camera:
         self._range = value_range
         self.wake = wake or threading.Event()
         self.dropped = self.unreadable = 0
-        self.ended = False
+        self.ended = self.cut_off = False
         self._frozen_s = frozen_s
         self._number = 0
         self._slot: Frame | None = None
@@ -95,6 +96,7 @@ class Camera:
         except UnreadableFrame as error:
             self._number += error.count
             self.unreadable += error.count
+            self.cut_off |= error.cut_off
             return CameraEvent("unreadable", time.time(), str(error))
         if read is None:
             self.ended = True

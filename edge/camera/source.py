@@ -22,11 +22,12 @@ class UnreadableFrame(EdgeError):
     """Frames of a source that cannot be decoded, while the source goes on.
 
     count: how many frames were lost.
+    cut_off: the recording ends before its header says so.
     """
 
-    def __init__(self, message: str, count: int = 1) -> None:
+    def __init__(self, message: str, count: int = 1, cut_off: bool = False) -> None:
         super().__init__(message)
-        self.count = count
+        self.count, self.cut_off = count, cut_off
 
 
 @dataclass(frozen=True)

@@ -154,14 +154,17 @@ class VideoFile:
                 f"cannot decode a frame of {self.name} (codec {decoder.codec})", CONVERT
             )
         lost = len(decoder.pending) if self._suspicious or decoder.damage > self._damage else 0
-        total = decoder.stream.frames
+        total, cut_off = decoder.stream.frames, False
         if total and (missing := total - decoder.packets) > 0:
             # Some headers count a few frames too many.
             damaged = self._position + lost > self._decoded
-            lost += missing if damaged or missing > max(self.fps, 0.05 * total) else 0
+            cut_off = missing > max(self.fps, 0.05 * total)
+            lost += missing if damaged or cut_off else 0
         if lost:
             count = f"{lost} of {total}" if total else f"the last {lost}"
-            raise UnreadableFrame(f"{self.name}: {count} frames are damaged or missing", lost)
+            raise UnreadableFrame(
+                f"{self.name}: {count} frames are damaged or missing", lost, cut_off
+            )
         self._check_duration()
 
     def _check_duration(self) -> None:
@@ -174,6 +177,7 @@ class VideoFile:
             raise UnreadableFrame(
                 f"{self.name} ends after {end:.1f} of {stated:.1f} s: damaged or cut off",
                 max(1, round((stated - end) * self.fps)),
+                cut_off=True,
             )
 
     def _unreadable(self, count: int) -> UnreadableFrame:

@@ -85,6 +85,7 @@ class CameraPipeline:
         self.camera, self.h, self.size = camera, h, background.image.shape[:2]
         self.stabilizer = Stabilizer(h, fit(h, background.image)) if stabilize else None
         self._improver = improver
+        self._processed = False
         self.set_background(background)
 
     def set_background(self, background: Background) -> None:
@@ -108,10 +109,12 @@ class CameraPipeline:
         _check_image(frame.image, "frame")
         if frame.image.shape[:2] != self.size:
             given, expected = (f"{w}x{h}" for h, w in (frame.image.shape[:2], self.size))
-            raise EdgeError(
-                f"{self.camera.name} gives {given}, its background is {expected}",
-                f"make one of this size: edge background {self.camera.name}",
-            )
+            text = f"{self.camera.name} gives {given}, its background is {expected}"
+            if self._processed:
+                text = f"frame {frame.number} of {text}, as its frames were before"
+                raise EdgeError(text, "all frames of a source have one size")
+            raise EdgeError(text, f"make one of this size: edge background {self.camera.name}")
+        self._processed = True
         start = time.perf_counter()
         events = [*self._improved(frame), *self._warned(frame), *self._checked_scene(frame)]
         image = fit(self.h, frame.image)

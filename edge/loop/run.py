@@ -63,7 +63,7 @@ def run_channels(
                     continue
                 if not channel.frames:
                     failures.append(f"no frame of {channel.name} could be read")
-                elif camera.live and channel.frames != frames:
+                elif (camera.live or camera.cut_off) and channel.frames != frames:
                     failures.append(f"{channel.name} ended early")
             camera.close()
             running.remove(channel)

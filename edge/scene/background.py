@@ -83,7 +83,10 @@ def estimate_background(images: Sequence[Image], masks: Masks | None = None) -> 
         raise EdgeError("no image to make a background of")
     if len(shapes := {image.shape for image in images}) > 1:
         sizes = ", ".join(sorted(f"{width}x{height}" for height, width, _ in shapes))
-        raise EdgeError(f"the images have several sizes ({sizes}), expected one")
+        raise EdgeError(
+            f"the images have several sizes ({sizes}), expected one",
+            "leave out those that are not of this camera, or scale all to one size",
+        )
     stack = np.stack(registered(images))
     background = _from_blocks(stack)
     if masks is not None:

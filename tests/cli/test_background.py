@@ -45,7 +45,8 @@ def test_a_background_is_made_from_a_folder(out: str, tmp_path: Path, build: Pat
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (["frames", "--out", "bg.gifx"], 2, "expected a name that ends in .png or .jpg"),
+        (["frames", "--out", "bg.gif"], 2, "expected a name that ends in .png or .jpg"),
+        (["frames", "--seconds", "inf"], 2, "--seconds"),
         (["nowhere.mp4"], 1, "no file or folder nowhere.mp4"),
         (["0"], 2, "0: no such file; a camera of this machine is v4l2://0"),
         (["/dev/null"], 1, "/dev/null is neither a file nor a folder"),
@@ -62,3 +63,22 @@ def test_wrong_words_are_refused(
     assert told in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.glob("bg*"))
+
+
+@pytest.mark.parametrize("out", ["frames/bg.png", "frames/0.png"])
+def test_the_source_is_not_written_into(out: str, tmp_path: Path, build: Path) -> None:
+    (tmp_path / "frames").mkdir()
+    cv2.imwrite(str(tmp_path / "frames/0.png"), np.zeros((8, 8, 3), np.uint8))
+    before = (tmp_path / "frames/0.png").read_bytes()
+    done = edge("background", "frames", "--out", out, "--build", build, cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"--out {out} is in the source" in done.stderr
+    assert [path.name for path in (tmp_path / "frames").iterdir()] == ["0.png"]
+    assert (tmp_path / "frames/0.png").read_bytes() == before
+
+
+def test_few_images_are_told(tmp_path: Path, build: Path) -> None:
+    cv2.imwrite(str(tmp_path / "one.jpg"), np.full((48, 64, 3), 90, np.uint8))
+    done = edge("background", "one.jpg", "--build", build, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "one.jpg has 1 images, expected 9 or more" in done.stderr

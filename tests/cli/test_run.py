@@ -366,3 +366,32 @@ def test_the_confidence_beside_a_background_is_read(
     wrong = edge("run", "synthetic://yard", *words, cwd=tmp_path)
     assert wrong.returncode == 2
     assert "bg.confidence.png is not the confidence of bg.png" in wrong.stderr
+
+
+def test_a_background_among_the_images_of_the_source_is_refused(
+    tmp_path: Path, build: Path, empty: Path
+) -> None:
+    (tmp_path / "frames").mkdir()
+    for name in ("0.png", "bg.png"):
+        cv2.imwrite(str(tmp_path / "frames" / name), cv2.imread(str(empty)))
+    done = edge("run", "frames", "--bg", "frames/bg.png", "--build", build, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--bg frames/bg.png is in the source" in done.stderr
+
+
+def test_a_recording_that_is_cut_off_is_a_failure(tmp_path: Path, build: Path, empty: Path) -> None:
+    image = cv2.imread(str(empty))
+    with av.open(str(tmp_path / "a.mov"), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("mjpeg", rate=10)
+        stream.width, stream.height = image.shape[1::-1]
+        stream.pix_fmt = "yuvj420p"
+        for _ in range(60):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "bgr24")))
+        container.mux(stream.encode(None))
+    data = (tmp_path / "a.mov").read_bytes()
+    (tmp_path / "half.mov").write_bytes(data[: len(data) // 2])
+    for name, code in (("a.mov", 0), ("half.mov", 1)):
+        done = edge("run", name, "--bg", empty, "--build", build, "--json", cwd=tmp_path)
+        assert done.returncode == code, done.stderr
+    assert "half.mov ended early" in done.stderr
+    assert 10 < done.stdout.count('"frame"') < 60

@@ -109,9 +109,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         pass
 
 
-def test_a_result_is_printed_though_a_file_beside_it_cannot_be_written(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_result_is_printed_though_a_file_beside_it_cannot_be_written(tmp_path: Path) -> None:
     """A file where a folder is expected: as a read-only disk, but for root too."""
     (tmp_path / "file").touch()
     files = SideFiles()
@@ -121,7 +119,6 @@ def test_a_result_is_printed_though_a_file_beside_it_cannot_be_written(
     with files.attempt():
         append(tmp_path / "file" / "c", "never")
     assert not files.written
-    assert capsys.readouterr().err.count("going on without the file") == 1
     with pytest.raises(NotWritten, match=r"cannot write .*/file/a: ") as caught:
         files.check()
     assert caught.value.exit_code == 1

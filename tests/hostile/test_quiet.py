@@ -89,7 +89,8 @@ class Guarded:
         trace = self.root / "trace"
         strace = ["strace", "-f", "-qq", "-e", "trace=%network,%file", "-o", str(trace)]
         command = [sys.executable, "-m", "edge", *words]
-        unset = {"ORT_DISABLE_TELEMETRY", "NO_COLOR"}  # a test beside this one may have set them
+        # A test beside this one, or torch in it, may have set them.
+        unset = {"ORT_DISABLE_TELEMETRY", "NO_COLOR", "TORCHINDUCTOR_CACHE_DIR"}
         env = {key: value for key, value in os.environ.items() if key not in unset}
         env |= {f"XDG_{kind}_HOME": str(self.home / kind) for kind in ("CACHE", "CONFIG", "DATA")}
         env |= {
