@@ -160,13 +160,12 @@ def resolution(folder: Path) -> list[str]:
 
 def batches(folder: Path) -> list[str]:
     """Several cameras in one call, through OpenVINO itself: the runtime has no such call."""
-    from edge.runtime.backends.openvino import OpenVino, compiled, ov
+    from edge.runtime.backends.openvino import OpenVino, compiled, core
 
     lines = [
         "| ms per frame, by cameras per call | " + " | ".join(str(n) for n in BATCHES) + " |",
         "| --- |" + " --- |" * len(BATCHES),
     ]
-    core = ov.Core()
     for name in names():
         model = onnx.load(bundled(name))
         samples = frames(image_size(model)[0])
@@ -177,12 +176,12 @@ def batches(folder: Path) -> list[str]:
             quantized = at_batch(int8.frame, count)
             assert background is not None
             scene = compiled(
-                core.read_model(_saved(background, folder / "background.onnx")), 1, "f32", core
+                core().read_model(_saved(background, folder / "background.onnx")), 1, "f32"
             )({"bg": samples[0].bg[None]})
-            read = core.read_model(_saved(quantized, folder / "frame.onnx"))
+            read = core().read_model(_saved(quantized, folder / "frame.onnx"))
             for tensor in int8.split.scene:
                 OpenVino.make_constant(read, tensor, np.repeat(scene[tensor], count, 0))
-            request = compiled(read, 1, "f32", core).create_infer_request()
+            request = compiled(read, 1, "f32").create_infer_request()
             images = np.repeat(samples[1].fg_bg[None], count, 0)
             calls.append(lambda r=request, i=images: r.infer({"fg_bg": i}, share_inputs=True))
         medians = median_ms(calls, repeat=5)

@@ -153,12 +153,11 @@ def _onnxruntime(job: OnnxJob) -> Opened:
 
 
 def _openvino(job: OnnxJob) -> Opened:
-    from edge.runtime.backends.openvino import compiled, ov
+    from edge.runtime.backends.openvino import compiled, core
     from edge.targets.openvino import HINTS
 
-    core = ov.Core()
-    model = core.read_model(job.model)
-    ready = compiled(model, job.threads, HINTS[job.precision], core)
+    model = core().read_model(job.model)
+    ready = compiled(model, job.threads, HINTS[job.precision])
     request = ready.create_infer_request()
     inputs = {
         value.any_name: (

@@ -39,10 +39,10 @@ class OpenVinoTarget(Target):
 
 def _converted(graph: Path, half: bool) -> Path:
     """Write a graph as IR, weights in float16 if `half`; return its .xml."""
-    from edge.runtime.backends.openvino import ov
+    from edge.runtime.backends.openvino import core, ov
 
     xml = graph.with_suffix(".xml")
-    ov.save_model(ov.Core().read_model(graph), xml, compress_to_fp16=half)
+    ov.save_model(core().read_model(graph), xml, compress_to_fp16=half)
     return xml
 
 
@@ -52,11 +52,12 @@ def count_layers(xml: Path, hint: str) -> tuple[int, int]:
     Returns:
         (layers with weights, those of them in int8).
     """
-    from edge.runtime.backends.openvino import ov
+    from edge.runtime.backends.openvino import core
 
-    core = ov.Core()
-    compiled = core.compile_model(
-        core.read_model(xml), "CPU", {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": 1}
+    compiled = core().compile_model(
+        core().read_model(xml),
+        "CPU",
+        {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": 1},
     )
     total = int8 = 0
     for operation in compiled.get_runtime_model().get_ordered_ops():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +22,25 @@ from openvino import opset13  # noqa: E402
 if _absent:
     del sys.modules["openvino_telemetry"]
 
-__all__ = ["VERSION", "OpenVino", "compiled", "ov"]
+__all__ = ["VERSION", "OpenVino", "compiled", "core", "ov"]
 
 VERSION: str = ov.__version__.partition("-")[0]
 
 
-def compiled(model: ov.Model, threads: int, precision: str, core: ov.Core) -> ov.CompiledModel:
+@cache
+def core() -> ov.Core:
+    """OpenVINO's core, the same for the whole process.
+
+    The CPU plugin of each core installs a stack for signals and frees it at its end. Of two cores
+    that end in the order of their creation the first one's stays installed, and the next signal,
+    such as Ctrl-C, is a segmentation fault.
+    """
+    return ov.Core()
+
+
+def compiled(model: ov.Model, threads: int, precision: str) -> ov.CompiledModel:
     """precision: OpenVINO's hint; without it "FP32" is bfloat16 on CPUs that can do it."""
-    return core.compile_model(
+    return core().compile_model(
         model,
         "CPU",
         {
@@ -50,7 +62,6 @@ class OpenVino:
     """The backend of `openvino` builds."""
 
     def __init__(self, folder: Path, manifest: Manifest, options: OpenOptions) -> None:
-        self._core = ov.Core()
         threads = options.threads
         self._threads, self._fold = threads, options.fold
         self._precision = manifest.options["inference_precision"]
@@ -58,8 +69,8 @@ class OpenVino:
         self._scene = [tensor.name for tensor in manifest.scene]
         self._background: ov.InferRequest | None = None
         if self._scene:
-            model = self._core.read_model(folder / manifest.background)
-            self._background = compiled(model, threads, "f32", self._core).create_infer_request()
+            model = core().read_model(folder / manifest.background)
+            self._background = compiled(model, threads, "f32").create_infer_request()
         self._takes_bg = any(tensor.name == "bg" for tensor in manifest.inputs)
         self._bg = np.zeros((1, *manifest.imgsz, 3), np.uint8)
         blocks = [np.zeros_like(self._bg) for _ in range(SLOTS)]
@@ -75,11 +86,11 @@ class OpenVino:
         np.copyto(self._bg[0], bg)
         if self._requests and not (self._fold and self._scene):
             return
-        model = self._core.read_model(self._file)
+        model = core().read_model(self._file)
         if self._fold and self._scene:
             for name, value in self._scene_values().items():
                 self.make_constant(model, name, value)
-        ready = compiled(model, self._threads, self._precision, self._core)
+        ready = compiled(model, self._threads, self._precision)
         self._requests = [self._bound(ready, slot) for slot in range(SLOTS)]
 
     def _scene_values(self) -> dict[str, npt.NDArray[np.float32]]:

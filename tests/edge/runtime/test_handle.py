@@ -246,3 +246,29 @@ def test_a_result_under_way_is_kept_when_the_background_changes(
         for ticket in tickets:
             for plane, copy in zip(edge.wait(h, ticket), true, strict=True):
                 assert np.array_equal(plane, copy)
+
+
+SIGNAL = """
+import gc, signal, sys
+import edge
+handles = [edge.open(build, 1) for build in sys.argv[1:]]
+for h in handles:
+    edge.close(h)
+del h, handles[:]
+gc.collect()
+signal.signal(signal.SIGINT, lambda *_: print("handled"))
+signal.raise_signal(signal.SIGINT)
+"""
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_signal_after_handles_were_closed_in_the_order_of_opening(
+    target: str, builds: Callable[[str, str], Path]
+) -> None:
+    """OpenVINO left a freed stack for signals behind: Ctrl-C was a segmentation fault."""
+    build = str(builds(target, "fp32"))
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNAL, build, build, build],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr

@@ -12,7 +12,7 @@ import pytest
 
 from edge import manifest as manifests
 from edge.builder.plan import Plan
-from edge.runtime.backends.openvino import ov
+from edge.runtime.backends.openvino import core
 
 
 def ops(file: Path) -> list[str]:
@@ -46,7 +46,7 @@ def test_fp16_weights_take_half_the_bytes(builds) -> None:
     full = (builds("openvino", "fp32") / "frame.bin").stat().st_size
     half = (builds("openvino", "fp16") / "frame.bin").stat().st_size
     assert half < 0.6 * full
-    ov.Core().read_model(builds("openvino", "fp16") / "frame.xml")
+    core().read_model(builds("openvino", "fp16") / "frame.xml")
 
 
 def test_building_reports_to_nobody(plan: Callable[..., Plan], tmp_path: Path) -> None:
