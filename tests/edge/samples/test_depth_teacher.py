@@ -23,7 +23,9 @@ def lopsided(path: Path) -> DepthTeacher:
         [helper.make_tensor_value_info("d", TensorProto.FLOAT, [1, 1, 8, 16])],
         [onnx.numpy_helper.from_array(value, name) for name, value in weights.items()],
     )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), path)
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10), path
+    )
     return DepthTeacher(path)
 
 
