@@ -143,7 +143,6 @@ def test_a_camera_over_http_is_live_and_its_end_a_loss(server: str) -> None:
             if item is not None:
                 frames += 1
                 assert begun <= item.at <= time.time()
-            assert time.time() < begun + 20
             time.sleep(0.002)
         assert item.kind == "lost"
         assert frames > 20
