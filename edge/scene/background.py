@@ -14,10 +14,11 @@ from edge.image import resize_image, translate
 from edge.samples.median import median_where
 from edge.samples.sample import Image
 from edge.scene.blocks import BLOCK, TOLERANCE, Blocks, fill
+from edge.scene.outlines import Estimate, emptier, ghosts
 from edge.scene.stabilize import build_pyramid, estimate_offset
 
-SIDE = 240
-"""Longer side of the reduced images in which the background is looked for."""
+SIDE, BLOCKS_SIDE = 480, 240
+"""Longer side of the reduced images in which the background is looked for, at first in blocks."""
 AGREES = 20
 """Grey levels within which an image shows the background."""
 UNSURE = 0.2
@@ -25,10 +26,17 @@ UNSURE = 0.2
 UNSURE_SHARE = 0.01
 """Share of the background from which its unsure part is worth a sentence."""
 FEW = 0.08
-"""Share of the images that a pixel's median needs at least."""
+"""Share of the images that a pixel's median needs at least, of those without foreground."""
+FEW_GHOSTS = 0.04
+"""Share of the images that must show a ghost, two at least."""
+GAIN, GHOST_GAIN = 1.2, 0.8
+"""Evidence that it takes to change the estimate; less where a ghost was seen."""
+PASSES = 2
+"""Passes with a network."""
 STILL = 0.3
 """Offset in pixels up to which an image is left where it is."""
-Masks = Callable[[Image, Sequence[Image]], Sequence[npt.NDArray[np.bool_]]]
+Bools = npt.NDArray[np.bool_]
+Masks = Callable[[Image, Sequence[Image]], Sequence[Bools]]
 """The foreground of images before a background, bool [H, W] each: a network."""
 
 
@@ -69,12 +77,15 @@ def certain(image: Image) -> Background:
 def estimate_background(images: Sequence[Image], masks: Masks | None = None) -> Background:
     """Estimate the background from unlabelled images, in the order of time.
 
-    Each part is taken from the images that show it empty (edge.scene.blocks), even if a person
-    stood there most of the time. With a network, its foreground is then left out.
+    Each pixel is the median of the images that show it empty. At first that is all of them. Where
+    blocks of the images continue their surroundings better, even if a person stood there most of
+    the time, only those are taken (edge.scene.blocks). With a network, its foreground is left out,
+    and what it sees because something is gone that the background still shows, a ghost, is taken
+    instead. Each step changes only what is emptier by its outlines (edge.scene.outlines).
 
     Args:
         images: uint8 [H, W, 3] BGR, all of one size; 9 or more, seconds apart, are good.
-        masks: A network's foreground; two passes are made.
+        masks: A network's foreground.
 
     Raises:
         EdgeError: There is no image, or they have several sizes.
@@ -88,10 +99,7 @@ def estimate_background(images: Sequence[Image], masks: Masks | None = None) -> 
             "leave out those that are not of this camera, or scale all to one size",
         )
     stack = np.stack(registered(images))
-    background = _from_blocks(stack)
-    if masks is not None:
-        for _ in range(2):
-            background = _without_foreground(stack, background, masks)
+    background = median_where(stack, _enlarged(_shown(_reduced(stack, SIDE), masks), stack))
     agree = np.zeros(background.shape[:2], np.float32)
     for image in stack:
         agree += cv2.absdiff(image, background).max(2) <= AGREES
@@ -109,13 +117,23 @@ def registered(images: Sequence[Image]) -> list[Image]:
     ]
 
 
-def _from_blocks(stack: npt.NDArray[np.uint8]) -> Image:
-    count, height, width = stack.shape[:3]
-    scale = min(1.0, SIDE / max(height, width))
-    small = (max(BLOCK, round(height * scale)), max(BLOCK, round(width * scale)))
-    if count < 3 or min(height, width) < BLOCK:
-        return np.asarray(np.median(stack, 0), np.uint8)
-    reduced = np.stack([resize_image(image, *small) for image in stack])
+def _shown(stack: Image, masks: Masks | None) -> Bools:
+    """The images that show each pixel empty, bool [N, H, W]; at least one does."""
+    estimate = Estimate.of(stack, np.ones(stack.shape[:3], np.bool_))
+    if len(stack) >= 3 and min(stack.shape[1:3]) >= BLOCK:
+        estimate = emptier(stack, estimate, Estimate.of(stack, _in_blocks(stack)), GAIN)
+    for _ in range(PASSES if masks else 0):
+        assert masks is not None
+        foreground = masks(estimate.image, list(stack))
+        gone, empty = _without_ghosts(stack, estimate, foreground), _empty(estimate, foreground)
+        estimate = emptier(stack, estimate, Estimate.of(stack, gone), GHOST_GAIN)
+        estimate = emptier(stack, estimate, Estimate.of(stack, empty), GAIN)
+    return estimate.shown
+
+
+def _in_blocks(stack: Image) -> Bools:
+    """The images whose blocks show the empty scene."""
+    reduced = _reduced(stack, BLOCKS_SIDE)
     image, shown = fill(Blocks(reduced))
     kernel = np.ones((TOLERANCE + 2, TOLERANCE + 2), np.uint8)
     high, low = cv2.dilate(image, kernel), cv2.erode(image, kernel)
@@ -123,22 +141,48 @@ def _from_blocks(stack: npt.NDArray[np.uint8]) -> Image:
         [cv2.max(cv2.subtract(r, high), cv2.subtract(low, r)).max(2) for r in reduced]
     )
     fits = shown & (outside <= AGREES)
-    return median_where(stack, _enlarged(np.where(fits.any(0), fits, shown), (height, width)))
+    return _enlarged(np.where(fits.any(0), fits, shown), stack)
 
 
-def _enlarged(where: npt.NDArray[np.bool_], size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+def _without_ghosts(stack: Image, estimate: Estimate, foreground: Sequence[Bools]) -> Bools:
+    """The images of an estimate; where a ghost is in it, those that uncover it."""
+    uncover = np.stack(
+        [
+            _around(ghosts(estimate.image, image, seen))
+            for image, seen in zip(stack, foreground, strict=True)
+        ]
+    )
+    often = uncover.sum(0) >= max(2, round(FEW_GHOSTS * len(stack)))
+    return np.where(often, uncover, estimate.shown)
+
+
+def _empty(estimate: Estimate, foreground: Sequence[Bools]) -> Bools:
+    """The images in which a network sees no foreground; where they are few, an estimate's."""
+    empty = ~np.stack([_around(seen) for seen in foreground])
+    often = empty.sum(0) >= max(2, round(FEW * len(empty)))
+    return np.where(often, empty, estimate.shown)
+
+
+def _around(area: Bools) -> Bools:
+    reach = max(3, area.shape[1] // 60) | 1
+    return np.asarray(cv2.dilate(area.view(np.uint8), np.ones((reach, reach), np.uint8)) > 0)
+
+
+def _reduced(stack: Image, side: int) -> Image:
+    """The images with the longer side at most `side`; a side of BLOCK pixels is kept."""
+    height, width = stack.shape[1:3]
+    scale = min(1.0, side / max(height, width))
+    size = [max(min(BLOCK, full), round(full * scale)) for full in (height, width)]
+    return stack if scale == 1 else np.stack([resize_image(image, *size) for image in stack])
+
+
+def _enlarged(where: Bools, stack: Image) -> Bools:
+    """Planes, bool [N, h, w], at the size of the images."""
+    height, width = stack.shape[1:3]
+    if where.shape[1:] == (height, width):
+        return where
     planes = [
-        cv2.resize(w.view(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST) for w in where
+        cv2.resize(w.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+        for w in where
     ]
     return np.asarray(planes).astype(bool)
-
-
-def _without_foreground(stack: npt.NDArray[np.uint8], background: Image, masks: Masks) -> Image:
-    """The median of each pixel over the images in which the network sees no foreground there."""
-    reach = max(3, stack.shape[2] // 60) | 1
-    kernel = np.ones((reach, reach), np.uint8)
-    empty = np.stack(
-        [cv2.dilate(m.view(np.uint8), kernel) == 0 for m in masks(background, list(stack))]
-    )
-    often = empty.sum(0) >= max(2, round(FEW * len(stack)))
-    return np.where(often[..., None], median_where(stack, empty), background)

@@ -28,8 +28,8 @@ def test_the_table_and_the_images(tmp_path: Path, capsys: pytest.CaptureFixture[
     write_sequence(tmp_path / "data/sequences/yard")
     assert main([str(tmp_path / "data"), "--out", str(tmp_path / "out")]) == 0
     row = next(line for line in capsys.readouterr().out.splitlines() if "| yard |" in line)
-    off, given, automatic = (float(cell.split()[0]) for cell in row.split("|")[2:5])
-    assert off < 1
+    off, labelled, given, automatic = (float(c.split()[0]) for c in row.split("|")[2:6])
+    assert off < 1 and labelled < 1
     assert given > 0.5
     assert automatic == pytest.approx(given, abs=0.1)
     assert cv2.imread(str(tmp_path / "out/yard.jpg")).shape == (120, 480, 3)
