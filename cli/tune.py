@@ -93,7 +93,7 @@ def tune(
         for network, sha256 in _networks(networks, pruning, out)
         for v in variants
     ]
-    key = _key(samples, source.fingerprint(), count)
+    key = _key(source.fingerprint(), count)
     ledger = Ledger(out / "ledger.jsonl", key)
     if ledger.points:
         note(f"{len(ledger.points)} measurements are taken from {ledger.path}")
@@ -171,13 +171,13 @@ def _variants(imgsz: str, precision: str, target: str, upsample: str) -> list[_V
     return variants
 
 
-def _key(samples: str, fingerprint: str, count: int) -> dict[str, Any]:
+def _key(samples_sha256: str, count: int) -> dict[str, Any]:
     """What a measurement belongs to."""
     from edge.benchmarks.measuring.machine import machine
 
     about = machine()
     return {
-        "samples": [samples, fingerprint],
+        "samples_sha256": samples_sha256,
         "count": count,
         "version": __version__,
         "machine": [about.processor, about.cores, about.libraries],

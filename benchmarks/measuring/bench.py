@@ -131,7 +131,7 @@ def bench(builds: Sequence[Path], settings: Settings, progress: Progress) -> Out
             method=method,
             watch=watched,
             builds=tuple(
-                build_entry(run, references[run.reference])
+                build_entry(run, references[run.reference], samples.depth == "truth")
                 for run in sorted(runs, key=lambda run: not run.folded)
             ),
             peers=tuple(map(peer_entry, peers)) or None,
