@@ -21,6 +21,9 @@ from edge.cli.training import Data, LeaveOut
 from edge.errors import UsageError
 from edge.progress import bar, note
 
+RESULT = "pruned.json"
+"""Of `edge prune`; its module imports torch."""
+
 if TYPE_CHECKING:
     from edge.benchmarks.ledger import Candidate, Point
     from edge.benchmarks.reporting.table import Rows
@@ -244,20 +247,24 @@ def _exported(checkpoint: Path, pruning: _Pruning, out: Path) -> Iterator[Path]:
     name = f"{checkpoint.resolve().parent.name}-{sha256(checkpoint)[:8]}"
     trained = hashlib.sha256(" ".join(pruning.training).encode()).hexdigest()[:8]
     for share in ["", *pruning.shares]:
-        place = f"{name}-{share}-{trained}" if share else name
-        file = out / "networks" / f"{place}.onnx"
+        source, named = str(checkpoint.resolve()), name
+        if share:
+            place = out / "pruned" / f"{name}-{share}-{trained}"
+            words = ["prune", source, "--target-macs", share, *pruning.training, "--out", place]
+            if not (place / RESULT).is_file():
+                _edge(*words)
+            # Named after what was reached, which need not be what was asked for.
+            reached = json.loads((place / RESULT).read_text())["share"]
+            named = f"{name}-{reached:.2f}-{trained}"
+        file = out / "networks" / f"{named}.onnx"
         if not file.is_file():
-            best = str(checkpoint.resolve())
-            if share:
-                words = ["--target-macs", share, *pruning.training]
-                best = _edge("prune", best, *words, "--out", str(out / "pruned" / place))
-            _edge("export", best, "--out", str(file))
+            _edge("export", _edge(*words) if share else source, "--out", file)
         yield file
 
 
-def _edge(*words: str) -> str:
+def _edge(*words: object) -> str:
     """Run a command and return the last line it printed; it reports its own errors on stderr."""
-    command = [sys.executable, "-m", "edge", *words]
+    command = [sys.executable, "-m", "edge", *map(str, words)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise typer.Exit(done.returncode)

@@ -183,7 +183,11 @@ def test_a_checkpoint_is_tried_as_it_is_and_pruned(
     assert done.returncode == 0, done.stderr
     files = [Path(p["candidate"]["network"]) for p in json.loads(done.stdout)["points"]]
     whole, pruned = sorted((tmp_path / file for file in files), key=lambda file: len(file.name))
-    assert whole.name.startswith("mine-") and pruned.name.startswith(f"{whole.stem}-0.7-")
+    assert whole.name.startswith("mine-") and pruned.name.startswith(f"{whole.stem}-0.")
+    (result,) = (tmp_path / "tune" / "pruned").glob("*/pruned.json")
+    reached = json.loads(result.read_text())
+    assert reached["reason"] == "" and reached["share"] == pytest.approx(0.7, rel=0.03)
+    assert f"-{reached['share']:.2f}-" in pruned.name
     sizes = [sum(np.prod(t.dims) for t in onnx.load(f).graph.initializer) for f in (whole, pruned)]
     assert sizes[1] < sizes[0]
     again = edge("--networks", "mine/best.pt", *prune, *few)

@@ -114,9 +114,7 @@ def test_copies_of_a_folder_are_the_same_samples(
     changed = samples[0].fg_bg.copy()
     changed[0, 0, 0] ^= 1
     cv2.imwrite(str(tmp_path / "b" / "hall" / "input" / "1.png"), changed)
-    after = keep_samples(
-        str(tmp_path / "b"), 9, tmp_path / "kept", lambda stage, done, total: None
-    )
+    after = keep_samples(str(tmp_path / "b"), 9, tmp_path / "kept", lambda stage, done, total: None)
     with pytest.raises(UsageError, match="not comparable: samples were"):
         compare(reports[0], replace(old, samples=after))
 
