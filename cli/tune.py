@@ -21,6 +21,7 @@ from edge.cli.training import Data, LeaveOut
 from edge.errors import UsageError
 from edge.progress import bar, note
 
+NONE_MEETS = "no candidate meets the constraints"
 RESULT = "pruned.json"
 """Of `edge prune`; its module imports torch."""
 
@@ -123,7 +124,7 @@ def tune(
     words += ["--imgsz", imgsz, "--precision", precision, "--samples", samples, "--count", count]
     _print_and_write(points, constraints, out, command_line(words), ledger.files, as_json)
     if error := missed(points[0], _finalists(points), constraints):
-        error.message = f"no candidate meets the constraints; the nearest has {error.message}"
+        error.message = f"{NONE_MEETS}; the nearest has {error.message}"
         raise error
     ledger.files.check()
 
@@ -277,15 +278,11 @@ def _finalists(points: list[Point]) -> list[Point]:
 
 
 def _reasons(points: list[Point], constraints: Constraints) -> dict[Candidate, str]:
-    """The constraint that each candidate misses, and a warning of a useless mask."""
-    from edge.benchmarks.tune import missed, warning
+    """The constraint that each candidate misses, empty where it meets both."""
+    from edge.benchmarks.tune import missed
 
-    reasons = {}
-    for point in points:
-        error = missed(point, _finalists(points), constraints)
-        parts = [str(error) if error else "", warning(point)]
-        reasons[point.candidate] = "; ".join(part for part in parts if part)
-    return reasons
+    errors = {p.candidate: missed(p, _finalists(points), constraints) for p in points}
+    return {candidate: error.message if error else "" for candidate, error in errors.items()}
 
 
 def _print_and_write(
@@ -297,7 +294,6 @@ def _print_and_write(
     as_json: bool,
 ) -> None:
     from edge.benchmarks.reporting.codec import encode
-    from edge.benchmarks.tune import warning
     from edge.files import atomic_write
 
     best, reasons = points[0], _reasons(points, constraints)
@@ -306,7 +302,8 @@ def _print_and_write(
         draft.write_text(_page(points, rows, constraints, command))
     if as_json:
         listed = [encode(point) | {"reason": reasons[point.candidate]} for point in points]
-        document = {"recommended": best.candidate.command, "warning": warning(best)}
+        warning = reasons[best.candidate]
+        document = {"recommended": None if warning else best.candidate.command, "warning": warning}
         print(json.dumps(document | {"points": listed}))
         return
     width = max(len(row[0]) for row in rows)
@@ -314,22 +311,22 @@ def _print_and_write(
         figures = "  ".join(f"{cell:>7}" for cell in cells[:3])
         print(f"{name:<{width}}  {figures}  {cells[3]}")
     print(f"\n{best.candidate.command}")
-    if low := warning(best):
-        note(f"warning: the recommended build has {low} only; its mask is of little use")
     if files.written:
         note(f"page: {out / 'tune.html'}")
 
 
 def _rows(points: list[Point], reasons: dict[Candidate, str]) -> Rows:
     """Names, figures and the verdict on each candidate, under heads."""
-    from edge.benchmarks.tune import RUNGS, warning
+    from edge.benchmarks.tune import RUNGS, fp32_of
 
     rows = [["build", "fps", "IoU", "delta1", ""]]
     for number, point in enumerate(points):
         verdict = reasons[point.candidate] or "less accurate than the recommended"
-        if number == 0 and reasons[point.candidate] == warning(point):
-            verdict = ", ".join(part for part in ("recommended", warning(point)) if part)
-        elif number and point.rung < RUNGS - 1:
+        if number == 0:
+            verdict = f"nearest: {verdict}" if reasons[point.candidate] else "recommended"
+        elif point.candidate == fp32_of(points[0].candidate):
+            verdict = "; ".join(filter(None, ("FP32 of the first", reasons[point.candidate])))
+        elif point.rung < RUNGS - 1:
             verdict = f"dropped after rung {point.rung + 1}: {verdict}"
         delta1 = "-" if point.delta1 is None else f"{point.delta1:.4f}"
         rows.append([point.candidate.name, f"{point.fps:.0f}", f"{point.iou:.4f}", delta1, verdict])
@@ -343,7 +340,8 @@ def _page(points: list[Point], rows: Rows, constraints: Constraints, command: st
     from edge.benchmarks.reporting.plots import trade_off
 
     best = points[0]
-    title = (
+    title = f"{NONE_MEETS}. The nearest: " if _reasons(points, constraints)[best.candidate] else ""
+    title += (
         f"{best.candidate.name} runs at {best.fps:.0f} fps with an IoU of {best.iou:.4f};"
         f" asked were {constraints.fps:g} fps and at most {constraints.drop:g} below the best."
     )
