@@ -14,7 +14,7 @@ DASHES = ("none", "7 4", "2 3", "9 3 2 3", "1 5", "12 4")
 RIGHT, HEIGHT, LEFT, BOTTOM, TOP = 520, 310, 52, 40, 28
 LETTER, KEY = 7.5, 56
 """Pixels of a letter, and of what stands before a name on the right of a plot."""
-FEWEST_TICKS, MOST_LEVELS = 3, 5
+FEWEST_TICKS, MOST_LEVELS = 3, 7
 STEPS = [a * 10.0**e for e in range(-4, 5) for a in (1, 2, 5)]
 Point = tuple[str, float, float]
 """Name, milliseconds, value."""

@@ -125,7 +125,7 @@ def test_a_time_axis_has_ticks_however_narrow_it_is(times: list[float]) -> None:
 def test_a_value_axis_has_round_levels_within_its_range(values: list[float]) -> None:
     plot = trade_off([(f"{value}", 1.0 + value, value) for value in values], "IoU")
     found = re.findall(r'text-anchor="end">([-\d.]+)<', plot)
-    assert 2 <= len(found) <= 6
+    assert 3 <= len(found) <= 8
     assert all(0 <= float(level) <= 1 and len(level) <= 5 for level in found)
     heights = [float(y) for y in re.findall(r'<circle cx="[\d.]+" cy="([\d.]+)"', plot)]
     assert all(28 <= height <= 270 for height in heights)
