@@ -10,7 +10,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge.benchmarks.ledger import Candidate, Ledger, Point
@@ -33,12 +33,13 @@ LEAST_FRAMES, LEAST_SAMPLES = 70, 16
 TOGETHER = 6
 """Builds that are open at once: each holds a process and its memory."""
 USELESS_IOU = 0.5
-"""A build below it is named as such even where it is the best."""
+"""Below it a build misses the accuracy gate even where it is the best there is."""
 
 
 @dataclass(frozen=True)
 class Constraints:
-    """fps: least frames per second; drop: most IoU below the best point of the search."""
+    """fps: least frames per second; drop: most IoU below the best point of the search, which
+    includes FP32 of the recommended build."""
 
     fps: float
     drop: float
@@ -61,20 +62,26 @@ Missed = SpeedGateMissed | AccuracyGateMissed
 
 
 def missed(point: Point, points: Sequence[Point], constraints: Constraints) -> Missed | None:
-    """The constraint that a point misses; None where it meets both."""
-    best = max(other.iou for other in points)
+    """The constraint that a point misses; None where it meets both. points: those of its rung."""
+    best = max(points, key=lambda other: other.iou)
     if point.fps < constraints.fps:
         return SpeedGateMissed(f"{point.fps:.0f} fps, asked are {constraints.fps:g}")
-    if best - point.iou > constraints.drop:
+    if best.iou - point.iou > constraints.drop:
+        whose = "its FP32" if best.candidate == fp32_of(point.candidate) else "the best"
         return AccuracyGateMissed(
-            f"{best - point.iou:.4f} IoU below the best, allowed are {constraints.drop:g}"
+            f"{best.iou - point.iou:.4f} IoU below {whose}, allowed are {constraints.drop:g}"
+        )
+    if point.iou < USELESS_IOU:
+        return AccuracyGateMissed(
+            f"IoU {point.iou:.3f} only: its mask is of little use",
+            "give --samples that are like its scenes, or train a network on such: edge train",
         )
     return None
 
 
-def warning(point: Point) -> str:
-    """Why a point is of little use although it meets the constraints; empty where it is not."""
-    return f"IoU {point.iou:.3f}" if point.iou < USELESS_IOU else ""
+def fp32_of(candidate: Candidate) -> Candidate:
+    """The FP32 build that a candidate is compared with."""
+    return replace(candidate, precision="fp32", upsample=None)
 
 
 def search(
@@ -97,26 +104,35 @@ def search(
         progress: Called with the rung, the builds opened and their number.
 
     Returns:
-        The last measurement of every candidate, the recommended first.
+        The last measurement of every candidate, the recommended first. FP32 of the recommended is
+        among them, behind the other points of its rung, where it was not asked for.
     """
+
+    def measured(todo: Sequence[Candidate], rung: int) -> dict[Candidate, Point]:
+        missing = [c for c in todo if (c, rung) not in ledger.points]
+        if missing:
+            share = GROWTH ** (RUNGS - 1 - rung)
+            file = _pickled(samples, max(LEAST_SAMPLES, count // share), folder)
+            for point in _measure(missing, file, rung, folder, progress):
+                ledger.add(point)
+        return {c: ledger.points[c, rung] for c in todo}
+
     left = list(candidates)
     last: dict[Candidate, Point] = {}
     for rung in range(RUNGS):
-        share = GROWTH ** (RUNGS - 1 - rung)
-        todo = [c for c in left if (c, rung) not in ledger.points]
-        if todo:
-            file = _pickled(samples, max(LEAST_SAMPLES, count // share), folder)
-            for point in _measure(todo, file, rung, folder, progress):
-                ledger.add(point)
-        last |= {c: ledger.points[c, rung] for c in left}
+        last |= measured(left, rung)
         order = rank([last[c] for c in left], constraints)
         # The accuracy constraint is relative to the best, so the best stays however slow it is.
         best = max(order, key=lambda point: point.iou).candidate
         left = [point.candidate for point in order[: max(1, len(order) // 2)]]
         left += [best] if best not in left else []
+    final = [point for point in last.values() if point.rung == RUNGS - 1]
+    best = rank(final, constraints)[0].candidate
+    last |= measured([fp32_of(best)], RUNGS - 1)
     done = sorted(last.values(), key=lambda point: -point.rung)
-    final = [point for point in done if point.rung == RUNGS - 1]
-    return rank(final, constraints) + [point for point in done if point.rung < RUNGS - 1]
+    asked = [p for p in done if p.rung == RUNGS - 1 and p.candidate in candidates]
+    others = [p for p in done if p.candidate not in {each.candidate for each in asked}]
+    return rank(asked, constraints) + others
 
 
 def _pickled(samples: Samples, count: int, folder: Path) -> Path:

@@ -103,8 +103,8 @@ class Evaluator:
         scores = {}
         if mask_scores := mean_mask_scores(counts.values()):
             scores["iou"] = mask_scores["iou"]
-        if depths:
-            scores["delta1"] = means(depths)["delta1"]
+        if depth_means := means(depths):
+            scores["delta1"] = depth_means["delta1"]
         return scores
 
     def drop(self, frame: onnx.ModelProto) -> Scores:

@@ -296,7 +296,9 @@ def build(
     replace: bool = False,
 ) -> Manifest:
     """Make a build in the folder `out`; arguments and errors as of `plan` and `write_build`."""
-    return write_build(plan(request, network=network, samples=samples), out, replace=replace)
+    began = time.time()
+    planned = plan(request, network=network, samples=samples)
+    return write_build(planned, out, replace=replace, began=began)
 
 
 def _kept(

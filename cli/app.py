@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -31,6 +34,27 @@ from edge.cli import (
 from edge.errors import EXTRAS, EdgeError, missing
 
 SIGPIPE_EXIT = 128 + signal.SIGPIPE
+STDOUT = "stdout"
+
+
+class Output(io.TextIOWrapper):
+    """stdout whose errors name it, as those of files do."""
+
+    def write(self, text: str) -> int:
+        with self._named():
+            return super().write(text)
+
+    def flush(self) -> None:
+        with self._named():
+            super().flush()
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            error.filename = STDOUT
+            raise
 
 
 class Commands(TyperGroup):
@@ -42,8 +66,7 @@ class Commands(TyperGroup):
             sys.stdout.flush()
             return result
         except BrokenPipeError:
-            # Python flushes stdout again at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_output()
             raise typer.Exit(SIGPIPE_EXIT) from None
 
 
@@ -89,6 +112,13 @@ app.command("run")(run.run)
 def main() -> None:
     # SIGTERM unwinds like Ctrl-C, so that no half-written file stays behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout = Output(
+            sys.stdout.buffer,
+            sys.stdout.encoding,
+            sys.stdout.errors,
+            line_buffering=sys.stdout.line_buffering,
+        )
     try:
         app()
     except EdgeError as error:
@@ -110,9 +140,16 @@ def main() -> None:
             )
         )
     except OSError as error:
+        if error.filename == STDOUT:
+            _drop_output()
         sys.exit(_fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), 1))
     except KeyboardInterrupt:
         sys.exit(_fail("stopped", 130))
+
+
+def _drop_output() -> None:
+    """Python flushes stdout again at exit, which would fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, code: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace as changed
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
@@ -116,12 +117,13 @@ def build(
             uint8_outputs=uint8_outputs,
             sm=parse_sms(sm),
         )
+        began = time.time()
         graph, request = network_of(request)
         planned = plan(request, network=graph)
         place = out or Path("build") / planned.name
         if out:
             planned = changed(planned, command=f"{planned.command} {command_line(['--out', out])}")
-        manifest = write_build(planned, place, replace=replace or out is not None)
+        manifest = write_build(planned, place, replace=replace or out is not None, began=began)
     _print(manifest, place, as_json)
     if not manifest.engine:
         error: BuildMismatch = no_engine(get(manifest.target), place)

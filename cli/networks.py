@@ -199,5 +199,5 @@ def _score_table(measured: list[Entry]) -> list[str]:
         "",
         f"{samples['count']} frames of {samples['sequences']} scenes ({samples['place']}),"
         f" {measured[0]['target']}, one thread, {machine['processor']}, {versions}."
-        + ("" if samples["depth"] == "truth" else " Depth is compared with FP32's own."),
+        + ("" if samples["depth"] == "truth" else " They have no depth."),
     ]

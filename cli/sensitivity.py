@@ -100,6 +100,7 @@ def sensitivity(
         "calib_method": calib_method,
         "calib_samples": calib_samples,
         "samples_sha256": evaluated.fingerprint(),
+        "calibrated_on_sha256": open_samples(request.samples).fingerprint(),
         "version": __version__,
     }
     drops, files = _read_results(out, key), SideFiles()
@@ -138,9 +139,12 @@ def _read_results(out: Path, key: Row) -> dict[str, dict[str, float]]:
         raise UsageError(
             f"--out {out} is not a file of `edge sensitivity`", "give another file"
         ) from error
-    if different := [name for name, value in key.items() if before.get(name) != value]:
+    names = [name for name, value in key.items() if before.get(name) != value]
+    # Samples are the same by their content, however their folder is written.
+    if different := [name for name in names if f"{name}_sha256" not in key]:
+        words = ", ".join(name.removesuffix("_sha256") for name in different)
         raise UsageError(
-            f"--out {out} holds results for another {', '.join(different)}",
+            f"--out {out} holds results for another {words}",
             "remove it, or give another file",
         )
     note(f"{len(drops)} layers are taken from {out}")

@@ -21,6 +21,10 @@ from edge.cli.training import Data, LeaveOut
 from edge.errors import UsageError
 from edge.progress import bar, note
 
+NONE_MEETS = "no candidate meets the constraints"
+RESULT = "pruned.json"
+"""Of `edge prune`; its module imports torch."""
+
 if TYPE_CHECKING:
     from edge.benchmarks.ledger import Candidate, Point
     from edge.benchmarks.reporting.table import Rows
@@ -93,7 +97,7 @@ def tune(
         for network, sha256 in _networks(networks, pruning, out)
         for v in variants
     ]
-    key = _key(samples, source.fingerprint(), count)
+    key = _key(source.fingerprint(), count)
     ledger = Ledger(out / "ledger.jsonl", key)
     if ledger.points:
         note(f"{len(ledger.points)} measurements are taken from {ledger.path}")
@@ -120,7 +124,7 @@ def tune(
     words += ["--imgsz", imgsz, "--precision", precision, "--samples", samples, "--count", count]
     _print_and_write(points, constraints, out, command_line(words), ledger.files, as_json)
     if error := missed(points[0], _finalists(points), constraints):
-        error.message = f"no candidate meets the constraints; the nearest has {error.message}"
+        error.message = f"{NONE_MEETS}; the nearest has {error.message}"
         raise error
     ledger.files.check()
 
@@ -171,13 +175,13 @@ def _variants(imgsz: str, precision: str, target: str, upsample: str) -> list[_V
     return variants
 
 
-def _key(samples: str, fingerprint: str, count: int) -> dict[str, Any]:
+def _key(samples_sha256: str, count: int) -> dict[str, Any]:
     """What a measurement belongs to."""
     from edge.benchmarks.measuring.machine import machine
 
     about = machine()
     return {
-        "samples": [samples, fingerprint],
+        "samples_sha256": samples_sha256,
         "count": count,
         "version": __version__,
         "machine": [about.processor, about.cores, about.libraries],
@@ -244,20 +248,24 @@ def _exported(checkpoint: Path, pruning: _Pruning, out: Path) -> Iterator[Path]:
     name = f"{checkpoint.resolve().parent.name}-{sha256(checkpoint)[:8]}"
     trained = hashlib.sha256(" ".join(pruning.training).encode()).hexdigest()[:8]
     for share in ["", *pruning.shares]:
-        place = f"{name}-{share}-{trained}" if share else name
-        file = out / "networks" / f"{place}.onnx"
+        source, named = str(checkpoint.resolve()), name
+        if share:
+            place = out / "pruned" / f"{name}-{share}-{trained}"
+            words = ["prune", source, "--target-macs", share, *pruning.training, "--out", place]
+            if not (place / RESULT).is_file():
+                _edge(*words)
+            # Named after what was reached, which need not be what was asked for.
+            reached = json.loads((place / RESULT).read_text())["share"]
+            named = f"{name}-{reached:.2f}-{trained}"
+        file = out / "networks" / f"{named}.onnx"
         if not file.is_file():
-            best = str(checkpoint.resolve())
-            if share:
-                words = ["--target-macs", share, *pruning.training]
-                best = _edge("prune", best, *words, "--out", str(out / "pruned" / place))
-            _edge("export", best, "--out", str(file))
+            _edge("export", _edge(*words) if share else source, "--out", file)
         yield file
 
 
-def _edge(*words: str) -> str:
+def _edge(*words: object) -> str:
     """Run a command and return the last line it printed; it reports its own errors on stderr."""
-    command = [sys.executable, "-m", "edge", *words]
+    command = [sys.executable, "-m", "edge", *map(str, words)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise typer.Exit(done.returncode)
@@ -270,15 +278,11 @@ def _finalists(points: list[Point]) -> list[Point]:
 
 
 def _reasons(points: list[Point], constraints: Constraints) -> dict[Candidate, str]:
-    """The constraint that each candidate misses, and a warning of a useless mask."""
-    from edge.benchmarks.tune import missed, warning
+    """The constraint that each candidate misses, empty where it meets both."""
+    from edge.benchmarks.tune import missed
 
-    reasons = {}
-    for point in points:
-        error = missed(point, _finalists(points), constraints)
-        parts = [str(error) if error else "", warning(point)]
-        reasons[point.candidate] = "; ".join(part for part in parts if part)
-    return reasons
+    errors = {p.candidate: missed(p, _finalists(points), constraints) for p in points}
+    return {candidate: error.message if error else "" for candidate, error in errors.items()}
 
 
 def _print_and_write(
@@ -290,7 +294,6 @@ def _print_and_write(
     as_json: bool,
 ) -> None:
     from edge.benchmarks.reporting.codec import encode
-    from edge.benchmarks.tune import warning
     from edge.files import atomic_write
 
     best, reasons = points[0], _reasons(points, constraints)
@@ -299,7 +302,8 @@ def _print_and_write(
         draft.write_text(_page(points, rows, constraints, command))
     if as_json:
         listed = [encode(point) | {"reason": reasons[point.candidate]} for point in points]
-        document = {"recommended": best.candidate.command, "warning": warning(best)}
+        warning = reasons[best.candidate]
+        document = {"recommended": None if warning else best.candidate.command, "warning": warning}
         print(json.dumps(document | {"points": listed}))
         return
     width = max(len(row[0]) for row in rows)
@@ -307,22 +311,22 @@ def _print_and_write(
         figures = "  ".join(f"{cell:>7}" for cell in cells[:3])
         print(f"{name:<{width}}  {figures}  {cells[3]}")
     print(f"\n{best.candidate.command}")
-    if low := warning(best):
-        note(f"warning: the recommended build has {low} only; its mask is of little use")
     if files.written:
         note(f"page: {out / 'tune.html'}")
 
 
 def _rows(points: list[Point], reasons: dict[Candidate, str]) -> Rows:
     """Names, figures and the verdict on each candidate, under heads."""
-    from edge.benchmarks.tune import RUNGS, warning
+    from edge.benchmarks.tune import RUNGS, fp32_of
 
     rows = [["build", "fps", "IoU", "delta1", ""]]
     for number, point in enumerate(points):
         verdict = reasons[point.candidate] or "less accurate than the recommended"
-        if number == 0 and reasons[point.candidate] == warning(point):
-            verdict = ", ".join(part for part in ("recommended", warning(point)) if part)
-        elif number and point.rung < RUNGS - 1:
+        if number == 0:
+            verdict = f"nearest: {verdict}" if reasons[point.candidate] else "recommended"
+        elif point.candidate == fp32_of(points[0].candidate):
+            verdict = "; ".join(filter(None, ("FP32 of the first", reasons[point.candidate])))
+        elif point.rung < RUNGS - 1:
             verdict = f"dropped after rung {point.rung + 1}: {verdict}"
         delta1 = "-" if point.delta1 is None else f"{point.delta1:.4f}"
         rows.append([point.candidate.name, f"{point.fps:.0f}", f"{point.iou:.4f}", delta1, verdict])
@@ -336,7 +340,8 @@ def _page(points: list[Point], rows: Rows, constraints: Constraints, command: st
     from edge.benchmarks.reporting.plots import trade_off
 
     best = points[0]
-    title = (
+    title = f"{NONE_MEETS}. The nearest: " if _reasons(points, constraints)[best.candidate] else ""
+    title += (
         f"{best.candidate.name} runs at {best.fps:.0f} fps with an IoU of {best.iou:.4f};"
         f" asked were {constraints.fps:g} fps and at most {constraints.drop:g} below the best."
     )

@@ -79,14 +79,34 @@ def align(
 
 FARTHEST = 0.05
 """Smallest true inverse depth that is scored, as a share of the largest."""
+FLAT = 1e-6
+"""Range of a true inverse depth, as a share of the largest, up to which it tells nothing."""
+
+
+def _scored(truth: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
+    """The pixels of a true inverse depth that are scored: known, and not too far away."""
+    known = np.asarray(np.isfinite(truth))
+    if not known.any():
+        return known
+    return np.asarray(known & (truth > FARTHEST * truth[known].max()))
+
+
+def tells_depth(truth: npt.NDArray[np.floating]) -> bool:
+    """Whether a true inverse depth tells a right depth from a wrong one.
+
+    One that is unknown everywhere, or the same everywhere, fits any depth after aligning.
+    """
+    values = truth[_scored(truth)]
+    return bool(values.size and values.max() - values.min() > FLAT * values.max())
 
 
 def depth_scores(
     depth: npt.NDArray[np.floating],
     truth: npt.NDArray[np.floating],
     where: npt.NDArray[np.bool_] | None = None,
-) -> dict[str, float]:
-    """Return AbsRel, RMSE and delta1 of one image after aligning scale and shift.
+) -> dict[str, float] | None:
+    """Return AbsRel, RMSE and delta1 of one image after aligning scale and shift; None where the
+    truth tells nothing (`tells_depth`) or no pixel of it is asked for.
 
     AbsRel and delta1 compare depth (1 / inverse depth) and have no unit; RMSE compares inverse
     depth relative to the largest true value. Pixels beyond FARTHEST are left out, because they
@@ -97,12 +117,15 @@ def depth_scores(
         truth: [H, W], true inverse depth, NaN where unknown.
         where: [H, W], the pixels to score, default all; the alignment uses the whole image.
     """
-    largest = np.nanmax(truth)
-    known = np.isfinite(truth) & (truth > FARTHEST * largest)
-    true = truth[known].astype(np.float64) / largest
+    if not tells_depth(truth):
+        return None
+    known = _scored(truth)
+    true = truth[known].astype(np.float64) / np.nanmax(truth)
     aligned = np.maximum(align(depth[known], true), FARTHEST)
     if where is not None:
         true, aligned = true[where[known]], aligned[where[known]]
+        if not true.size:
+            return None
     ratio = np.maximum(aligned / true, true / aligned)
     return {
         "abs_rel": float(np.mean(np.abs(true / aligned - 1))),
@@ -113,10 +136,13 @@ def depth_scores(
 
 def mean_mask_scores(counts: Iterable[MaskCounts]) -> dict[str, float] | None:
     """Return the mean scores over the sequences with a foreground pixel; None where none has."""
-    scores = [count.scores() for count in counts if count.defined]
-    return means(scores) if scores else None
+    return means(count.scores() if count.defined else None for count in counts)
 
 
-def means(scores: list[dict[str, float]]) -> dict[str, float]:
-    """Return the mean of each key over images or sequences, which all have the same keys."""
-    return {key: float(np.mean([score[key] for score in scores])) for key in scores[0]}
+def means(scores: Iterable[dict[str, float] | None]) -> dict[str, float] | None:
+    """Return the mean of each key over the images or sequences that have scores, all with the same
+    keys; None where none has."""
+    known = [score for score in scores if score is not None]
+    if not known:
+        return None
+    return {key: float(np.mean([score[key] for score in known])) for key in known[0]}

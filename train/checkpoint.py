@@ -63,6 +63,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise EdgeError(
             f"no checkpoint {path}", "`edge train` writes best.pt into its --out folder"
         )
+    _check_whole(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -74,6 +75,24 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise _foreign(path, f"a {type(state).__name__}")
     return state
+
+
+def _check_whole(path: Path) -> None:
+    """EdgeError where a checksum of the archive does not match: torch compares none."""
+    try:
+        if not zipfile.is_zipfile(path):  # no archive has no checksums
+            return
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+    except (zipfile.BadZipFile, ValueError):
+        broken = "a header"
+    except OSError:  # unreadable, as what follows says
+        return
+    if broken is not None:
+        raise EdgeError(
+            f"{path} is damaged: the checksum of {broken.rpartition('/')[2]} in it does not match",
+            "copy it again from where it was trained",
+        )
 
 
 def _content(path: Path) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
 import subprocess
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,7 @@ from edge.train.networks import check_size, normalised
 from edge.train.networks.variant import Variant
 
 OPSET = 20
+WEIGHT = ".weight"
 TOLERANCE = 1e-4
 """Largest allowed difference between the exported graph and torch, on outputs in 0..1."""
 
@@ -102,10 +105,39 @@ def to_onnx(network: nn.Module, name: str, height: int, width: int) -> onnx.Mode
             "onnxsim changed the network's outputs",
             "install the versions of constraints.txt: pip install -c constraints.txt '.[train]'",
         )
+    _name_by_module(model, program.model_proto)
     del model.metadata_props[:]
     metadata = {**CONTRACT, "name": name, "version": "1", "stride": str(network.stride)}
     onnx.helper.set_model_props(model, metadata)
     return model
+
+
+def _name_by_module(model: onnx.ModelProto, exported: onnx.ModelProto) -> None:
+    """Name the nodes of a simplified graph after torch's modules: `encoder.levels.0.0` for a layer
+    with weights, `encoder.levels.0.2.relu` for what a module computes without. A module that is
+    called again has `_2`.
+
+    Args:
+        model: Changed in place.
+        exported: The graph as torch exported it, which knows the modules.
+    """
+    paths: dict[str, str] = {}
+    for node in exported.graph.node:
+        scopes = [p.value for p in node.metadata_props if p.key == "pkg.torch.onnx.name_scopes"]
+        path = ast.literal_eval(scopes[0])[-2] if scopes else ""
+        path = ".".join(filter(None, (path, node.op_type.lower())))
+        if len(node.input) > 1 and node.input[1].endswith(WEIGHT):
+            path = node.input[1].removesuffix(WEIGHT)
+        elif node.op_type == "BatchNormalization":  # the simplifier merges it into its layer
+            path = paths.get(node.input[0], path)
+        paths |= dict.fromkeys(node.output, path.removeprefix("network."))
+    for node in model.graph.node:
+        node.name = paths.get(node.output[0], node.op_type.lower())
+    seen: Counter[str] = Counter()
+    for node in model.graph.node:
+        seen[node.name] += 1
+        if seen[node.name] > 1:
+            node.name = f"{node.name}_{seen[node.name]}"
 
 
 def export(checkpoint: Path, height: int, width: int) -> onnx.ModelProto:

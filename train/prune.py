@@ -8,8 +8,9 @@ as large as those that the target's kernels work on: smaller ones would save not
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import torch_pruning as tp
 from torch import Tensor, nn
 
 from edge.errors import EdgeError
+from edge.files import atomic_write
 from edge.manifest import sha256
 from edge.progress import note
 from edge.train.checkpoint import load, network_of, save
@@ -29,10 +31,16 @@ from edge.train.profile import macs
 Measure = Callable[[Sequence[nn.Module]], list[float]]
 """MACs or milliseconds per frame of each of several networks."""
 
+RESULT = "pruned.json"
+"""File beside the steps."""
 TRACE_SIDE = 64
 """Height and width at which dependencies are traced; they do not depend on it."""
 MIN_SAVING = 0.002
 """Share of a frame that a block saves at least: savings too small to measure are still compared."""
+TOLERANCE = 0.03
+"""How far from its goal a pruned network may end, as a share of the goal."""
+NEAR = 1.5
+"""Times the goal below which a network is measured after every block, not estimated."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +59,16 @@ class ChannelGroup:
         """Indices of the `count` channels of least importance."""
         return sorted(self.scores.argsort()[:count].tolist())
 
-    def block_importance(self, number: int, size: int) -> float:
-        """Importance of the block of `size` channels that is removed as the number-th."""
-        return float(self.scores.sort().values[number * size : (number + 1) * size].sum())
+    def importance(self, count: int) -> float:
+        """Importance of the `count` channels of least importance."""
+        return float(self.scores.sort().values[:count].sum())
+
+    def without_weakest(self, count: int) -> ChannelGroup:
+        """The group after its `count` channels of least importance were removed."""
+        gone = set(self.weakest(count))
+        return ChannelGroup(
+            self.layer, self.scores[[i for i in range(len(self.scores)) if i not in gone]]
+        )
 
 
 def measure_macs(networks: Sequence[nn.Module]) -> list[float]:
@@ -107,11 +122,13 @@ def remove_channels(
     measure: Measure,
     goal: float,
     block: int,
+    finest: int = 1,
 ) -> nn.Module:
-    """Remove channels until a frame takes about `goal` or less, as far as that is possible.
+    """Remove channels until a frame takes `goal`, or at most TOLERANCE less where blocks allow it.
 
     The first block of each group is removed by itself to measure its saving; then blocks go in the
-    order of importance per saving until the goal is met.
+    order of importance per saving, except those that would remove too much. Where no block fits any
+    more, blocks of half the size do the rest.
 
     Args:
         network: Left unchanged.
@@ -119,33 +136,54 @@ def remove_channels(
         measure: MACs or milliseconds per frame.
         goal: In the unit of `measure`.
         block: Channels removed at a time; at least as many stay in each group.
+        finest: Channels of the smallest block; the network that comes nearest from below is
+            returned where that is still too large.
     """
-    total_macs = macs(network)
-    trials = {
-        group.layer: trial
-        for group in groups
-        if len(group.scores) >= 2 * block
-        and macs(trial := without(network, group.layer, group.weakest(block))) < total_macs
-    }
-    current, *reduced = measure([network, *trials.values()])
-    savings = {
-        layer: max(current - value, MIN_SAVING * current)
-        for layer, value in zip(trials, reduced, strict=True)
-    }
-    removed = dict.fromkeys(trials, 0)
-    prunable = {group.layer: group for group in groups if group.layer in trials}
-    expected = current
-    while expected > goal and prunable:
-        layer = min(
-            prunable, key=lambda n: prunable[n].block_importance(removed[n], block) / savings[n]
-        )
-        removed[layer] += 1
-        expected -= savings[layer]
-        if len(prunable[layer].scores) - (removed[layer] + 1) * block < block:
-            del prunable[layer]
+    whole_macs = macs(network)
+    left: dict[str, ChannelGroup] = {}
+    sizes, trials = [], []
     for group in groups:
-        if removed.get(group.layer):
-            network = without(network, group.layer, group.weakest(removed[group.layer] * block))
+        size = block
+        while size > finest and len(group.scores) < 2 * size:
+            size //= 2
+        if len(group.scores) >= 2 * size:
+            trial = without(network, group.layer, group.weakest(size))
+            if macs(trial) < whole_macs:
+                left[group.layer] = group
+                sizes.append(size)
+                trials.append(trial)
+    cost, *reduced = measure([network, *trials])
+    least = MIN_SAVING * cost / block
+    saves = {  # per channel
+        layer: max((cost - value) / size, least)
+        for layer, size, value in zip(left, sizes, reduced, strict=True)
+    }
+    size = block
+    while cost > goal:
+        nearest: tuple[float, str, nn.Module] | None = None
+        divisible = [layer for layer in left if len(left[layer].scores) >= 2 * size]
+        for layer in sorted(divisible, key=lambda n: left[n].importance(size) / saves[n]):
+            value = cost - size * saves[layer]
+            if size > finest and value < (1 - 2 * TOLERANCE) * goal:
+                continue
+            trial = without(network, layer, left[layer].weakest(size))
+            if value < NEAR * goal:  # else the estimate will do
+                (value,) = measure([trial])
+            if value < cost and (nearest is None or value > nearest[0]):
+                nearest = value, layer, trial
+            if (1 - TOLERANCE) * goal <= value < cost:
+                nearest = value, layer, trial
+                break
+        else:
+            if size > finest:
+                size = max(size // 2, finest)
+                continue
+            if nearest is None:
+                break
+        assert nearest is not None
+        value, layer, network = nearest
+        saves[layer] = max((cost - value) / size, least)
+        cost, left[layer] = value, left[layer].without_weakest(size)
     return network
 
 
@@ -157,6 +195,7 @@ class Goal:
         measure: MACs or milliseconds per frame.
         unit: Its unit.
         block: Channels removed at a time.
+        finest: Channels of the smallest block, which is removed where larger ones miss the goal.
         share: Limit as a share of the original network's, or None.
         limit: Limit in the unit of `measure`, or None; one of both is given.
     """
@@ -164,6 +203,7 @@ class Goal:
     measure: Measure
     unit: str
     block: int
+    finest: int = 1
     share: float | None = None
     limit: float | None = None
 
@@ -180,6 +220,38 @@ class Goal:
         return self.limit if self.limit is not None else original * (self.share or 1.0)
 
 
+@dataclass(frozen=True)
+class Reached:
+    """What a pruned network takes, the content of RESULT.
+
+    Attributes:
+        unit: MACs or ms, of a frame.
+        original: Of the network that was pruned.
+        goal: What was asked for.
+        reached: Of the pruned network.
+        share: `reached` as a share of `original`.
+        reason: Why it is further than TOLERANCE from the goal, else empty.
+    """
+
+    unit: str
+    original: float
+    goal: float
+    reached: float
+    share: float
+    reason: str
+
+    @classmethod
+    def of(cls, goal: Goal, original: float, reached: float) -> Reached:
+        limit, reason = goal.limit_from(original), ""
+        if reached > (1 + TOLERANCE) * limit:
+            reason = (
+                f"no further block of {goal.finest} channels can be removed; take a smaller network"
+            )
+        elif reached < (1 - TOLERANCE) * limit:
+            reason = f"blocks of {goal.finest} channels are too coarse to end nearer"
+        return cls(goal.unit, original, limit, reached, round(reached / original, 4), reason)
+
+
 def prune(
     checkpoint: Path,
     out: Path,
@@ -191,7 +263,8 @@ def prune(
 ) -> Path:
     """Prune the network of a checkpoint in steps, with training after each.
 
-    A killed run resumes where it was: each step is a folder of `out`.
+    A killed run resumes where it was: each step is a folder of `out`. RESULT in `out` says how near
+    to its goal it ended.
 
     Args:
         checkpoint: A best.pt.
@@ -228,7 +301,7 @@ def prune(
         else:
             stage = before * (limit / before) ** (step / steps)
             groups = channel_groups(network, batches(), importance)
-            network = remove_channels(network, groups, goal.measure, stage, goal.block)
+            network = remove_channels(network, groups, goal.measure, stage, goal.block, goal.finest)
             folder.mkdir(parents=True, exist_ok=True)
             _save_start(start, network, state, key)
         best = train(start, folder)
@@ -238,11 +311,11 @@ def prune(
             f"step {step}/{steps}: {after:.4g} {goal.unit} a frame,"
             f" {100 * after / before_now:.0f} % of {before_now:.4g}"
         )
-    if after > goal.limit_from(before_now):
-        note(
-            f"the goal was {goal.limit_from(before_now):.4g}: no further blocks of {goal.block}"
-            " channels can be removed; take a smaller network, or prune the result again"
-        )
+    reached = Reached.of(goal, before_now, after)
+    if reached.reason:
+        note(f"the goal was {reached.goal:.4g} {goal.unit}: {reached.reason}")
+    with atomic_write(out / RESULT) as draft:
+        draft.write_text(json.dumps(asdict(reached), indent=1) + "\n")
     return best
 
 

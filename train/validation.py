@@ -35,7 +35,7 @@ def validate(
     network.eval()
     height, width = network.only or (SIDE, SIDE)  # type: ignore[misc]
     counts: dict[str, MaskCounts] = {}
-    depths: list[dict[str, float]] = []
+    depths: list[dict[str, float] | None] = []
     for sequence, sample in samples:
         small = resize_sample(sample, height, width)
         pair = (torch.from_numpy(image)[None].to(device) for image in (small.bg, small.fg_bg))
@@ -49,7 +49,7 @@ def validate(
     scores = {}
     if mask_scores := mean_mask_scores(counts.values()):
         scores["f_measure"] = mask_scores["f_measure"]
-    if depths:
-        scores["delta1"] = means(depths)["delta1"]
+    if depth_means := means(depths):
+        scores["delta1"] = depth_means["delta1"]
     scores["score"] = float(np.mean(list(scores.values()))) if scores else 0.0
     return scores

@@ -47,9 +47,8 @@ def _score(estimate: Estimate, samples: list[Sample]) -> dict[str, float]:
         pixels = sample.mask == FOREGROUND
         if pixels.any():
             foreground.append(depth_scores(depth, sample.depth, pixels))
-    if not foreground:
-        return means(whole)
-    return means(whole) | {f"foreground_{key}": v for key, v in means(foreground).items()}
+    near = means(foreground) or {}
+    return (means(whole) or {}) | {f"foreground_{key}": value for key, value in near.items()}
 
 
 def read_rgbd(folder: Path) -> list[Sample]:

@@ -21,7 +21,7 @@ from edge.benchmarks.measuring.samples import keep_samples, load_samples
 from edge.benchmarks.measuring.threads import fewest, time_threads
 from edge.benchmarks.measuring.watcher import Watcher
 from edge.benchmarks.peers import PeerRequest, peer_jobs
-from edge.benchmarks.reporting.images import comparison_grid
+from edge.benchmarks.reporting.images import Group, grid, groups
 from edge.benchmarks.reporting.report import FrameRecord, Method, Report
 from edge.runtime.cores import usable_cores
 from edge.samples.sample import FOREGROUND, Image
@@ -34,12 +34,17 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Outcome:
-    """report: docs/bench.md; image: masks and depth of some frames by build; frames: every timed
+    """report: docs/bench.md; shown: masks and depth of some frames by build; frames: every timed
     frame."""
 
     report: Report
-    image: Image
+    shown: list[list[Group]]
     frames: list[FrameRecord]
+
+    @property
+    def image(self) -> Image:
+        """The shown frames in one image."""
+        return grid(self.shown)
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,7 @@ def bench(builds: Sequence[Path], settings: Settings, progress: Progress) -> Out
         watched = watcher.result()
         for run in runs:
             run.measure_after_rounds(settings.overhead)
-        image = _image(file, folded)
+        shown = _shown(file, folded)
         for each in measured:
             each.process.end()
         if settings.cameras:
@@ -131,12 +136,12 @@ def bench(builds: Sequence[Path], settings: Settings, progress: Progress) -> Out
             method=method,
             watch=watched,
             builds=tuple(
-                build_entry(run, references[run.reference])
+                build_entry(run, references[run.reference], samples.depth == "truth")
                 for run in sorted(runs, key=lambda run: not run.folded)
             ),
             peers=tuple(map(peer_entry, peers)) or None,
         )
-        return Outcome(report, image, list(frame_records(runs, peers)))
+        return Outcome(report, shown, list(frame_records(runs, peers)))
 
 
 def _open_peers(
@@ -185,7 +190,7 @@ def _run_cameras(
         )
 
 
-def _image(file: Path, runs: Sequence[BuildRun]) -> Image:
+def _shown(file: Path, runs: Sequence[BuildRun]) -> list[list[Group]]:
     """Masks and depth of some frames by build, and how they differ from its FP32's."""
     samples = [sample for _, sample in load_samples(file)]
     # Of evenly spaced samples, those with foreground come first.
@@ -193,6 +198,8 @@ def _image(file: Path, runs: Sequence[BuildRun]) -> Image:
     busy = sum(bool((sample.mask == FOREGROUND).any()) for sample in samples) or len(samples)
     chosen = [order[i * busy // SHOWN] for i in range(min(SHOWN, busy))]
     by_build = {run.name: run.answers(chosen) for run in runs}
-    answers = [{name: each[i] for name, each in by_build.items()} for i in range(len(chosen))]
     references = {run.name: run.reference for run in runs}
-    return comparison_grid([samples[i] for i in chosen], answers, references)
+    return [
+        groups(samples[i], {name: each[row] for name, each in by_build.items()}, references)
+        for row, i in enumerate(chosen)
+    ]

@@ -12,8 +12,14 @@ from edge.benchmarks.measuring.stats import summary
 from edge.benchmarks.reporting.report import BuildEntry, FrameRecord, Peer, Scores
 
 
-def build_entry(run: BuildRun, reference: Scores) -> BuildEntry:
-    """The entry of a build whose process has ended. reference: scores of its FP32."""
+def build_entry(run: BuildRun, reference: Scores, true_depth: bool) -> BuildEntry:
+    """The entry of a build whose process has ended.
+
+    Args:
+        run: The build.
+        reference: Scores of its FP32.
+        true_depth: Whether the samples have a depth; without, only the drop of depth is known.
+    """
     manifest, fold = run.manifest, run.manifest.fold
     stages = {stage: summary(times) for stage, times in run.stages.items()}
     power = total(run.energy)
@@ -42,7 +48,7 @@ def build_entry(run: BuildRun, reference: Scores) -> BuildEntry:
         energy_mj_per_frame=power.mj_a_frame if power else None,
         energy=run.energy or None,
         mask=run.scores.mask,
-        depth=run.scores.depth,
+        depth=run.scores.depth if true_depth else None,
         flicker=run.flicker,
         drop=drop(run.scores, reference),
         cold=run.cold,

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.accuracy import THRESHOLD, MaskCounts, count_mask, mean_mask_scores
+from edge.accuracy import THRESHOLD, MaskCounts, count_mask, mean_mask_scores, tells_depth
 from edge.benchmarks.measuring.process import Progress
 from edge.benchmarks.reporting.report import MaskScores, SampleSet
 from edge.calibrate.labelled import nothing_read
@@ -52,12 +52,13 @@ def keep_samples(place: str, count: int, file: Path, progress: Progress) -> Samp
         skipped=source.skipped,
         depth="truth" if have_depth(kept) else "fp32",
         decode_ms=_decode_ms([sample.fg_bg for _, sample in kept[:DECODED]]),
+        sha256=source.fingerprint(),
     )
 
 
 def have_depth(samples: Labelled) -> bool:
     """Whether depth is scored against the samples' own: those without one are left out then."""
-    return any(sample.depth is not None for _, sample in samples)
+    return any(sample.depth is not None and tells_depth(sample.depth) for _, sample in samples)
 
 
 def _decode_ms(images: Sequence[Image]) -> float:

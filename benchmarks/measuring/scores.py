@@ -27,15 +27,15 @@ PERFECT_DEPTH = DepthScores(abs_rel=0.0, rmse=0.0, delta1=1.0)
 def accuracy(worker: BuildWorker, reference: bool) -> Scores:
     """Score all samples.
 
-    Where no sample has a depth, that of the reference is the truth of the other builds and the
-    reference itself has no depth score. Where some have one, the others are not scored.
+    Where no sample has a depth, the scores are about that of the reference, which itself has none.
+    Where some have one, the others are not scored.
 
     Args:
         worker: The build.
         reference: Whether it is the FP32 build that the others are compared with.
     """
     truth = have_depth(worker.samples)
-    depths: list[dict[str, float]] = []
+    depths: list[dict[str, float] | None] = []
 
     def mask_of(index: int, name: str, sample: Sample) -> npt.NDArray[np.float32] | None:
         mask, depth = worker.answer(name, sample)
@@ -53,9 +53,9 @@ def accuracy(worker: BuildWorker, reference: bool) -> Scores:
         return mask
 
     mask = score_masks(worker.samples, mask_of)
-    if not depths:
-        return Scores(mask)
     mean = means(depths)
+    if mean is None:
+        return Scores(mask)
     return Scores(mask, DepthScores(mean["abs_rel"], mean["rmse"], mean["delta1"]))
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from edge.benchmarks.reporting.report import BuildEntry, Report
+from edge.benchmarks.reporting.report import BuildEntry, Report, SampleSet
 from edge.errors import UsageError
 
+REMEASURE = "measure both builds in one run: edge bench OLD_BUILD NEW_BUILD"
 CLOCK = 0.05
 """Relative difference of the highest clock above which two runs are not compared."""
 
@@ -23,9 +24,19 @@ class Verdict:
     scores: dict[str, float]
 
 
-def _place(place: str) -> str:
-    """A source of samples, the same however its folder is written."""
-    return os.path.normpath(place)
+def _check_same_samples(old: SampleSet, new: SampleSet) -> None:
+    """By their content, wherever they lie and however their folder was written; by their place
+    where a report does not know it."""
+    if old.sha256 and new.sha256:
+        same = old.sha256 == new.sha256
+    else:
+        same = os.path.realpath(old.place) == os.path.realpath(new.place)
+    if same:
+        return
+    places = f"were {old.place!r}, are {new.place!r}"
+    if os.path.realpath(old.place) == os.path.realpath(new.place):
+        places = f"of {new.place!r} have changed since the first report"
+    raise UsageError(f"not comparable: samples {places}", REMEASURE)
 
 
 def check_comparable(old: Report, new: Report) -> None:
@@ -34,15 +45,12 @@ def check_comparable(old: Report, new: Report) -> None:
         "machine processor": (old.machine.processor, new.machine.processor),
         "machine cores": (old.machine.cores, new.machine.cores),
         "machine threads": (old.machine.threads, new.machine.threads),
-        "samples place": (_place(old.samples.place), _place(new.samples.place)),
         "samples count": (old.samples.count, new.samples.count),
     }
     for name, (before, after) in pairs.items():
         if before != after:
-            raise UsageError(
-                f"not comparable: {name} was {before!r}, is {after!r}",
-                "measure both builds in one run: edge bench OLD_BUILD NEW_BUILD",
-            )
+            raise UsageError(f"not comparable: {name} was {before!r}, is {after!r}", REMEASURE)
+    _check_same_samples(old.samples, new.samples)
     clocks = old.watch.mhz, new.watch.mhz
     if clocks[0] and clocks[1] and abs(clocks[1][1] / clocks[0][1] - 1) > CLOCK:
         raise UsageError(

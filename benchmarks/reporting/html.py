@@ -10,47 +10,55 @@ from html import escape
 import cv2
 import numpy as np
 
+from edge.benchmarks.reporting.images import Group, Panel
 from edge.benchmarks.reporting.notes import headline, notes
 from edge.benchmarks.reporting.plots import distribution, trade_off
 from edge.benchmarks.reporting.report import BuildEntry, FrameRecord, Report, Sensitivity
 from edge.benchmarks.reporting.table import Rows, peer_rows, rows
-from edge.samples.sample import Image
 
 STYLE = """
 :root{--ink:#1b1f24;--soft:#5b6570;--line:#c9d1d9;--page:#fff;--mark:#0b6e4f}
 @media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--soft:#9aa5b1;--line:#3a434d;--page:#0f1419;
 --mark:#5bd6a8}}
-*{box-sizing:border-box}body{margin:0 auto;max-width:60rem;padding:1rem;background:var(--page);
+*{box-sizing:border-box}body{margin:0 auto;max-width:110rem;padding:1rem;background:var(--page);
 color:var(--ink);font:1rem/1.5 system-ui,sans-serif}h1{font-size:1.35rem;line-height:1.35}
-h1,p,li{overflow-wrap:anywhere}
+h1,p,li{overflow-wrap:anywhere}h1,p,ul,pre,.bars,svg{max-width:60rem}
 h2{font-size:1.05rem;margin:2rem 0 .5rem}p,li{color:var(--soft)}
-.wide{overflow-x:auto;scrollbar-width:thin}
+.wide{overflow-x:auto;scrollbar-width:thin;
+background:linear-gradient(to left,var(--page) 40%,transparent) right/3rem 100% local no-repeat,
+linear-gradient(to left,color-mix(in srgb,var(--ink) 30%,transparent),transparent)
+right/1rem 100% scroll no-repeat}
 table{border-collapse:collapse;white-space:nowrap;font-variant-numeric:tabular-nums}
 th,td{padding:.25rem .8rem .25rem 0;text-align:left;border-bottom:1px solid var(--line)}
 tbody th,thead th:first-child{position:sticky;left:0;background:var(--page)}
 .bars{width:100%;min-width:30rem}.bar{width:60%}.bar span{display:block;height:.7rem;
 background:var(--ink);min-width:1px}
 svg{width:100%;height:auto}
-.wide img{display:block;width:100%;min-width:56rem;height:auto}
+.frame,.build{display:flex;flex-wrap:wrap;gap:.4rem}.frame{gap:.8rem 2rem;padding:.8rem 0;
+border-bottom:1px solid var(--line)}.build{margin:0}.build h3{font-size:.8rem;margin:0;width:100%;
+overflow-wrap:anywhere}figure{margin:0;width:12.5rem;max-width:calc(50% - .2rem)}
+img{display:block;width:100%;height:auto}figcaption{font-size:.75rem;color:var(--soft)}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;
 background:color-mix(in srgb,var(--ink) 6%,var(--page));padding:.7rem}
 @media(max-width:40rem){table{white-space:normal;font-size:.85rem}thead th{overflow-wrap:anywhere;
 min-width:5.5rem}td{min-width:5.5rem}tbody th{min-width:6rem}.wide{padding-bottom:.4rem}}
 @media print{:root{--ink:#000;--soft:#222;--page:#fff;--line:#888}h2{break-after:avoid}
-svg,img,table{break-inside:avoid}.wide{overflow:visible}.wide img,svg,.bars{min-width:0!important}
+svg,img,table{break-inside:avoid}.wide{overflow:visible;background:none}svg,.bars{min-width:0!important}
 table{white-space:normal}}
 """
 BARS = 24
 """Layers that are shown, those that lose most."""
 
 
-def page(report: Report, frames: Sequence[FrameRecord], image: Image, command: str) -> str:
+def page(
+    report: Report, frames: Sequence[FrameRecord], shown: Sequence[Sequence[Group]], command: str
+) -> str:
     """The whole page.
 
     Args:
         report: What was measured.
         frames: Every timed frame.
-        image: Masks and depth of some frames, by build.
+        shown: Masks and depth of some frames, by build.
         command: The shell command that measures again.
     """
     parts = [
@@ -60,7 +68,7 @@ def page(report: Report, frames: Sequence[FrameRecord], image: Image, command: s
     ]
     if points := _points(report):
         parts.append(section("Accuracy against speed", points))
-    parts.append(section("Masks and depth of some frames, by build", _image(image)))
+    parts.append(section("Masks and depth of some frames, by build", _frames(shown)))
     if report.sensitivity is not None:
         parts.append(
             section("Accuracy lost by each layer in int8 alone", _bars(report.sensitivity))
@@ -166,12 +174,24 @@ def _bars(sensitivity: Sensitivity) -> str:
     )
 
 
-def _image(image: Image) -> str:
-    data = base64.b64encode(cv2.imencode(".jpg", image)[1].tobytes()).decode()
-    height, width = image.shape[:2]
+def _frames(shown: Sequence[Sequence[Group]]) -> str:
+    """Images of their own, which go on in the next line where the window ends."""
+    return "".join(
+        f'<div class="frame">{"".join(_group(group) for group in frame)}</div>' for frame in shown
+    )
+
+
+def _group(group: Group) -> str:
+    title = f"<h3>{escape(group.name)}</h3>" if group.name else "<h3>the sample</h3>"
+    return f'<div class="build">{title}{"".join(map(_figure, group.panels))}</div>'
+
+
+def _figure(panel: Panel) -> str:
+    data = base64.b64encode(cv2.imencode(".jpg", panel.image)[1].tobytes()).decode()
+    height, width = panel.image.shape[:2]
     return (
-        f'<div class="wide" tabindex="0"><img src="data:image/jpeg;base64,{data}" width="{width}"'
-        f' height="{height}" alt="background, true mask, and each build\'s mask and depth"></div>'
+        f'<figure><img src="data:image/jpeg;base64,{data}" width="{width}" height="{height}"'
+        f' alt="{escape(panel.title)}"><figcaption>{escape(panel.title)}</figcaption></figure>'
     )
 
 

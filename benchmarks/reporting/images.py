@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -45,68 +46,94 @@ def heat_map(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32], part: str) 
     )
 
 
-def _heat_maps(sample: Sample, reference: Answer, answer: Answer) -> list[Image]:
+class Panel(NamedTuple):
+    """An image, uint8 [150, w, 3], and what it shows."""
+
+    title: str
+    image: Image
+
+
+class Group(NamedTuple):
+    """The panels of a build, or of the truth, which has no name."""
+
+    name: str
+    panels: list[Panel]
+
+
+def _heat_maps(sample: Sample, reference: Answer, answer: Answer) -> list[Panel]:
     """Panels of the differences between a build and its FP32."""
     size = sample.fg_bg.shape[1::-1]
     return [
-        _titled(
-            _fitted(np.asarray(cv2.resize(heat_map(a, b, part), size), np.uint8)),
+        Panel(
             f"{part} off FP32, white = {WHITE[part]:g}",
+            _fitted(np.asarray(cv2.resize(heat_map(a, b, part), size), np.uint8)),
         )
         for part, a, b in zip(WHITE, reference, answer, strict=True)
         if a is not None and b is not None
     ]
 
 
-def _groups(
-    sample: Sample, answers: dict[str, Answer], references: dict[str, str]
-) -> list[list[Image]]:
-    """Panels of the truth, then those of each build."""
+def groups(sample: Sample, answers: dict[str, Answer], references: dict[str, str]) -> list[Group]:
+    """Panels of the truth, then those of each build.
+
+    Args:
+        sample: What is shown.
+        answers: Mask and depth by build.
+        references: Name of each build's FP32, which it is compared with; empty compares nothing.
+    """
     truth = np.where(sample.mask == IGNORED, 0.5, sample.mask / 255.0)
-    groups = [
-        [_titled(_fitted(sample.bg), "background"), _titled(_fitted(grey(truth)), "true mask")]
+    shown = [
+        Panel("background", _fitted(sample.bg)),
+        Panel("true mask", _fitted(grey(truth))),
     ]
+    made = [Group("", shown)]
     size = sample.fg_bg.shape[1::-1]
     for name, (mask, depth) in answers.items():
         panels = []
         if mask is not None:
-            panels.append(_titled(_fitted(outlined(sample.fg_bg, mask)), f"{name}: mask"))
+            panels.append(Panel("mask", _fitted(outlined(sample.fg_bg, mask))))
         if depth is not None:
             stretched = np.asarray(cv2.resize(grey(depth), size), np.uint8)
-            panels.append(_titled(_fitted(stretched), f"{name}: depth"))
+            panels.append(Panel("depth", _fitted(stretched)))
         if (base := references.get(name, name)) != name:
             panels += _heat_maps(sample, answers[base], (mask, depth))
-        groups.append(panels)
-    return groups
+        made.append(Group(name, panels))
+    return made
 
 
-def _lines(groups: list[list[Image]]) -> list[Image]:
+def _titled_panels(group: Group) -> list[Image]:
+    """The build's name stands on its first panel: the others follow it in the line."""
+    first = f"{group.name}: " if group.name else ""
+    return [
+        _titled(panel.image, f"{'' if number else first}{panel.title}")
+        for number, panel in enumerate(group.panels)
+    ]
+
+
+def _lines(by_build: list[list[Image]]) -> list[Image]:
     """Panels side by side, in lines of at most WIDEST pixels; a build's panels stay together."""
     lines: list[list[Image]] = [[]]
-    for group in groups:
-        if lines[-1] and sum(p.shape[1] for p in [*lines[-1], *group]) > WIDEST:
+    for panels in by_build:
+        if lines[-1] and sum(p.shape[1] for p in [*lines[-1], *panels]) > WIDEST:
             lines.append([])
-        lines[-1] += group
+        lines[-1] += panels
     return [np.hstack(line) for line in lines if line]
+
+
+def grid(shown: Sequence[Sequence[Group]]) -> Image:
+    """The groups of each sample as lines of panels in one image.
+
+    Returns:
+        uint8 [H, W, 3] BGR, at most WIDEST wide unless the panels of one build are wider.
+    """
+    lines = [line for sample in shown for line in _lines([_titled_panels(g) for g in sample])]
+    widest = max(line.shape[1] for line in lines)
+    return np.vstack([np.pad(p, ((0, 4), (0, widest - p.shape[1]), (0, 0))) for p in lines])
 
 
 def comparison_grid(
     samples: Sequence[Sample], answers: Sequence[dict[str, Answer]], references: dict[str, str]
 ) -> Image:
-    """Show samples with what each build gives, as lines of panels.
-
-    Args:
-        samples: What is shown.
-        answers: answers[i] holds the mask and depth of samples[i] by build.
-        references: Name of each build's FP32, which it is compared with; empty compares nothing.
-
-    Returns:
-        uint8 [H, W, 3] BGR, at most WIDEST wide unless the panels of one build are wider.
-    """
-    lines = [
-        line
-        for sample, by_build in zip(samples, answers, strict=True)
-        for line in _lines(_groups(sample, by_build, references))
-    ]
-    widest = max(line.shape[1] for line in lines)
-    return np.vstack([np.pad(p, ((0, 4), (0, widest - p.shape[1]), (0, 0))) for p in lines])
+    """Samples with what each build gives, as one image: `grid` of the `groups` of each."""
+    pairs = zip(samples, answers, strict=True)
+    return grid([groups(sample, by_build, references) for sample, by_build in pairs])

@@ -16,7 +16,8 @@ def headline(report: Report) -> str:
         return f"{base.name} runs at {base.throughput_fps:.0f} fps."
     ratio = base.end_to_end_ms.mean / build.end_to_end_ms.mean
     mask, depth = build.drop.mask, build.drop.depth
-    drops = (("IoU", mask.iou if mask else None), ("delta1", depth.delta1 if depth else None))
+    delta1 = "delta1" if report.samples.depth == "truth" else "delta1 against FP32's own depth"
+    drops = (("IoU", mask.iou if mask else None), (delta1, depth.delta1 if depth else None))
     lost = " and ".join(
         f"{loss(100 * value, 2)} points of {word}" for word, value in drops if value is not None
     )
@@ -54,8 +55,11 @@ def _general(report: Report) -> list[str]:
         and entry.layers
         and 2 * (entry.int8_layers or 0) < entry.layers
     ]
-    if samples.depth == "fp32" and any(entry.depth for entry in report.folded):
-        lines.append("These samples have no depth: that of each build is compared with FP32's own.")
+    if samples.depth == "fp32" and any(entry.drop.depth for entry in report.folded):
+        lines.append(
+            "These samples have no depth, so depth has no score; that of each build is compared"
+            " with FP32's own."
+        )
     if not samples.with_foreground:
         lines.append("These samples have no foreground: masks have no score without false alarms.")
     if samples.skipped:

@@ -14,7 +14,8 @@ DASHES = ("none", "7 4", "2 3", "9 3 2 3", "1 5", "12 4")
 RIGHT, HEIGHT, LEFT, BOTTOM, TOP = 520, 310, 52, 40, 28
 LETTER, KEY = 7.5, 56
 """Pixels of a letter, and of what stands before a name on the right of a plot."""
-FEWEST_TICKS = 3
+FEWEST_TICKS, MOST_LEVELS = 3, 7
+STEPS = [a * 10.0**e for e in range(-4, 5) for a in (1, 2, 5)]
 Point = tuple[str, float, float]
 """Name, milliseconds, value."""
 
@@ -50,8 +51,8 @@ class Axes:
                 f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{value:g}'
                 "</text>"
             )
-        for value in np.linspace(self.low, self.high, 5):
-            y = self.y(float(value))
+        for value in self.levels():
+            y = self.y(value)
             marks += (
                 f'<path d="M{LEFT} {y:.1f}H{self.right}" stroke="var(--line)"/>'
                 f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:.4g}</text>'
@@ -65,14 +66,19 @@ class Axes:
             f'milliseconds per frame</text><text x="4" y="12">{escape(up)}</text></svg></div>'
         )
 
+    def levels(self) -> list[float]:
+        """Round values within the axis, at least two."""
+        step = min(s for s in STEPS if s * MOST_LEVELS >= self.high - self.low)
+        whole = range(math.ceil(self.low / step - 1e-6), math.floor(self.high / step + 1e-6) + 1)
+        return [round(number * step, 6) for number in whole]
+
     def ticks(self) -> list[float]:
         """Round milliseconds within the axis, at least two; a narrow axis gets finer steps."""
-        steps = [a * 10.0**e for e in range(-3, 5) for a in (1, 2, 5)]
-        ticks = [s for s in steps if self.first <= math.log(s) <= self.last]
+        ticks = [s for s in STEPS if self.first <= math.log(s) <= self.last]
         if len(ticks) >= FEWEST_TICKS:
             return ticks
         low, high = math.exp(self.first), math.exp(self.last)
-        step = max(s for s in steps if s * FEWEST_TICKS <= high - low)
+        step = max(s for s in STEPS if s * FEWEST_TICKS <= high - low)
         whole = range(math.ceil(low / step), math.floor(high / step) + 1)
         return [round(number * step, 6) for number in whole]
 
@@ -121,11 +127,12 @@ def pareto(points: Sequence[Point]) -> list[Point]:
 
 
 def trade_off(points: Sequence[Point], up: str) -> str:
-    """Value against time, the Pareto front filled and joined. up: name of the value."""
+    """Value in 0..1 against time, the Pareto front filled and joined. up: name of the value."""
     values = [value for _, _, value in points]
-    margin = max(max(values) - min(values), 0.01) * 0.3
+    margin = max(max(values) - min(values), 0.02) * 0.3
+    low, high = max(0.0, min(values) - margin), min(1.0, max(values) + margin)
     names = [name for name, _, _ in points]
-    axes = Axes([time for _, time, _ in points], min(values) - margin, max(values) + margin, names)
+    axes = Axes([time for _, time, _ in points], low, high, names)
     front = pareto(points)
     path = " ".join(f"{axes.x(t):.1f},{axes.y(v):.1f}" for _, t, v in front)
     inside = f'<polyline points="{path}" fill="none" stroke="var(--mark)" stroke-dasharray="3 3"/>'

@@ -45,7 +45,8 @@ class MaskScores:
 
 @dataclass(frozen=True)
 class DepthScores:
-    """Inverse depth after fitting scale and shift, mean over samples."""
+    """Inverse depth after fitting scale and shift, mean over samples whose own tells something:
+    known, and not the same everywhere."""
 
     abs_rel: float
     rmse: float
@@ -54,8 +55,8 @@ class DepthScores:
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores, or as `drop` what each lost against FP32 (negative: gained). FP32 has no depth score
-    where the samples have no depth: its own depth is then the truth of the other builds."""
+    """Scores, or as `drop` what each lost against FP32 (negative: gained). Where the samples have
+    no depth, no build has a depth score, and its `drop` is how far it is from FP32's own depth."""
 
     mask: MaskScores | None = None
     depth: DepthScores | None = None
@@ -78,7 +79,8 @@ class Machine:
 class SampleSet:
     """What was measured on. place: as given to --samples; with_foreground: samples whose labels
     have foreground; skipped: unreadable samples and why; depth: what depth is compared with;
-    decode_ms: median of decoding a JPEG of quality 90 on one thread."""
+    decode_ms: median of decoding a JPEG of quality 90 on one thread; sha256: of the source's
+    content, wherever it lies; null in older reports."""
 
     name: str
     place: str
@@ -88,6 +90,7 @@ class SampleSet:
     skipped: dict[str, str]
     depth: Literal["truth", "fp32"]
     decode_ms: float
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,11 @@ def _column(entry: BuildEntry, report: Report) -> dict[str, str]:
 def rows(report: Report) -> Rows:
     """The builds: first their names, then a row for each figure."""
     columns = [_column(entry, report) for entry in report.folded]
+    if report.samples.depth == "fp32":
+        for column, entry in zip(columns, report.folded, strict=True):
+            off = entry.drop.depth if entry is not report.reference_of(entry) else None
+            column["depth off FP32's, AbsRel"] = number(off.abs_rel if off else None, 4)
+            column["depth off FP32's, delta1"] = number(1 - off.delta1 if off else None, 4)
     return [[name, *(column[name] for column in columns)] for name in columns[0]]
 
 

@@ -32,7 +32,7 @@ def write_report(outcome: Outcome, out: Path, command: str) -> Path:
     lines = (json.dumps(encode(frame)) + "\n" for frame in outcome.frames)
     _write_text(out / "samples.jsonl", "".join(lines))
     _write_text(out / "report.md", markdown(report, command))
-    _write_text(out / "report.html", page(report, outcome.frames, outcome.image, command))
+    _write_text(out / "report.html", page(report, outcome.frames, outcome.shown, command))
     return out / "report.html"
 
 

@@ -131,10 +131,8 @@ def _scores(network: str, results: Results) -> list[str]:
     ]
     for source, fp32 in whole["fp32"]["depth"].items():
         int8 = whole["int8"]["depth"][source]
-        lines.append(
-            f"| {source} | {fp32['abs_rel']:.4f} | {fp32['delta1']:.4f} |"
-            f" {int8['abs_rel']:.4f} | {int8['delta1']:.4f} |"
-        )
+        cells = (number(s.get(key), 4) for s in (fp32, int8) for key in ("abs_rel", "delta1"))
+        lines.append(f"| {source} | {' | '.join(cells)} |")
     return lines
 
 

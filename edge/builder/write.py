@@ -17,7 +17,7 @@ import onnx
 
 from edge import manifest as manifests
 from edge.builder.plan import Plan
-from edge.errors import BuildMismatch, UsageError
+from edge.errors import BuildMismatch, EdgeError, UsageError
 from edge.files import atomic_folder
 from edge.graph.dependencies import FRAME_INPUT, SCENE_INPUT
 from edge.graph.profile import parameters
@@ -31,13 +31,17 @@ NETWORK = "network.onnx"
 """The float network that a build was made from, so that every build can be compared with FP32."""
 
 
-def write_build(plan: Plan, out: Path, *, replace: bool = False) -> Manifest:
+def write_build(
+    plan: Plan, out: Path, *, replace: bool = False, began: float | None = None
+) -> Manifest:
     """Build a plan's engines into a folder.
 
     Args:
         plan: What is built.
         out: The folder; an older build of the same network in it is replaced.
         replace: Replace a build of another network, too.
+        began: `time.time()` when the work on this build began, now by default. A build that another
+            process has written into `out` since is kept.
 
     Returns:
         The manifest. Its engine is empty where the target's builder is not installed: the graphs
@@ -45,8 +49,11 @@ def write_build(plan: Plan, out: Path, *, replace: bool = False) -> Manifest:
 
     Raises:
         UsageError: `out` holds files that belong to no build, or a build of another network.
-        EdgeError: The builder refuses a graph, or the disk is full; nothing is left behind.
+        EdgeError: The builder refuses a graph, the disk is full, or another process was quicker;
+            nothing is left behind.
     """
+    began = time.time() if began is None else began
+    _check_first(out, began)
     _check_free(out)
     _check_network(plan, out, replace)
     frame = plan.frame
@@ -60,7 +67,9 @@ def write_build(plan: Plan, out: Path, *, replace: bool = False) -> Manifest:
         if plan.ranges:
             (folder / RANGES).write_text(plan.ranges)
         engine = plan.target.make_engine(folder, plan.precision, plan.sm)
-        return _sealed(folder, _manifest(plan, frame, folder, engine))
+        manifest = _sealed(folder, _manifest(plan, frame, folder, engine))
+        _check_first(out, began)
+        return manifest
 
 
 def _manifest(plan: Plan, frame: onnx.ModelProto, folder: Path, engine: Engine) -> Manifest:
@@ -139,6 +148,16 @@ def no_engine(target: Target, out: Path) -> BuildMismatch:
         " installed here",
         hint,
     )
+
+
+def _check_first(out: Path, began: float) -> None:
+    """EdgeError where `out` holds a build that was written after this one had begun."""
+    file = out / manifests.FILE
+    if file.is_file() and file.stat().st_mtime > began:
+        raise EdgeError(
+            f"another process built into {out} meanwhile; its build is kept, this one is not",
+            "run the command again to replace it, or give another --out",
+        )
 
 
 def _check_free(out: Path) -> None:

@@ -38,7 +38,7 @@ def test_every_layer_has_a_cost_and_a_saving_and_a_run_goes_on(tmp_path: Path) -
     assert len(again) == 13
     other = edge(*words[:-3], "--samples", "rendered:4:8", cwd=tmp_path)
     assert other.returncode == 2
-    assert "results for another samples, calibrated_on, samples_sha256" in other.stderr
+    assert "results for another samples, calibrated_on; remove it" in other.stderr
     file.write_text("[1]")
     assert "is not a file of `edge sensitivity`" in edge(*words, cwd=tmp_path).stderr
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from edge.accuracy import (
@@ -13,6 +14,7 @@ from edge.accuracy import (
     depth_scores,
     mean_mask_scores,
     means,
+    tells_depth,
 )
 from edge.samples.masks import from_codes
 
@@ -21,6 +23,16 @@ A = 0.5 + 0.3 * np.sin(0.11 * ROW) * np.cos(0.07 * COL) + 0.15 * np.sin(0.0221 *
 B = np.clip(0.9 * A + 0.04 + 0.05 * np.sin(0.5 * ROW + 0.3 * COL), 0, 1)
 G = (ROW - 110) ** 2 + (COL - 100) ** 2 < 45**2
 P = (ROW - 118) ** 2 + (COL - 108) ** 2 < 42**2
+
+
+def scored(
+    depth: npt.NDArray[np.float64],
+    truth: npt.NDArray[np.float64],
+    where: npt.NDArray[np.bool_] | None = None,
+) -> dict[str, float]:
+    scores = depth_scores(depth, truth, where)
+    assert scores is not None
+    return scores
 
 
 def test_mask_scores_of_the_reference_discs() -> None:
@@ -73,14 +85,14 @@ def test_depth_scores_of_the_reference_vector() -> None:
     """AbsRel and delta1 of the vector, whose depth is nowhere cut off by FARTHEST."""
     true, predicted = 1 / (9.5 * A + 0.5), 3 / (9.5 * B + 0.5) + 0.2
     assert true.min() > FARTHEST * true.max()
-    scores = depth_scores(predicted, true)
+    scores = scored(predicted, true)
     assert scores["abs_rel"] == pytest.approx(0.072370, abs=5e-4)
     assert scores["delta1"] == pytest.approx(0.985551, abs=1e-6)
 
 
 def test_depth_scores_ignore_scale_and_shift_and_penalise_inverted_depth() -> None:
-    assert depth_scores(3 * A + 7, A)["abs_rel"] == pytest.approx(0, abs=1e-9)
-    assert depth_scores(-A, A)["delta1"] < 0.5
+    assert scored(3 * A + 7, A)["abs_rel"] == pytest.approx(0, abs=1e-9)
+    assert scored(-A, A)["delta1"] < 0.5
 
 
 def test_unknown_depth_is_ignored() -> None:
@@ -88,11 +100,32 @@ def test_unknown_depth_is_ignored() -> None:
     truth[:100] = np.nan
     wild = A.copy()
     wild[:100] = 1e6
-    assert depth_scores(wild, truth)["abs_rel"] == pytest.approx(0, abs=1e-9)
+    assert scored(wild, truth)["abs_rel"] == pytest.approx(0, abs=1e-9)
 
 
 def test_means() -> None:
-    assert means([{"iou": 1.0}, {"iou": 0.0}]) == {"iou": 0.5}
+    assert means([{"iou": 1.0}, None, {"iou": 0.0}]) == {"iou": 0.5}
+    assert means([None]) is means([]) is None
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [np.nan, 0.0, 0.7])
+def test_depth_without_a_truth_has_no_score(value: float) -> None:
+    """Unknown, infinitely far or the same everywhere: after aligning any depth would be perfect."""
+    truth = np.full(A.shape, value)
+    assert not tells_depth(truth)
+    assert depth_scores(A, truth) is None
+    truth[3, 4] = np.nan
+    assert depth_scores(A, truth) is None
+
+
+def test_a_part_without_known_depth_has_no_score() -> None:
+    truth = A.copy()
+    truth[:5] = np.nan
+    part = np.zeros(A.shape, bool)
+    part[:5] = True
+    assert depth_scores(A, truth, part) is None
+    assert depth_scores(A, truth, ~part) is not None
 
 
 def test_a_part_is_scored_at_the_scale_of_the_whole() -> None:
@@ -100,7 +133,7 @@ def test_a_part_is_scored_at_the_scale_of_the_whole() -> None:
     depth = 3 * truth - 0.4
     part = np.zeros((10, 10), bool)
     part[3:6, 2:5] = True
-    assert depth_scores(depth, truth, part)["abs_rel"] == pytest.approx(0, abs=1e-9)
+    assert scored(depth, truth, part)["abs_rel"] == pytest.approx(0, abs=1e-9)
     depth[part] *= 1.5
-    inside, whole = depth_scores(depth, truth, part), depth_scores(depth, truth)
+    inside, whole = scored(depth, truth, part), scored(depth, truth)
     assert inside["abs_rel"] > 3 * whole["abs_rel"]

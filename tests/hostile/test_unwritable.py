@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,3 +67,19 @@ def test_the_file_that_was_asked_for_is_named(
     assert isinstance(result.exception, NotWritten), result.exception
     assert str(result.exception).startswith(f"cannot write {tmp_path}/file/a")
     assert ".part" not in str(result.exception)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize(
+    "command",
+    ["doctor --json", "run synthetic://room --build BUILD --seconds 1 --frames 3 --json"],
+)
+def test_a_full_stdout_is_named(command: str, builds, tmp_path: Path) -> None:
+    words = command.replace("BUILD", str(builds("onnxruntime", "int8"))).split()
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "edge", *words],
+            stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.splitlines()[-1] == "error: No space left on device: stdout"

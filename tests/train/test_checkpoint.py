@@ -94,3 +94,20 @@ def test_a_file_that_is_no_checkpoint(
 def test_a_missing_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(EdgeError, match=r"no checkpoint .*best\.pt; `edge train` writes best\.pt"):
         load(tmp_path / "best.pt")
+
+
+@pytest.mark.parametrize("member", ["data.pkl", "data/0"])
+def test_a_flipped_bit_is_noticed(member: str, tmp_path: Path) -> None:
+    """torch loads the weights without a word, and names the wrong reason for the rest."""
+    path = tmp_path / "best.pt"
+    raw = bytearray(of_ours(path))
+    with zipfile.ZipFile(path) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(f"/{member}"))
+        place = raw.index(archive.read(name)) + 70
+    raw[place] ^= 4
+    path.write_bytes(raw)
+    with pytest.raises(
+        EdgeError, match=rf"damaged: the checksum of .*{Path(member).name} in it does"
+    ) as e:
+        load(path)
+    assert e.value.exit_code == 1

@@ -13,13 +13,14 @@ import pytest
 import torch
 
 import edge
+from edge.bundled import bundled
 from edge.calibrate.pipeline import BuildRequest, build
 from edge.errors import EdgeError
 from edge.graph import profile
 from edge.graph.fold import split
 from edge.graph.resize import resize_network
 from edge.samples.sample import Sample, resize_sample
-from edge.train.checkpoint import save
+from edge.train.checkpoint import network_of, save
 from edge.train.export import TOLERANCE, difference, export
 from edge.train.networks import create
 from edge.train.networks.variant import Variant
@@ -42,6 +43,38 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def exported(checkpoint: Path) -> onnx.ModelProto:
     return export(checkpoint, 64, 64)
+
+
+def layer_names(model: onnx.ModelProto) -> list[str]:
+    return [node.name for node in model.graph.node if node.op_type in ("Conv", "ConvTranspose")]
+
+
+def test_layers_are_named_after_modules(exported: onnx.ModelProto, checkpoint: Path) -> None:
+    """The weights of a layer in the graph are those of the module of its name, which follows from
+    their shapes: the name of a further call ends with its number."""
+    network, _ = network_of(checkpoint)
+    names = layer_names(exported)
+    modules = {name.removesuffix("_2") for name in names}
+    with_weights = {
+        name
+        for name, module in network.named_modules()
+        if isinstance(module, torch.nn.Conv2d | torch.nn.ConvTranspose2d)
+    }
+    assert modules <= with_weights
+    assert len({node.name for node in exported.graph.node}) == len(exported.graph.node)
+    shapes = {tensor.name: list(tensor.dims) for tensor in exported.graph.initializer}
+    for node in exported.graph.node:
+        if node.name in names:
+            module = network.get_submodule(node.name.removesuffix("_2"))
+            assert shapes[node.input[1]] == list(module.weight.shape), node.name
+
+
+@pytest.mark.parametrize("name", ["nano", "tiny", "small"])
+def test_layers_of_the_bundled_networks_too(name: str) -> None:
+    known = {module for module, _ in create(name).named_modules()}
+    names = layer_names(onnx.load(bundled(name)))
+    assert {"encoder.levels.0.0", "up_quarter.0", "mask", "depth"} <= set(names)
+    assert all(layer.removesuffix("_2") in known for layer in names)
 
 
 def test_the_contract(exported: onnx.ModelProto) -> None:

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import pytest
 
+from edge.benchmarks.measuring.samples import keep_samples
 from edge.benchmarks.reporting.compare import compare
 from edge.benchmarks.reporting.report import LatencySummary, Report
 from edge.errors import UsageError
+from edge.samples.sample import Sample
 
 
 def with_latency(report: Report, factor: float) -> Report:
@@ -55,7 +59,14 @@ def test_what_differs_is_not_compared(old: Report) -> None:
     cases = (
         (replace(old, machine=replace(machine, processor="another")), "processor was .* 'another'"),
         (replace(old, machine=replace(machine, threads=7)), "threads was 1, is 7"),
-        (replace(old, samples=replace(samples, place="hall/")), "was 'rendered:6:4', is 'hall'"),
+        (
+            replace(old, samples=replace(samples, place="hall/", sha256="other")),
+            "samples were 'rendered:6:4', are 'hall/'",
+        ),
+        (
+            replace(old, samples=replace(samples, sha256="other")),
+            "samples of 'rendered:6:4' have changed since",
+        ),
         (replace(old, watch=replace(watch, mhz=(1e3, 3e3))), "clock was 2000 MHz, is 3000 MHz"),
     )
     for new, words in cases:
@@ -63,10 +74,49 @@ def test_what_differs_is_not_compared(old: Report) -> None:
             compare(old, new)
 
 
-@pytest.mark.parametrize("place", ["hall", "hall/", "./hall", "there/../hall"])
-def test_a_folder_is_the_same_however_it_is_written(place: str, old: Report) -> None:
-    before, after = (replace(old, samples=replace(old.samples, place=p)) for p in ("hall", place))
+@pytest.mark.parametrize("place", ["hall", "hall/", "./hall", "there/../hall", "linked", "/whole"])
+@pytest.mark.parametrize("sha256", [None, "known"])
+def test_a_folder_is_the_same_however_it_is_written(
+    place: str, sha256: str | None, old: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its content; reports of before the content was known are told apart by their folders."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hall").mkdir()
+    (tmp_path / "linked").symlink_to("hall")
+    place = str(tmp_path / "hall") if place == "/whole" else place
+    before, after, other = (
+        replace(old, samples=replace(old.samples, place=p, sha256=sha256))
+        for p in ("hall", place, "other")
+    )
     assert compare(before, after)
+    if sha256 is None:
+        with pytest.raises(UsageError, match="samples were 'hall', are 'other'"):
+            compare(before, other)
+
+
+def test_copies_of_a_folder_are_the_same_samples(
+    tmp_path: Path, samples: list[Sample], old: Report
+) -> None:
+    """What differs in a single pixel is not."""
+    folder = tmp_path / "a" / "hall"
+    for part, image in (("input", samples[0].fg_bg), ("groundtruth", samples[0].mask)):
+        (folder / part).mkdir(parents=True)
+        cv2.imwrite(str(folder / part / "1.png"), image)
+    cv2.imwrite(str(folder / "bg.png"), samples[0].bg)
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    sets = [
+        keep_samples(str(tmp_path / p), 9, tmp_path / "kept", lambda stage, done, total: None)
+        for p in ("a", "a/", "b")
+    ]
+    reports = [replace(old, samples=each) for each in sets]
+    assert compare(reports[0], reports[1])
+    assert compare(reports[0], reports[2])
+    changed = samples[0].fg_bg.copy()
+    changed[0, 0, 0] ^= 1
+    cv2.imwrite(str(tmp_path / "b" / "hall" / "input" / "1.png"), changed)
+    after = keep_samples(str(tmp_path / "b"), 9, tmp_path / "kept", lambda stage, done, total: None)
+    with pytest.raises(UsageError, match="not comparable: samples were"):
+        compare(reports[0], replace(old, samples=after))
 
 
 def test_no_build_in_both(old: Report) -> None:

@@ -20,13 +20,19 @@ from edge.benchmarks.reporting.report import Sensitivity
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 LOOK = """<script>
 const errors = []; addEventListener("error", e => errors.push(e.message));
-addEventListener("load", () => { document.title =
+addEventListener("load", () => {
+  const heads = [...document.querySelector("table").querySelectorAll("thead th")].slice(1);
+  const seen = heads.map(h => h.getBoundingClientRect().right <= innerWidth);
+  document.title =
   [innerWidth, document.documentElement.scrollWidth, errors.length,
    getComputedStyle(document.body).backgroundColor, document.images[0].naturalWidth,
    [...document.querySelectorAll(".wide")].every(w => {
      w.scrollLeft = 1e6;
      return w.firstElementChild.getBoundingClientRect().right <=
-       w.getBoundingClientRect().right + 1 && getComputedStyle(w).overflowX == "auto"; })
+       w.getBoundingClientRect().right + 1 && getComputedStyle(w).overflowX == "auto"; }),
+   [...document.images].every(i => i.getBoundingClientRect().right <= innerWidth &&
+     i.getBoundingClientRect().width >= 100),
+   heads.filter((h, number) => seen[number]).map(h => h.textContent).join(",")
   ].join("|"); });
 </script>"""
 
@@ -43,7 +49,7 @@ SENSITIVITY = Sensitivity(
 @pytest.fixture(scope="module")
 def text(outcome: Outcome) -> str:
     report = replace(outcome.report, sensitivity=SENSITIVITY)
-    return page(report, outcome.frames, outcome.image, "edge bench <build>")
+    return page(report, outcome.frames, outcome.shown, "edge bench <build>")
 
 
 class Balance(HTMLParser):
@@ -113,6 +119,18 @@ def test_a_time_axis_has_ticks_however_narrow_it_is(times: list[float]) -> None:
     assert plot.count('text-anchor="middle"') == len(ticks) + 1
 
 
+@pytest.mark.parametrize(
+    "values", [[0.046], [0.0], [1.0], [0.946, 0.951], [0.2, 0.9], [0.9, 0.9001]]
+)
+def test_a_value_axis_has_round_levels_within_its_range(values: list[float]) -> None:
+    plot = trade_off([(f"{value}", 1.0 + value, value) for value in values], "IoU")
+    found = re.findall(r'text-anchor="end">([-\d.]+)<', plot)
+    assert 3 <= len(found) <= 8
+    assert all(0 <= float(level) <= 1 and len(level) <= 5 for level in found)
+    heights = [float(y) for y in re.findall(r'<circle cx="[\d.]+" cy="([\d.]+)"', plot)]
+    assert all(28 <= height <= 270 for height in heights)
+
+
 def looked_at(file: Path, *options: str) -> list[str]:
     command = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", *options]
     done = subprocess.run(
@@ -125,9 +143,10 @@ def looked_at(file: Path, *options: str) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no browser: apt-get install chromium")
-@pytest.mark.parametrize("width", [390, 1200])
-def test_in_a_real_browser(width: int, text: str, tmp_path: Path) -> None:
-    """No error, nothing wider than the window, wide parts scroll to their ends.
+@pytest.mark.parametrize("width", [390, 768, 1600, 2560])
+def test_in_a_real_browser(width: int, text: str, outcome: Outcome, tmp_path: Path) -> None:
+    """No error, nothing wider than the window, wide parts scroll to their ends; every image is in
+    view, and so is the first INT8 column on a phone, every column on a desk.
 
     Headless windows are 500 wide at least, so a phone is a frame inside.
     """
@@ -139,11 +158,16 @@ def test_in_a_real_browser(width: int, text: str, tmp_path: Path) -> None:
         " document.querySelector('iframe').contentDocument.title; }, 300));</script>"
     )
     options = ("--allow-file-access-from-files", "--virtual-time-budget=3000")
-    inside, needed, errors, _, image, reachable = looked_at(outer, *options)
+    inside, needed, errors, _, image, reachable, images, heads = looked_at(outer, *options)
     assert int(needed) <= int(inside) <= width
     assert errors == "0"
     assert int(image) > 100
-    assert reachable == "true"
+    assert reachable == images == "true"
+    names = [entry.name for entry in outcome.report.folded]
+    assert "int8" in names[1]
+    assert heads.split(",")[: len(names) if width >= 1600 else 2] == (
+        names if width >= 1600 else names[:2]
+    )
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,6 +40,18 @@ def test_building_again_replaces(plan: Callable[..., Plan], tmp_path: Path) -> N
     write_build(plan("onnxruntime", "fp32"), tmp_path / "a")
     assert manifests.read(tmp_path / "a").precision == "fp32"
     assert leftovers(tmp_path) == ["a"]
+
+
+def test_two_builds_into_one_folder_at_once(plan: Callable[..., Plan], tmp_path: Path) -> None:
+    """The one that is done first stays, and the other says so; one that begins later replaces."""
+    began = time.time()
+    write_build(plan("onnxruntime", "fp32"), tmp_path / "a")
+    kept = manifests.read(tmp_path / "a")
+    with pytest.raises(EdgeError, match=r"another process built into .*/a meanwhile"):
+        write_build(plan("onnxruntime", "int8"), tmp_path / "a", began=began)
+    assert manifests.read(tmp_path / "a") == kept
+    assert leftovers(tmp_path) == ["a"]
+    write_build(plan("onnxruntime", "int8"), tmp_path / "a")
 
 
 def test_a_folder_of_something_else_is_not_overwritten(
@@ -83,7 +96,7 @@ def test_what_was_put_beside_a_build_is_not_lost(
 def test_two_that_write_one_build_do_not_mix(
     plan: Callable[..., Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another process publishes the same build while this one is half-way."""
+    """Another process publishes a build while this one is half-way: that stays, and it is said."""
     fp32, fp16 = plan("onnxruntime", "fp32"), plan("onnxruntime", "fp16")
     mine, other = os.getpid(), os.getppid()
     sealed = builds_module._sealed
@@ -96,8 +109,9 @@ def test_two_that_write_one_build_do_not_mix(
         return sealed(folder, manifest)
 
     monkeypatch.setattr(builds_module, "_sealed", interrupted)
-    write_build(fp32, tmp_path / "a")
-    assert manifests.read(tmp_path / "a").precision == "fp32"
+    with pytest.raises(EdgeError, match=r"its build is kept, this one is not; run the command"):
+        write_build(fp32, tmp_path / "a")
+    assert manifests.read(tmp_path / "a").precision == "fp16"
     assert leftovers(tmp_path) == ["a"]
 
 
