@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from edge.errors import BuildMismatch, UsageError, missing
+from edge.errors import BuildMismatch, EdgeError, UsageError, missing
 
 
 class Pinned(Protocol):
@@ -40,12 +41,16 @@ class Cuda(Protocol):
     def active(self) -> AbstractContextManager[object]:
         """Within it the GPU is that of this thread; around everything else in each call."""
 
-    def pinned(self, size: int) -> Pinned: ...
+    def pinned(self, size: int) -> Pinned:
+        """Raises OutOfMemory, as `device` does."""
 
     def device(self, size: int) -> int:
         """The address of `size` bytes of the GPU's memory."""
 
     def free_device(self, address: int) -> None: ...
+
+    def memory(self) -> tuple[int, int]:
+        """Bytes of the GPU's memory that are free, and all of them."""
 
     def stream(self) -> Any: ...
 
@@ -85,6 +90,21 @@ class Cuda(Protocol):
     def launch(self, graph: Any, stream: Any) -> None: ...
 
     def free_graph(self, graph: Any) -> None: ...
+
+
+class OutOfMemory(EdgeError):
+    """The GPU, or the memory that it shares with the host, is full."""
+
+
+FREE_MEMORY = (
+    "end other programs that use the GPU (nvidia-smi lists them, on a Jetson tegrastats),"
+    " or build a smaller network or --imgsz"
+)
+
+
+def is_out_of_memory(words: str) -> bool:
+    """Whether TensorRT or CUDA complain of too little memory."""
+    return bool(re.search(r"out ?of ?memory|memoryallocation|could not be allocated", words, re.I))
 
 
 BACKENDS = {"cuda-python": "cuda.bindings", "pycuda": "pycuda"}

@@ -11,7 +11,7 @@ import numpy as np
 from cuda.bindings import runtime
 
 from edge.errors import EdgeError
-from edge.runtime.cuda import no_gpu
+from edge.runtime.cuda import OutOfMemory, no_gpu
 
 
 def _done(result: tuple[Any, ...]) -> Any:
@@ -19,7 +19,8 @@ def _done(result: tuple[Any, ...]) -> Any:
     status, *values = result
     if status != runtime.cudaError_t.cudaSuccess:
         _, words = runtime.cudaGetErrorString(status)
-        raise EdgeError(f"CUDA: {words.decode()} ({status.name})")
+        full = status == runtime.cudaError_t.cudaErrorMemoryAllocation
+        raise (OutOfMemory if full else EdgeError)(f"CUDA: {words.decode()} ({status.name})")
     return values[0] if values else None
 
 
@@ -69,6 +70,11 @@ class Driver:
 
     def free_device(self, address: int) -> None:
         _done(runtime.cudaFree(address))
+
+    def memory(self) -> tuple[int, int]:
+        status, free, total = runtime.cudaMemGetInfo()
+        _done((status,))
+        return int(free), int(total)
 
     def stream(self) -> Any:
         return _done(runtime.cudaStreamCreateWithFlags(runtime.cudaStreamNonBlocking))

@@ -1,4 +1,4 @@
-"""Whether this machine has a GPU that the runtime can drive."""
+"""The GPU of this machine, if the runtime can drive it."""
 
 from __future__ import annotations
 
@@ -14,3 +14,13 @@ def why_no_gpu() -> str:
     except EdgeError as error:
         return error.message
     return ""
+
+
+def capability() -> tuple[int, ...]:
+    """The GPU's generation, as (86,) for compute capability 8.6; empty where nobody can ask it."""
+    from edge.runtime import cuda
+
+    try:
+        return (cuda.driver().capability,)
+    except EdgeError:
+        return ()

@@ -26,6 +26,7 @@ class Engine:
     sized: files whose size is the engine's.
     version: of the runtime; options: its settings that belong to the precision.
     layers, int8_layers: see edge.manifest.Manifest.
+    sm: GPU generation that a runtime built for because it is this machine's; empty elsewhere.
     """
 
     frame: str
@@ -35,6 +36,7 @@ class Engine:
     options: dict[str, str] = field(default_factory=dict)
     layers: int | None = None
     int8_layers: int | None = None
+    sm: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

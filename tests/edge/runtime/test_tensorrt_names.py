@@ -28,11 +28,20 @@ BUILDER = {
     "Builder": {"create_network", "create_builder_config", "build_serialized_network"},
     "OnnxParser": {"parse_from_file", "num_errors", "get_error"},
     "ParserError": {"desc"},
-    "IBuilderConfig": {"set_memory_pool_limit", "profiling_verbosity"},
+    "IBuilderConfig": {
+        "set_memory_pool_limit",
+        "profiling_verbosity",
+        "create_timing_cache",
+        "set_timing_cache",
+        "get_timing_cache",
+    },
+    "ITimingCache": {"serialize"},
+    "EngineInspector": {"get_engine_information"},
+    "LayerInformationFormat": {"JSON"},
     "NetworkDefinitionCreationFlag": {"STRONGLY_TYPED"},
     "MemoryPoolType": {"WORKSPACE"},
     "ProfilingVerbosity": {"DETAILED"},
-    "ILogger": {"log", "ERROR", "INTERNAL_ERROR"},
+    "ILogger": {"log", "ERROR", "INTERNAL_ERROR", "WARNING"},
     "Runtime": {"deserialize_cuda_engine"},
 }
 WHEELS = {
