@@ -6,7 +6,7 @@ BIN := .venv/bin
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test check bench-peers performance accuracy backgrounds zoo aarch64 clean
+.PHONY: run test check bench-peers performance accuracy backgrounds zoo aarch64 gpu-check clean
 
 run: .venv/run
 	$(BIN)/edge build --precision int8
@@ -30,6 +30,10 @@ bench-peers: .venv/run
 # The tables of docs/performance.md.
 performance: .venv/run
 	mkdir -p reports && $(BIN)/python -m edge.benchmarks.performance | tee reports/performance.md
+
+# What the GPU of this machine does of what the runtime needs: a table, and gpu-check.json.
+gpu-check: .venv/run
+	$(BIN)/python -m edge.benchmarks.gpu_check
 
 # The tables of docs/accuracy.md and a page of pictures, from labelled sequences in $(DATA); with the
 # folder of `make zoo` in $(RUNS) each sequence is answered by a network that never saw it.

@@ -10,9 +10,11 @@ check failed; 1: one did; 5: there is no GPU.
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -116,13 +118,25 @@ def _none(reasons: str) -> Seen:
     raise Skipped(f"{reasons}; one of them computes the stand-in engine")
 
 
+def libraries() -> dict[str, str]:
+    """Versions of the installed packages that take part, by their names."""
+    wanted = {"numpy", "onnxruntime", "cuda-bindings", "pycuda", "torch"}
+    return {
+        name: package.version
+        for package in importlib.metadata.distributions()
+        if (name := package.metadata["Name"]) in wanted or name.startswith(("tensorrt", "cupy"))
+    }
+
+
 def document(cuda: Cuda, results: Sequence[Result]) -> dict[str, Any]:
     """What gpu-check.json holds."""
     free, total = cuda.memory()
     return {
         "schema": SCHEMA,
         "machine": {finding.subject: finding.text for finding in machine()},
+        "libraries": libraries(),
         "gpu": {
+            "name": cuda.name(),
             "capability": cuda.capability,
             "integrated": cuda.integrated,
             "graphs": cuda.graphs,
@@ -134,26 +148,28 @@ def document(cuda: Cuda, results: Sequence[Result]) -> dict[str, Any]:
 
 
 def table(results: Sequence[Result]) -> str:
-    """A line for each check."""
+    """A line for each check, and one of their number."""
     width = max(len(result.name) for result in results)
-    return "\n".join(
+    lines = [
         f"{result.status:<{len(SKIPPED)}}  {result.name:<{width}}  {result.seconds:>6.1f} s "
         f" {result.text}"
         for result in results
-    )
+    ]
+    counts = Counter(result.status for result in results)
+    return "\n".join([*lines, ", ".join(f"{counts[s]} {s}" for s in (OK, FAILED, SKIPPED))])
 
 
 def check_gpu(extent: Extent, out: Path) -> int:
     """Run all checks, print the table, write `out`, and return the exit code."""
     cuda = open_gpu()
     with tempfile.TemporaryDirectory(prefix="edge-gpu-check-") as temporary, cuda.active():
+        print(f"{cuda.name()}, compute capability {cuda.capability / 10:.1f}", flush=True)
         results = list(every_check(cuda, extent, Path(temporary)))
+        found = document(cuda, results)
     print(table(results))
-    counts = {status: sum(r.status == status for r in results) for status in (OK, FAILED, SKIPPED)}
-    print(", ".join(f"{count} {status}" for status, count in counts.items()))
     with atomic_write(out) as draft:
-        draft.write_text(json.dumps(document(cuda, results), indent=2) + "\n")
-    return 1 if counts[FAILED] else 0
+        draft.write_text(json.dumps(found, indent=2) + "\n")
+    return 1 if any(result.status == FAILED for result in results) else 0
 
 
 def main(arguments: Sequence[str], extent: Extent | None = None) -> int:

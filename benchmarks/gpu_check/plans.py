@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,11 +133,20 @@ def check_bench(given: PlanBench, target: str, precisions: Sequence[str]) -> See
     report = bench(places, given.settings, lambda stage, done, total: None).report
     values, parts = {}, []
     for entry in report.builds:
-        if not entry.folded or entry.path is None:
+        if not entry.folded:
             continue
-        keys = ("latency_ms", "h2d_ms", "gpu_compute_ms", "d2h_ms")
-        summaries = {key: getattr(entry, key) for key in keys}
-        p50 = {key: each.p50 if each else None for key, each in summaries.items()}
-        values[entry.precision] = {**p50, "fps": entry.throughput_fps, "drop": entry.drop}
-        parts.append(f"{entry.precision} {p50['latency_ms']:.3f} ms")
-    return Seen(", ".join(parts) + ", p50 from frame to mask and depth", values)
+        stages = {key: getattr(entry, key) for key in ("h2d_ms", "gpu_compute_ms", "d2h_ms")}
+        p50 = {key: times.p50 for key, times in stages.items() if times}
+        iou = entry.drop.mask.iou if entry.drop.mask else None
+        values[entry.precision] = {
+            "latency_ms": entry.latency_ms.p50,
+            **p50,
+            "throughput_fps": entry.throughput_fps,
+            "iou_drop": iou,
+        }
+        lost = "" if iou is None or entry.precision == "fp32" else f", {iou:.4f} IoU lost"
+        parts.append(
+            f"{entry.precision} {entry.latency_ms.p50:.3f} ms"
+            f" (GPU {p50.get('gpu_compute_ms', math.nan):.3f}{lost})"
+        )
+    return Seen(f"p50 from frame to mask and depth: {', '.join(parts)}", values)

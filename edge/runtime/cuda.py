@@ -49,6 +49,9 @@ class Cuda(Protocol):
 
     def free_device(self, address: int) -> None: ...
 
+    def name(self) -> str:
+        """The GPU's, as NVIDIA writes it."""
+
     def memory(self) -> tuple[int, int]:
         """Bytes of the GPU's memory that are free, and all of them."""
 

@@ -48,6 +48,7 @@ class Driver:
             device = cuda.Device(0)
         except cuda.Error as error:
             raise no_gpu(error) from error
+        self._device = device
         major, minor = device.compute_capability()
         self.capability = 10 * major + minor
         self.integrated = bool(device.get_attribute(cuda.device_attribute.INTEGRATED))
@@ -70,6 +71,9 @@ class Driver:
 
     def free_device(self, address: int) -> None:
         self._held.pop(address).free()
+
+    def name(self) -> str:
+        return str(self._device.name())
 
     def memory(self) -> tuple[int, int]:
         free, total = cuda.mem_get_info()

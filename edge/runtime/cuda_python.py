@@ -71,6 +71,10 @@ class Driver:
     def free_device(self, address: int) -> None:
         _done(runtime.cudaFree(address))
 
+    def name(self) -> str:
+        words = _done(runtime.cudaGetDeviceProperties(self._number)).name
+        return str(words.decode().rstrip("\0"))
+
     def memory(self) -> tuple[int, int]:
         status, free, total = runtime.cudaMemGetInfo()
         _done((status,))

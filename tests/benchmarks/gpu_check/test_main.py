@@ -63,7 +63,11 @@ def test_every_step_runs_on_the_simulated_gpu(tmp_path: Path) -> None:
     timed = checks["tensorrt bench"]["values"]
     assert list(timed) == ["fp32", "fp16", "int8"]
     assert all(each["latency_ms"] > 0 and each["gpu_compute_ms"] > 0 for each in timed.values())
-    lines = done.stdout.splitlines()
+    assert all(each["iou_drop"] is not None for each in timed.values())
+    assert document["libraries"]["numpy"]
+    assert document["gpu"]["name"] == "simulated GPU"
+    first, *lines = done.stdout.splitlines()
+    assert first == "simulated GPU, compute capability 8.7"
     assert len(lines) == len(checks) + 1
     assert [line.split()[0] for line in lines[:-1]] == [c["status"] for c in checks.values()]
     assert lines[-1].startswith(f"{len(passed)} ok, 0 failed, ")

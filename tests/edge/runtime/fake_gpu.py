@@ -65,6 +65,9 @@ class FakeCuda:
         self.made.append("pinned")
         return Pinned(size, self.integrated)
 
+    def name(self) -> str:
+        return "fake GPU"
+
     def memory(self) -> tuple[int, int]:
         return self.room - sum(ctypes.sizeof(block) for block in self.blocks.values()), 1 << 30
 

@@ -12,6 +12,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 cudaHostAllocMapped = 2
@@ -96,6 +97,10 @@ def cudaSetDevice(device: int) -> tuple[cudaError_t]:
 
 def cudaDeviceGetAttribute(attribute: int, device: int) -> tuple[cudaError_t, int]:
     return OK, DEVICE[int(attribute)]
+
+
+def cudaGetDeviceProperties(device: int) -> tuple[cudaError_t, Any]:
+    return OK, SimpleNamespace(name=b"simulated GPU")
 
 
 def cudaMemGetInfo() -> tuple[cudaError_t, int, int]:
