@@ -95,14 +95,17 @@ class Cuda(Protocol):
     def free_graph(self, graph: Any) -> None: ...
 
 
-class OutOfMemory(EdgeError):
-    """The GPU, or the memory that it shares with the host, is full."""
-
-
 FREE_MEMORY = (
     "end other programs that use the GPU (nvidia-smi lists them, on a Jetson tegrastats),"
     " or build a smaller network or --imgsz"
 )
+
+
+class OutOfMemory(EdgeError):
+    """The GPU, or the memory that it shares with the host, is full."""
+
+    def __init__(self, message: str, hint: str = FREE_MEMORY) -> None:
+        super().__init__(message, hint)
 
 
 def is_out_of_memory(words: str) -> bool:

@@ -146,8 +146,7 @@ class TensorRt:
         need += SLOTS * sum(map(_bytes, tensors))
         return OutOfMemory(
             f"the GPU has no room for {self._folder}: {free / 1e6:.0f} of {total / 1e6:.0f} MB are"
-            f" free, it needs more than {need / 1e6:.0f} MB ({why})",
-            FREE_MEMORY,
+            f" free, it needs more than {need / 1e6:.0f} MB ({why})"
         )
 
     def _open(self) -> None:
@@ -195,8 +194,11 @@ class TensorRt:
         config = engine.create_runtime_config()
         cache = config.create_runtime_cache()
         file = (self._folder / plan).with_suffix(CACHE)
+        kept = b""
+        with suppress(OSError):
+            kept = file.read_bytes()
         # A cache of another GPU or version is not taken: kernels are compiled anew, and kept.
-        if not (file.is_file() and cache.deserialize(file.read_bytes())):
+        if not (kept and cache.deserialize(kept)):
             self._compiled[file] = cache
         config.set_runtime_cache(cache)
         config.cuda_graph_strategy = self._trt.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE

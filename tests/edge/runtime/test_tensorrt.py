@@ -209,6 +209,19 @@ def test_what_rtx_compiled_is_kept_beside_the_plans(
     assert {config.cuda_graph_strategy for config in bench.trt._contexts} == {"whole"}
 
 
+@pytest.mark.parametrize("spoil", [lambda f: f.write_bytes(b""), lambda f: f.mkdir()])
+def test_kept_kernels_that_cannot_be_read_are_compiled_anew(
+    spoil: Callable[[Path], object], gpu: Callable[[str], Bench], samples: list[Sample]
+) -> None:
+    bench = gpu("tensorrt-rtx")
+    spoil(bench.folder / "frame.cache")
+    with edge.open(bench.folder) as h:
+        edge.set_background(h, samples[0].bg)
+        assert edge.infer(h, samples[1].fg_bg)[0] is not None
+    assert bench.trt._cache_given == []
+    assert len(list(bench.folder.glob(".*"))) == 0
+
+
 def test_a_disk_that_cannot_be_written_only_costs_time(
     gpu: Callable[[str], Bench], samples: list[Sample], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,6 +333,21 @@ def test_a_full_gpu_is_said_in_one_sentence_and_nothing_stays_on_it(
     with edge.open(bench.folder) as h:
         edge.set_background(h, samples[0].bg)
         edge.infer(h, samples[1].fg_bg)
+
+
+def test_memory_that_ends_while_warming_up_has_the_same_hint(
+    gpu: Callable[[str], Bench], samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CUDA allocates when a graph is made ready to launch."""
+    bench = gpu("tensorrt")
+
+    def full(stream: object) -> None:
+        raise drivers.OutOfMemory("CUDA: out of memory (cudaErrorMemoryAllocation)")
+
+    with edge.open(bench.folder) as h:
+        monkeypatch.setattr(bench.cuda, "end", full)
+        with pytest.raises(EdgeError, match=r"out of memory .*; end other programs that use the"):
+            edge.set_background(h, samples[0].bg)
 
 
 def test_work_that_fails_is_an_error(gpu: Callable[[str], Bench], samples: list[Sample]) -> None:
