@@ -10,6 +10,7 @@ check failed; 1: one did; 5: there is no GPU.
 
 from __future__ import annotations
 
+import argparse
 import importlib.metadata
 import json
 import sys
@@ -115,16 +116,21 @@ def stand_in_checks(
 
 
 def _none(reasons: str) -> Seen:
-    raise Skipped(f"{reasons}; one of them computes the stand-in engine")
+    raise Skipped(
+        f"{reasons}; one of them computes the stand-in engine: pip install cupy-cuda13x, or"
+        " cupy-cuda12x where the driver is of CUDA 12"
+    )
 
 
 def libraries() -> dict[str, str]:
     """Versions of the installed packages that take part, by their names."""
-    wanted = {"numpy", "onnxruntime", "cuda-bindings", "pycuda", "torch"}
+    wanted = ("numpy", "onnxruntime", "cuda-bindings", "pycuda", "torch")
+    packages = importlib.metadata.distributions()
+    found = {str(package.metadata["Name"]): package.version for package in packages}
     return {
-        name: package.version
-        for package in importlib.metadata.distributions()
-        if (name := package.metadata["Name"]) in wanted or name.startswith(("tensorrt", "cupy"))
+        name: version
+        for name, version in sorted(found.items())
+        if name in wanted or name.startswith(("tensorrt", "cupy"))
     }
 
 
@@ -174,8 +180,11 @@ def check_gpu(extent: Extent, out: Path) -> int:
 
 def main(arguments: Sequence[str], extent: Extent | None = None) -> int:
     """Run the command; return the exit code."""
+    parser = argparse.ArgumentParser(prog="gpu_check", description="Check the GPU of this machine.")
+    parser.add_argument("out", nargs="?", type=Path, default=Path(OUT), help=f"default {OUT}")
+    given = parser.parse_args(arguments)
     try:
-        return check_gpu(extent or Extent(), Path(arguments[0] if arguments else OUT))
+        return check_gpu(extent or Extent(), given.out)
     except EdgeError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

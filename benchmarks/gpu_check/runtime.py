@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from edge.benchmarks.gpu_check.check import Failed, Seen
 from edge.benchmarks.gpu_check.counted import Counted
 from edge.benchmarks.gpu_check.scenes import Scene, planes
 from edge.benchmarks.gpu_check.stand_in import open_stand_in
+from edge.benchmarks.measuring.gpu_memory import gpu_memory_mb
 from edge.runtime.backend import SLOTS, Staged
 from edge.runtime.handle import Handle
 
@@ -114,11 +116,13 @@ def check_threads(bench: StandInBench) -> Seen:
 
 
 def _used_mb(cuda: Counted) -> tuple[float, float]:
-    """MB that the GPU has given away, and that this process has of the host."""
+    """MB that this process has of the GPU and of the host; where nobody knows it, what all programs
+    together have of the GPU."""
     gc.collect()
+    own = gpu_memory_mb()
     free, total = cuda.memory()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return (total - free) / 1e6, pages * 4096 / 1e6
+    return own or (total - free) / 1e6, pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def check_frames(bench: StandInBench) -> Seen:

@@ -13,6 +13,7 @@ import pytest
 from edge.builder.plan import Plan
 from edge.errors import EdgeError
 from edge.targets import plans
+from edge.targets.gpu import capability
 from edge.targets.timings import timings_file
 
 
@@ -100,3 +101,11 @@ def test_times_are_kept_by_a_build_that_succeeds(
     assert plans.build_plan(graph, "tensorrt", (), file) == b"plan"
     assert file.read_bytes().endswith(b"\ntimes")
     assert plans.build_plan(graph, "tensorrt") == b"plan"
+
+
+def test_the_generation_of_the_gpu_is_known_where_there_is_one(
+    no_gpu: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert capability() == ()
+    monkeypatch.setattr("edge.runtime.cuda.driver", lambda: SimpleNamespace(capability=87))
+    assert capability() == (87,)
