@@ -18,6 +18,7 @@ import onnx
 import pytest
 
 import edge.runtime.backends.tensorrt as backend
+from edge.benchmarks.gpu_check.arrays import Torch
 from edge.benchmarks.gpu_check.check import FAILED, OK, SKIPPED, Result, Skipped, run
 from edge.benchmarks.gpu_check.counted import Counted
 from edge.benchmarks.gpu_check.driver import check_copies, check_events, check_graphs
@@ -87,6 +88,31 @@ def test_it_passes_where_the_gpu_shares_the_hosts_memory(
     assert result.status == OK, result.text
     if name == "stages":
         assert list(result.values) == ["gpu_compute"]
+
+
+def test_torch_computes_the_stand_in_too(gpu: ModuleType, build: tuple[Path, list[Scene]]) -> None:
+    """On the host's memory: all but torch's own streams."""
+    torch = pytest.importorskip("torch")
+
+    class OnHost(Torch):
+        host = HostArrays(gpu)
+
+        def view(self, address: int, shape: tuple[int, ...], dtype: str) -> Any:
+            return torch.from_numpy(self.host.view(address, shape, dtype))
+
+        def ready(self) -> None:
+            pass
+
+        def on(self, stream: int, work: Callable[[], None]) -> None:
+            self.host.on(stream, torch.inference_mode()(work))
+
+        def capturing(self, stream: int) -> bool:
+            return False
+
+    bench = StandInBench(Counted(cuda_python.Driver()), OnHost("cpu"), *build, frames=40)
+    for name in ("outputs", "frames"):
+        result = run(name, lambda name=name: BACKEND[name](bench))  # type: ignore[misc]
+        assert result.status == OK, result.text
 
 
 Patch = Callable[[ModuleType, pytest.MonkeyPatch], None]
