@@ -14,6 +14,7 @@ from edge.benchmarks.gpu_check.__main__ import OUT, main
 
 from .simulated import GPU
 
+ROOT = Path(__file__).parents[3]
 REHEARSAL = Path(__file__).with_name("rehearsal.py")
 BACKEND = ["numpy outputs", "numpy threads", "numpy frames", "numpy stages"]
 DRIVER = ["copies", "events", "graphs"]
@@ -21,7 +22,7 @@ PLANS = [f"tensorrt {what}" for what in ("fp32", "fp16", "int8", "bench")]
 
 
 def rehearsed(out: Path, *fault: str) -> subprocess.CompletedProcess[str]:
-    path = f"{GPU}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    path = os.pathsep.join([str(GPU), str(ROOT)])
     return subprocess.run(
         [sys.executable, str(REHEARSAL), str(out), *fault],
         capture_output=True,
