@@ -5,19 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.targets.gpu import why_no_gpu
+from edge.targets.gpu import why_not_on_gpu
 from edge.targets.registry import register
 from edge.targets.target import Engine, Target
 
 
 class TensorRtTarget(Target):
     def why_not_here(self) -> str:
-        return why_no_gpu() if self.installed() else "not installed"
+        return why_not_on_gpu(self.packages) if self.installed() else "not installed"
 
     def make_engine(self, folder: Path, precision: str, sms: Sequence[int]) -> Engine:
         from edge.targets.plans import make_plans
 
         return make_plans(self, "tensorrt", folder, sms)
+
+    def check_graphs(self, folder: Path) -> None:
+        from edge.targets.plans import checked_graphs
+
+        checked_graphs(self, folder)
+
+    def install_hint(self) -> str:
+        from edge.runtime import nvidia
+
+        package = nvidia.extra().replace("cuda", "tensorrt-cu")
+        return f"pip install {package}; a Jetson has JetPack's: docs/jetson.md"
 
 
 register(

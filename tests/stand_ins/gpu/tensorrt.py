@@ -1,8 +1,13 @@
-"""Stand-in for TensorRT 10.3: its plans are ONNX files, which ONNX Runtime computes."""
+"""Stand-in for TensorRT: its plans are ONNX files, which ONNX Runtime computes.
+
+Where NVIDIA's real bindings of a version are on the path, it has their version, logger and
+enumerations, and nothing that is called here has a name that they lack.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import importlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -96,3 +101,27 @@ class Context:
         results = engine.session.run([value.name for value in engine.outputs], feeds)
         for value, result in zip(engine.outputs, results, strict=True):
             self._tensor(value)[...] = result
+
+
+try:
+    real: Any = importlib.import_module("tensorrt_bindings")
+except ModuleNotFoundError:
+    real = None
+if real is not None:
+    __version__ = real.__version__
+    for name in (
+        "ILogger",
+        "MemoryPoolType",
+        "NetworkDefinitionCreationFlag",
+        "ProfilingVerbosity",
+    ):
+        globals()[name] = getattr(real, name)
+    for ours, theirs in (
+        (Builder, real.Builder),
+        (OnnxParser, real.OnnxParser),
+        (Runtime, real.Runtime),
+        (Engine, real.ICudaEngine),
+        (Context, real.IExecutionContext),
+    ):
+        lacking = [n for n in vars(ours) if n[0] != "_" and not hasattr(theirs, n)]
+        assert not lacking, f"TensorRT {__version__} has no {lacking} of {theirs.__name__}"

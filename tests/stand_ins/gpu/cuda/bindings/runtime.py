@@ -1,12 +1,15 @@
 """The calls of cuda.bindings.runtime that the driver layer makes, on memory of the host.
 
-Work on a stream is done at once, or recorded while the stream is captured.
+Work on a stream is done at once, or recorded while the stream is captured. STAND_IN_GPU is the
+compute capability, as 87, with `,integrated` where the GPU shares the host's memory.
 """
 
 from __future__ import annotations
 
 import ctypes
 import enum
+import importlib.metadata
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +21,7 @@ cudaEventDefault, cudaEventBlockingSync, cudaEventDisableTiming = 0, 1, 2
 
 class cudaError_t(enum.IntEnum):
     cudaSuccess = 0
+    cudaErrorInsufficientDriver = 35
 
 
 class cudaDeviceAttr(enum.IntEnum):
@@ -35,7 +39,8 @@ class cudaStreamCaptureMode(enum.IntEnum):
     cudaStreamCaptureModeThreadLocal = 1
 
 
-DEVICE = {18: 0, 75: 8, 76: 7}
+_gpu, _, _kind = os.environ.get("STAND_IN_GPU", "87").partition(",")
+DEVICE = {18: int(_kind == "integrated"), 75: int(_gpu) // 10, 76: int(_gpu) % 10}
 OK = cudaError_t.cudaSuccess
 _memory: dict[int, Any] = {}
 _streams: dict[int, list[Callable[[], None]] | None] = {}
@@ -61,7 +66,14 @@ def cudaGetErrorString(error: cudaError_t) -> tuple[cudaError_t, bytes]:
 
 
 def cudaGetDevice() -> tuple[cudaError_t, int]:
-    return OK, 0
+    """Bindings that are newer than the driver (libcuda, where one is) find no device."""
+    try:
+        speaks = ctypes.c_int(0)
+        ctypes.CDLL("libcuda.so.1").cuDriverGetVersion(ctypes.byref(speaks))
+        major = int(importlib.metadata.version("cuda-bindings").partition(".")[0])
+    except (OSError, importlib.metadata.PackageNotFoundError):
+        return OK, 0
+    return (OK if major <= speaks.value // 1000 else cudaError_t.cudaErrorInsufficientDriver), 0
 
 
 def cudaSetDevice(device: int) -> tuple[cudaError_t]:
