@@ -268,7 +268,7 @@ def test_jetpack_6_from_make_run_to_bench(tmp_path: Path) -> None:
         pytest.skip("no package index")
     for part in ("cv2", "opencv_python_headless.libs"):
         shutil.move(system / "opencv" / part, system)
-    checkout = tmp_path / "edge"
+    checkout = tmp_path / "checkout"
     away = (".git", ".venv", "build", "reports", "tests", "*.egg-info", "__pycache__")
     shutil.copytree(ROOT, checkout, symlinks=True, ignore=shutil.ignore_patterns(*away))
     # The system's Python sees JetPack's packages, as that of .venv does if it was told to.
