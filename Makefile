@@ -6,7 +6,7 @@ BIN := .venv/bin
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test check bench-peers performance accuracy backgrounds zoo aarch64 clean
+.PHONY: run test check bench-peers performance accuracy backgrounds zoo clean
 
 run: .venv/run
 	$(BIN)/edge build --precision int8
@@ -46,14 +46,6 @@ backgrounds: .venv/run
 # The bundled networks from the data in $(DATA), with $(TEACHER) to label depth; goes on after a kill.
 zoo: .venv/test
 	$(BIN)/python -m edge.benchmarks.zoo $(DATA) --teacher $(TEACHER)
-
-# Whether everything that a Jetson installs is there for its processor; $(PYTHON) is the Python that
-# it has (3.10 on JetPack 6).
-aarch64:
-	$(PYTHON) -m pip download --quiet --disable-pip-version-check -c constraints.txt \
-	    --only-binary=:all: $(foreach glibc,17 24 26 27 28 31 34 35,--platform manylinux_2_$(glibc)_aarch64) \
-	    --platform manylinux2014_aarch64 --dest build/aarch64 '.[openvino,cuda12]'
-	ls build/aarch64
 
 # Where there is an NVIDIA driver, the bindings for its CUDA; on a Jetson without OpenCV, pip's.
 TEGRA = $(findstring tegra,$(shell uname -r))

@@ -119,17 +119,15 @@ def _nvidia() -> list[Finding]:
     except (ValueError, KeyError, TypeError):
         toolkit = ""
     bindings = nvidia.bindings_version()
-    installed = [f"toolkit {toolkit}"] if toolkit else []
-    installed += [f"{nvidia.BINDINGS} {bindings}"] if bindings else []
+    wrong = nvidia.bindings_too_new()
+    if speaks and not bindings:
+        wrong = f"{nvidia.BINDINGS} is not installed"
+    parts = [f"toolkit {toolkit}"] if toolkit else []
+    parts += [wrong or f"{nvidia.BINDINGS} {bindings}"] if wrong or bindings else []
     findings = [Finding(True, "driver", ", ".join(driver))] if driver else []
-    if too_new := nvidia.bindings_too_new():
-        hint = install_command(nvidia.extra())
-        findings.append(Finding(False, "CUDA", f"{', '.join(installed)}: {too_new}", hint))
-    elif driver and not bindings:
-        text = ", ".join([*installed, f"{nvidia.BINDINGS} not installed"])
-        findings.append(Finding(False, "CUDA", text, install_command(nvidia.extra())))
-    elif installed and (driver or toolkit):
-        findings.append(Finding(True, "CUDA", ", ".join(installed)))
+    if parts and (driver or toolkit):
+        hint = install_command(nvidia.extra()) if wrong else ""
+        findings.append(Finding(not wrong, "CUDA", ", ".join(parts), hint))
     if mode := re.search(r"pmode:(\d+)", _read("var/lib/nvpmodel/status")):
         findings.append(Finding(True, "power mode", f"nvpmodel {int(mode[1])}"))
     return findings

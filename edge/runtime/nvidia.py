@@ -51,7 +51,8 @@ def bindings_version() -> str:
 def bindings_too_new() -> str:
     """Why the installed cuda-bindings cannot work with the driver; empty where they can."""
     version = bindings_version()
-    return too_new(f"{BINDINGS} {version}", int(version.partition(".")[0])) if version else ""
+    major = version.partition(".")[0]
+    return too_new(f"{BINDINGS} {version}", int(major)) if major else ""
 
 
 if __name__ == "__main__":  # for the Makefile: the extra, where there is a driver

@@ -66,8 +66,8 @@ def test_a_jetson_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     ("cuda", "bindings", "text", "extra"),
     [
         ((12, 6), "13.5.0", "needs a driver of CUDA 13, this machine's speaks CUDA 12.6", "cuda12"),
-        ((12, 6), "", "cuda-bindings not installed", "cuda12"),
-        ((13, 2), "", "cuda-bindings not installed", "cuda13"),
+        ((12, 6), "", "cuda-bindings is not installed", "cuda12"),
+        ((13, 2), "", "cuda-bindings is not installed", "cuda13"),
         ((13, 2), "12.9.10", "", ""),
         ((13, 0), "13.5.0", "", ""),
     ],
