@@ -1,9 +1,9 @@
 # edge on a desktop or data-centre GPU, by TensorRT. From the project's folder:
 #   docker build -f docker/cuda.Dockerfile -t edge-cuda .
 #   docker run --rm --gpus all -v "$PWD:/work" edge-cuda build --precision int8
-# The host has the driver and NVIDIA's container toolkit; everything else comes by pip. CUDA is 12 for
-# drivers before 580, TENSORRT is tensorrt-rtx for RTX GPUs alone. BASE can be any image of Ubuntu 24.04,
-# NVIDIA's cuda among them.
+# The host has the driver and NVIDIA's container toolkit. CUDA is 12 for drivers before 580, TENSORRT
+# is tensorrt-rtx for RTX GPUs. BASE is any image of Ubuntu 24.04: pip brings what TensorRT needs of
+# CUDA; for the rest of CUDA take NVIDIA's, as nvidia/cuda:13.0.0-runtime-ubuntu24.04.
 ARG BASE=ubuntu:24.04
 FROM ${BASE}
 ARG CUDA=13
