@@ -31,17 +31,20 @@ NETWORK = "network.onnx"
 """The float network that a build was made from, so that every build can be compared with FP32."""
 
 
-def write_build(plan: Plan, out: Path, *, replace: bool = False) -> Manifest:
+def write_build(
+    plan: Plan, out: Path, *, replace: bool = False, graphs_only: bool = False
+) -> Manifest:
     """Build a plan's engines into a folder.
 
     Args:
         plan: What is built.
         out: The folder; an older build of the same network in it is replaced.
         replace: Replace a build of another network, too.
+        graphs_only: Leave the engines to `finish_build` on the machine that runs them.
 
     Returns:
-        The manifest. Its engine is empty where the target's builder is not installed: the graphs
-        are written, and `finish_build` completes the folder elsewhere.
+        The manifest. Its engine is empty with `graphs_only`, and where the target's builder is not
+        installed: the graphs are written, and `finish_build` completes the folder elsewhere.
 
     Raises:
         UsageError: `out` holds files that belong to no build, or a build of another network.
@@ -59,7 +62,11 @@ def write_build(plan: Plan, out: Path, *, replace: bool = False) -> Manifest:
             onnx.save(plan.split.background, folder / BACKGROUND)
         if plan.ranges:
             (folder / RANGES).write_text(plan.ranges)
-        engine = plan.target.make_engine(folder, plan.precision, plan.sm)
+        if graphs_only:
+            plan.target.check_graphs(folder)
+            engine = Engine("", "", (FRAME,), "")
+        else:
+            engine = plan.target.make_engine(folder, plan.precision, plan.sm)
         return _sealed(folder, _manifest(plan, frame, folder, engine))
 
 

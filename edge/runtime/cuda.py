@@ -14,7 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edge.errors import BuildMismatch, EdgeError, UsageError, missing
+from edge.errors import BuildMismatch, EdgeError, UsageError, install_command, missing
+from edge.runtime import nvidia
 
 
 class Pinned(Protocol):
@@ -125,19 +126,31 @@ def is_installed(module: str) -> bool:
         return False
 
 
+def check_name(name: str) -> str:
+    """A name as in `--cuda-backend`; UsageError where it is unknown."""
+    if name != "auto" and name not in BACKENDS:
+        raise UsageError(f"unknown --cuda-backend {name!r}; known: auto, {', '.join(BACKENDS)}")
+    return name
+
+
 def driver(name: str = "auto") -> Cuda:
     """Open the GPU through the library of that name; `auto` takes the installed one.
 
     Raises:
-        BuildMismatch: No GPU, or no driver.
+        BuildMismatch: No GPU, no driver, or bindings that are too new for it.
+        EdgeError: The library is not installed.
     """
-    if name != "auto" and name not in BACKENDS:
-        raise UsageError(f"unknown --cuda-backend {name!r}; known: auto, {', '.join(BACKENDS)}")
+    check_name(name)
     libraries = [
         each for each in BACKENDS if is_installed(BACKENDS[each]) and name in ("auto", each)
     ]
     if not libraries:
-        raise missing(BACKENDS["cuda-python" if name == "auto" else name].partition(".")[0])
+        if name == "pycuda":
+            raise missing("pycuda")
+        raise EdgeError(
+            f"this needs `{nvidia.BINDINGS}`, which is not installed",
+            install_command(nvidia.extra()),
+        )
     try:
         module = importlib.import_module(FILES[libraries[0]])
     except ImportError as error:  # pycuda is linked to the driver's library
@@ -146,8 +159,8 @@ def driver(name: str = "auto") -> Cuda:
     return made
 
 
-def no_gpu(why: object) -> BuildMismatch:
-    return BuildMismatch(
-        f"no usable GPU on this machine ({why})",
-        "builds for openvino and onnxruntime need none: edge build --target openvino",
-    )
+CPU = "builds for openvino and onnxruntime need none: edge build --target openvino"
+
+
+def no_gpu(why: object, hint: str = CPU) -> BuildMismatch:
+    return BuildMismatch(f"no usable GPU on this machine ({why})", hint)

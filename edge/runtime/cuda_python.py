@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from cuda.bindings import runtime
 
-from edge.errors import EdgeError
+from edge.errors import EdgeError, install_command
+from edge.runtime import nvidia
 from edge.runtime.cuda import OutOfMemory, no_gpu
 
 
@@ -44,7 +45,9 @@ class Driver:
         try:
             number = _done(runtime.cudaGetDevice())
         except (EdgeError, RuntimeError) as error:
-            raise no_gpu(error) from error
+            if too_new := nvidia.bindings_too_new():
+                raise no_gpu(too_new, install_command(nvidia.extra())) from error
+            raise no_gpu(error if nvidia.driver_cuda() else "no NVIDIA driver") from error
         known = runtime.cudaDeviceAttr
         major, minor, integrated = (
             int(_done(runtime.cudaDeviceGetAttribute(attribute, number)))

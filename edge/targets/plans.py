@@ -30,10 +30,7 @@ def make_plans(
     Raises:
         EdgeError: The builder refuses a graph; the message has its reasons.
     """
-    graphs = [folder / name for name in (FRAME, BACKGROUND) if (folder / name).exists()]
-    for graph in graphs:
-        if reasons := trt_ready(onnx.load(graph)):
-            raise EdgeError(f"{target.name} would refuse {graph.name}: {'; '.join(reasons[:3])}")
+    graphs = checked_graphs(target, folder)
     if not target.installed():
         return Engine("", "", (FRAME,), "")
     plans = [graph.with_suffix(".engine") for graph in graphs]
@@ -43,6 +40,15 @@ def make_plans(
         plan.write_bytes(build_plan(graph, module, sms, kept))
     frame, background = [plan.name for plan in plans] + [""] * (2 - len(plans))
     return Engine(frame, background, (frame,), str(trt.__version__))
+
+
+def checked_graphs(target: Target, folder: Path) -> list[Path]:
+    """The graphs in a folder; EdgeError where TensorRT would refuse one."""
+    graphs = [folder / name for name in (FRAME, BACKGROUND) if (folder / name).exists()]
+    for graph in graphs:
+        if reasons := trt_ready(onnx.load(graph)):
+            raise EdgeError(f"{target.name} would refuse {graph.name}: {'; '.join(reasons[:3])}")
+    return graphs
 
 
 def build_plan(

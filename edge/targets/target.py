@@ -103,6 +103,11 @@ class Target(ABC):
     def make_engine(self, folder: Path, precision: str, sms: Sequence[int]) -> Engine:
         """Write the engine beside FRAME and, where there is one, BACKGROUND in `folder`."""
 
+    def check_graphs(self, folder: Path) -> None:
+        """EdgeError where the runtime would refuse a graph in `folder`, as far as is known without
+        the runtime."""
+        return None
+
     def check_precision(self, precision: str) -> None:
         """UsageError where this target cannot be built in a precision."""
         if precision not in PRECISIONS:

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from edge.targets.gpu import capability, why_no_gpu
+from edge.targets.gpu import capability, why_not_on_gpu
 from edge.targets.registry import register
 from edge.targets.target import FRAME, Engine, Target
 
 
 class TensorRtTarget(Target):
     def why_not_here(self) -> str:
-        return why_no_gpu() if self.installed() else "not installed"
+        return why_not_on_gpu(self.packages) if self.installed() else "not installed"
 
     def make_engine(self, folder: Path, precision: str, sms: Sequence[int]) -> Engine:
         from edge.runtime.backends.tensorrt import load
@@ -26,6 +26,17 @@ class TensorRtTarget(Target):
         plan = (folder / engine.frame).read_bytes()
         layers, int8 = inspected_layers(folder / FRAME, plan, load("tensorrt")) or (None, None)
         return replace(engine, layers=layers, int8_layers=int8, sm=capability())
+
+    def check_graphs(self, folder: Path) -> None:
+        from edge.targets.plans import checked_graphs
+
+        checked_graphs(self, folder)
+
+    def install_hint(self) -> str:
+        from edge.runtime import nvidia
+
+        package = nvidia.extra().replace("cuda", "tensorrt-cu")
+        return f"pip install {package}; a Jetson has JetPack's: docs/jetson.md"
 
 
 register(

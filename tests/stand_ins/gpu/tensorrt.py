@@ -1,5 +1,7 @@
-"""Stand-in for TensorRT 10.3: its plans are ONNX files, which ONNX Runtime computes.
+"""Stand-in for TensorRT: its plans are ONNX files, which ONNX Runtime computes.
 
+Where NVIDIA's real bindings of a version are on the path, it has their version, logger and
+enumerations, and nothing that is called here has a name that they lack.
 Its timing cache is text: the GPU and the sha256 of each graph that was built.
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import importlib
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -162,3 +165,31 @@ class Context:
         results = engine.session.run([value.name for value in engine.outputs], feeds)
         for value, result in zip(engine.outputs, results, strict=True):
             self._tensor(value)[...] = result
+
+
+try:
+    real: Any = importlib.import_module("tensorrt_bindings")
+except ModuleNotFoundError:
+    real = None
+if real is not None:
+    __version__ = real.__version__
+    for name in (
+        "ILogger",
+        "LayerInformationFormat",
+        "MemoryPoolType",
+        "NetworkDefinitionCreationFlag",
+        "ProfilingVerbosity",
+    ):
+        globals()[name] = getattr(real, name)
+    for ours, theirs in (
+        (Builder, real.Builder),
+        (BuilderConfig, real.IBuilderConfig),
+        (TimingCache, real.ITimingCache),
+        (OnnxParser, real.OnnxParser),
+        (Runtime, real.Runtime),
+        (Engine, real.ICudaEngine),
+        (Context, real.IExecutionContext),
+        (Inspector, real.EngineInspector),
+    ):
+        lacking = [n for n in vars(ours) if n[0] != "_" and not hasattr(theirs, n)]
+        assert not lacking, f"TensorRT {__version__} has no {lacking} of {theirs.__name__}"

@@ -2,13 +2,17 @@
 
 Work on a stream is done late: when somebody waits for it, or recorded while the stream is captured.
 An address that was not given out, or too small for what is copied, is refused.
+STAND_IN_GPU is the compute capability, as 87, with `,integrated` where the GPU shares the host's
+memory.
 """
 
 from __future__ import annotations
 
 import ctypes
 import enum
+import importlib.metadata
 import itertools
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +28,7 @@ class cudaError_t(enum.IntEnum):
     cudaSuccess = 0
     cudaErrorInvalidValue = 1
     cudaErrorMemoryAllocation = 2
+    cudaErrorInsufficientDriver = 35
 
 
 class cudaDeviceAttr(enum.IntEnum):
@@ -42,7 +47,8 @@ class cudaStreamCaptureMode(enum.IntEnum):
 
 
 Work = Callable[[], Any]
-DEVICE = {18: 0, 75: 8, 76: 7}
+_gpu, _, _kind = os.environ.get("STAND_IN_GPU", "87").partition(",")
+DEVICE = {18: int(_kind == "integrated"), 75: int(_gpu) // 10, 76: int(_gpu) % 10}
 TOTAL = 1 << 30
 OK = cudaError_t.cudaSuccess
 _lock = threading.RLock()
@@ -88,7 +94,14 @@ def cudaGetErrorString(error: cudaError_t) -> tuple[cudaError_t, bytes]:
 
 
 def cudaGetDevice() -> tuple[cudaError_t, int]:
-    return OK, 0
+    """Bindings that are newer than the driver (libcuda, where one is) find no device."""
+    try:
+        speaks = ctypes.c_int(0)
+        ctypes.CDLL("libcuda.so.1").cuDriverGetVersion(ctypes.byref(speaks))
+        major = int(importlib.metadata.version("cuda-bindings").partition(".")[0])
+    except (OSError, importlib.metadata.PackageNotFoundError):
+        return OK, 0
+    return (OK if major <= speaks.value // 1000 else cudaError_t.cudaErrorInsufficientDriver), 0
 
 
 def cudaSetDevice(device: int) -> tuple[cudaError_t]:
