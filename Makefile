@@ -6,7 +6,7 @@ BIN := .venv/bin
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test check bench-peers performance accuracy backgrounds zoo aarch64 clean
+.PHONY: run test check bench-peers performance accuracy backgrounds zoo gpu-check clean
 
 run: .venv/run
 	$(BIN)/edge build --precision int8
@@ -31,6 +31,10 @@ bench-peers: .venv/run
 performance: .venv/run
 	mkdir -p reports && $(BIN)/python -m edge.benchmarks.performance | tee reports/performance.md
 
+# What the GPU of this machine does of what the runtime needs: a table, and gpu-check.json.
+gpu-check: .venv/run
+	$(BIN)/python -m edge.benchmarks.gpu_check
+
 # The tables of docs/accuracy.md and a page of pictures, from labelled sequences in $(DATA); with the
 # folder of `make zoo` in $(RUNS) each sequence is answered by a network that never saw it.
 DATA ?= ../shared/data
@@ -47,21 +51,21 @@ backgrounds: .venv/run
 zoo: .venv/test
 	$(BIN)/python -m edge.benchmarks.zoo $(DATA) --teacher $(TEACHER)
 
-# Whether everything that a Jetson installs is there for its processor; $(PYTHON) is the Python that
-# it has (3.10 on JetPack 6).
-aarch64:
-	$(PYTHON) -m pip download --quiet --disable-pip-version-check -c constraints.txt \
-	    --only-binary=:all: $(foreach glibc,2_17 2_24 2_26 2_27 2_28 2_31,--platform manylinux_$(glibc)_aarch64) \
-	    --platform manylinux2014_aarch64 --dest build/aarch64 '.[cuda]'
-	ls build/aarch64
+# Where there is an NVIDIA driver, the bindings for its CUDA; on a Jetson without OpenCV, pip's.
+TEGRA = $(findstring tegra,$(shell uname -r))
+CUDA = $(shell $(PYTHON) edge/runtime/nvidia.py)
+OPENCV = $(if $(TEGRA),$(shell $(PYTHON) -c 'import cv2' 2>/dev/null || echo ,opencv))
+RTX = $(if $(findstring cuda12,$(CUDA)),tensorrt-rtx-cu12,tensorrt-rtx)
+# TensorRT and OpenCV of the system: JetPack installs them there.
+SYSTEM = $(if $(TEGRA),,$(shell $(PYTHON) -c 'import tensorrt' 2>/dev/null || echo none))
 
 # What running needs: no torch.
 .venv/run: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) -e '.[openvino]'
+	$(PIP) -e '.[openvino$(CUDA)$(OPENCV)]'
 	@touch $@
 
 .venv/test: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) -e '.[openvino,tensorrt-rtx,train,dev]'
+	$(PIP) -e '.[openvino,$(RTX),train,dev$(OPENCV)]'
 	@touch $@ .venv/run
 
 # A real RTSP server and a browser for the tests; without root and apt those tests are skipped.
@@ -74,7 +78,7 @@ aarch64:
 	@touch $@
 
 $(BIN)/python:
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(if $(SYSTEM),,--system-site-packages) .venv
 
 clean:
 	rm -rf .venv build reports

@@ -116,6 +116,8 @@ def bench(
         )
     layers = _read_sensitivity(sensitivity) if sensitivity else None
     places = builds or [default_build()]
+    if cuda_backend != "auto" and not any(map(_runs_on_gpu, places)):
+        refuse_unused(ctx, "on builds that run on a CPU", "cuda_backend")
     settings = Settings(
         samples=samples,
         count=count,
@@ -142,6 +144,13 @@ def bench(
     _print_and_write(outcome, out, command_line(words), files, as_json)
     _check_gates(outcome, gate_drop, gate_fps, strict)
     files.check()
+
+
+def _runs_on_gpu(build: Path) -> bool:
+    from edge import manifest as manifests
+    from edge.targets import get
+
+    return get(manifests.read(build).target).device == "gpu"
 
 
 def _measure(places: list[Path], settings: Settings, layers: Sensitivity | None) -> Outcome:

@@ -78,6 +78,13 @@ def build(
             help="Folder of the build; an older build in it is replaced.  [default: build/NAME]"
         ),
     ] = None,
+    graphs_only: Annotated[
+        bool,
+        typer.Option(
+            "--graphs-only",
+            help="Write the graphs alone; `edge build FOLDER` finishes them on another machine.",
+        ),
+    ] = False,
     replace: Annotated[
         bool,
         typer.Option("--replace", help="Replace a build of another network in build/NAME."),
@@ -123,9 +130,17 @@ def build(
         place = out or Path("build") / planned.name
         if out:
             planned = changed(planned, command=f"{planned.command} {command_line(['--out', out])}")
-        manifest = write_build(planned, place, replace=replace or out is not None, began=began)
+        manifest = write_build(
+            planned,
+            place,
+            replace=replace or out is not None,
+            graphs_only=graphs_only,
+            began=began,
+        )
     _print(manifest, place, as_json)
-    if not manifest.engine:
+    if graphs_only:
+        note(f"it has no engine yet; on the machine that runs it: edge build {place}")
+    elif not manifest.engine:
         error: BuildMismatch = no_engine(get(manifest.target), place)
         raise error
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from edge.cli.options import Json
+from edge.errors import EdgeError
 
 if TYPE_CHECKING:
     from edge.doctor import Finding
@@ -22,13 +23,24 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Report what this machine can build and run, and the commands that install the rest."""
-    from edge.doctor import gpu, machine, targets, training, video
+    from edge.doctor import Finding, gpu, machine, targets, training, video
     from edge.runtime.cuda import driver
 
     card = gpu(driver)
     findings = [*machine(), card, *targets(), *video(), training()]
+    refused: EdgeError | None = None
     if build is not None:
-        findings.append(_tried(build))
+        try:
+            findings.append(_tried(build))
+        except EdgeError as error:
+            refused = error
+            findings.append(Finding(False, "build", error.message, error.hint))
+    _print(findings, as_json)
+    if refused is not None:
+        raise refused
+
+
+def _print(findings: list[Finding], as_json: bool) -> None:
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings]))
         return

@@ -31,9 +31,22 @@ Imgsz = Annotated[
     Optional[str],
     typer.Option(help="Image size, WIDTHxHEIGHT or one number.  [default: the network's own]"),
 ]
+
+
+def _known_cuda_backend(name: str) -> str:
+    """UsageError where the name is unknown, whatever device the build is for."""
+    from edge.runtime.cuda import check_name
+
+    return check_name(name)
+
+
 CudaBackend = Annotated[
     str,
-    typer.Option("--cuda-backend", help="Library that drives a GPU: cuda-python, pycuda or auto."),
+    typer.Option(
+        "--cuda-backend",
+        help="Library that drives a GPU: cuda-python, pycuda or auto.",
+        callback=_known_cuda_backend,
+    ),
 ]
 Method = Annotated[
     str,

@@ -237,11 +237,11 @@ def _check_options(
 
 
 def _check_device_options(ctx: typer.Context, build: Path) -> None:
-    """Refuse the options of the other kind of device."""
+    """Refuse a build without an engine, and the options of the other kind of device."""
     from edge import manifest as manifests
     from edge.targets import get
 
-    manifest = manifests.read(build)
+    manifest = manifests.read_finished(build)
     if get(manifest.target).device == "gpu":
         refuse_unused(ctx, f"on {manifest.name}, which runs on a GPU", "threads")
     else:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.errors import EdgeError, install_command
+from edge.runtime import nvidia
 from edge.runtime.cores import usable_cores
 from edge.targets import Target
 from edge.targets import targets as all_targets
@@ -87,7 +88,7 @@ def machine() -> list[Finding]:
     ]
     if jetpack := _jetpack():
         findings.append(Finding(True, "Jetson", jetpack))
-    findings += [Finding(True, subject, text) for subject, text in _nvidia() if text]
+    findings += _nvidia()
     if governors := _governors():
         slow = "powersave" in governors
         hint = "sudo cpupower frequency-set -g performance, while you measure" if slow else ""
@@ -107,19 +108,29 @@ def _jetpack() -> str:
     )
 
 
-def _nvidia() -> list[tuple[str, str]]:
-    """The driver, the CUDA toolkit and a Jetson's power mode; empty where there is none."""
-    driver = re.search(r"Kernel Module.*?\s(\d+\.[\d.]+)", _read("proc/driver/nvidia/version"))
+def _nvidia() -> list[Finding]:
+    """The driver, what is installed of CUDA, and a Jetson's power mode, as far as there are any."""
+    number = re.search(r"Kernel Module.*?\s(\d+\.[\d.]+)", _read("proc/driver/nvidia/version"))
+    speaks = nvidia.driver_cuda()
+    driver = [f"NVIDIA {number[1]}"] if number else []
+    driver += ["CUDA {}.{}".format(*speaks)] if speaks else []
     try:
         toolkit = json.loads(_read("usr/local/cuda/version.json"))["cuda"]["version"]
     except (ValueError, KeyError, TypeError):
         toolkit = ""
-    mode = re.search(r"pmode:(\d+)", _read("var/lib/nvpmodel/status"))
-    return [
-        ("driver", f"NVIDIA {driver[1]}" if driver else ""),
-        ("CUDA", f"toolkit {toolkit}" if toolkit else ""),
-        ("power mode", f"nvpmodel {int(mode[1])}" if mode else ""),
-    ]
+    bindings = nvidia.bindings_version()
+    wrong = nvidia.bindings_too_new()
+    if speaks and not bindings:
+        wrong = f"{nvidia.BINDINGS} is not installed"
+    parts = [f"toolkit {toolkit}"] if toolkit else []
+    parts += [wrong or f"{nvidia.BINDINGS} {bindings}"] if wrong or bindings else []
+    findings = [Finding(True, "driver", ", ".join(driver))] if driver else []
+    if parts and (driver or toolkit):
+        hint = install_command(nvidia.extra()) if wrong else ""
+        findings.append(Finding(not wrong, "CUDA", ", ".join(parts), hint))
+    if mode := re.search(r"pmode:(\d+)", _read("var/lib/nvpmodel/status")):
+        findings.append(Finding(True, "power mode", f"nvpmodel {int(mode[1])}"))
+    return findings
 
 
 def _governors() -> str:

@@ -13,7 +13,6 @@ EXTRAS = {
     "cv2": "opencv",
     "openvino": "openvino",
     "tensorrt_rtx": "tensorrt-rtx",
-    "cuda": "cuda",
     "pycuda": "pycuda",
 }
 """The extra of this package that installs an optional module."""

@@ -178,6 +178,21 @@ def origin_of(folder: Path) -> Origin | None:
         return None
 
 
+def read_finished(folder: Path) -> Manifest:
+    """Read the manifest of a build that has its engine.
+
+    Raises:
+        BuildMismatch: As of `read`, or the folder has its graphs alone.
+    """
+    manifest = read(folder)
+    if not manifest.engine:
+        raise BuildMismatch(
+            f"{folder} has no engine yet",
+            f"finish it on a machine with {manifest.runtime[0]}: edge build {folder}",
+        )
+    return manifest
+
+
 def read(folder: Path) -> Manifest:
     """Read the manifest of a build folder and check the hash of every file.
 

@@ -12,14 +12,26 @@ from edge import manifest as manifests
 from edge.builder.write import NETWORK
 from edge.calibrate.pipeline import BuildRequest
 from edge.calibrate.pipeline import build as make_build
+from edge.errors import BuildMismatch
+from edge.targets import get
 
 Pair = tuple[Path, Path]
 """A build and its FP32."""
 
 
 def reference_build(build: Path, folder: Path) -> Path:
-    """Build FP32 of the same network for the same target into `folder`, once."""
+    """Build FP32 of the same network for the same target into `folder`, once.
+
+    Raises:
+        BuildMismatch: The runtime of the build is not installed here.
+    """
     manifest = manifests.read(build)
+    target = get(manifest.target)
+    if not target.installed():
+        raise BuildMismatch(
+            f"{build} needs `{manifest.runtime[0]}`, which is not installed here",
+            target.install_hint(),
+        )
     # Networks of one name, old and new, each have their own.
     place = folder / str(manifest.model["sha256"])[:16] / f"{manifest.target}-fp32"
     if not place.exists():
@@ -30,7 +42,7 @@ def reference_build(build: Path, folder: Path) -> Path:
 
 def with_references(builds: Sequence[Path], folder: Path) -> list[Pair]:
     """Each build and its FP32, FP32 first and once: those given, and those built into `folder`."""
-    kinds = {path: manifests.read(path) for path in builds}
+    kinds = {path: manifests.read_finished(path) for path in builds}
     pairs: list[Pair] = []
     for path, manifest in kinds.items():
         given = [

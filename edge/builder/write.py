@@ -32,7 +32,12 @@ NETWORK = "network.onnx"
 
 
 def write_build(
-    plan: Plan, out: Path, *, replace: bool = False, began: float | None = None
+    plan: Plan,
+    out: Path,
+    *,
+    replace: bool = False,
+    graphs_only: bool = False,
+    began: float | None = None,
 ) -> Manifest:
     """Build a plan's engines into a folder.
 
@@ -40,12 +45,13 @@ def write_build(
         plan: What is built.
         out: The folder; an older build of the same network in it is replaced.
         replace: Replace a build of another network, too.
+        graphs_only: Leave the engines to `finish_build` on the machine that runs them.
         began: `time.time()` when the work on this build began, now by default. A build that another
             process has written into `out` since is kept.
 
     Returns:
-        The manifest. Its engine is empty where the target's builder is not installed: the graphs
-        are written, and `finish_build` completes the folder elsewhere.
+        The manifest. Its engine is empty with `graphs_only`, and where the target's builder is not
+        installed: the graphs are written, and `finish_build` completes the folder elsewhere.
 
     Raises:
         UsageError: `out` holds files that belong to no build, or a build of another network.
@@ -66,7 +72,11 @@ def write_build(
             onnx.save(plan.split.background, folder / BACKGROUND)
         if plan.ranges:
             (folder / RANGES).write_text(plan.ranges)
-        engine = plan.target.make_engine(folder, plan.precision, plan.sm)
+        if graphs_only:
+            plan.target.check_graphs(folder)
+            engine = Engine("", "", (FRAME,), "")
+        else:
+            engine = plan.target.make_engine(folder, plan.precision, plan.sm)
         manifest = _sealed(folder, _manifest(plan, frame, folder, engine))
         _check_first(out, began)
         return manifest
@@ -97,7 +107,7 @@ def _manifest(plan: Plan, frame: onnx.ModelProto, folder: Path, engine: Engine) 
         fold=plan.split.report(),
         calibration=plan.calibration,
         options=engine.options,
-        sm=plan.sm,
+        sm=plan.sm or engine.sm,
         layers=engine.layers,
         int8_layers=engine.int8_layers,
         size_mb=_megabytes(folder, engine.sized),
@@ -130,6 +140,7 @@ def finish_build(out: Path) -> Manifest:
                 engine=engine.frame,
                 background=engine.background,
                 runtime=(target.modules[0], engine.version),
+                sm=manifest.sm or engine.sm,
                 layers=engine.layers,
                 int8_layers=engine.int8_layers,
                 size_mb=_megabytes(folder, engine.sized),

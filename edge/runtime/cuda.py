@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from edge.errors import BuildMismatch, UsageError, missing
+from edge.errors import BuildMismatch, EdgeError, UsageError, install_command, missing
+from edge.runtime import nvidia
 
 
 class Pinned(Protocol):
@@ -40,12 +42,19 @@ class Cuda(Protocol):
     def active(self) -> AbstractContextManager[object]:
         """Within it the GPU is that of this thread; around everything else in each call."""
 
-    def pinned(self, size: int) -> Pinned: ...
+    def pinned(self, size: int) -> Pinned:
+        """Raises OutOfMemory, as `device` does."""
 
     def device(self, size: int) -> int:
         """The address of `size` bytes of the GPU's memory."""
 
     def free_device(self, address: int) -> None: ...
+
+    def name(self) -> str:
+        """The GPU's, as NVIDIA writes it."""
+
+    def memory(self) -> tuple[int, int]:
+        """Bytes of the GPU's memory that are free, and all of them."""
 
     def stream(self) -> Any: ...
 
@@ -87,6 +96,24 @@ class Cuda(Protocol):
     def free_graph(self, graph: Any) -> None: ...
 
 
+FREE_MEMORY = (
+    "end other programs that use the GPU (nvidia-smi lists them, on a Jetson tegrastats),"
+    " or build a smaller network or --imgsz"
+)
+
+
+class OutOfMemory(EdgeError):
+    """The GPU, or the memory that it shares with the host, is full."""
+
+    def __init__(self, message: str, hint: str = FREE_MEMORY) -> None:
+        super().__init__(message, hint)
+
+
+def is_out_of_memory(words: str) -> bool:
+    """Whether TensorRT or CUDA complain of too little memory."""
+    return bool(re.search(r"out ?of ?memory|memoryallocation|could not be allocated", words, re.I))
+
+
 BACKENDS = {"cuda-python": "cuda.bindings", "pycuda": "pycuda"}
 """Names as in `--cuda-backend`, the preferred first, and the module that each needs."""
 FILES = {"cuda-python": "edge.runtime.cuda_python", "pycuda": "edge.runtime.cuda_pycuda"}
@@ -99,19 +126,31 @@ def is_installed(module: str) -> bool:
         return False
 
 
+def check_name(name: str) -> str:
+    """A name as in `--cuda-backend`; UsageError where it is unknown."""
+    if name != "auto" and name not in BACKENDS:
+        raise UsageError(f"unknown --cuda-backend {name!r}; known: auto, {', '.join(BACKENDS)}")
+    return name
+
+
 def driver(name: str = "auto") -> Cuda:
     """Open the GPU through the library of that name; `auto` takes the installed one.
 
     Raises:
-        BuildMismatch: No GPU, or no driver.
+        BuildMismatch: No GPU, no driver, or bindings that are too new for it.
+        EdgeError: The library is not installed.
     """
-    if name != "auto" and name not in BACKENDS:
-        raise UsageError(f"unknown --cuda-backend {name!r}; known: auto, {', '.join(BACKENDS)}")
+    check_name(name)
     libraries = [
         each for each in BACKENDS if is_installed(BACKENDS[each]) and name in ("auto", each)
     ]
     if not libraries:
-        raise missing(BACKENDS["cuda-python" if name == "auto" else name].partition(".")[0])
+        if name == "pycuda":
+            raise missing("pycuda")
+        raise EdgeError(
+            f"this needs `{nvidia.BINDINGS}`, which is not installed",
+            install_command(nvidia.extra()),
+        )
     try:
         module = importlib.import_module(FILES[libraries[0]])
     except ImportError as error:  # pycuda is linked to the driver's library
@@ -120,8 +159,8 @@ def driver(name: str = "auto") -> Cuda:
     return made
 
 
-def no_gpu(why: object) -> BuildMismatch:
-    return BuildMismatch(
-        f"no usable GPU on this machine ({why})",
-        "builds for openvino and onnxruntime need none: edge build --target openvino",
-    )
+CPU = "builds for openvino and onnxruntime need none: edge build --target openvino"
+
+
+def no_gpu(why: object, hint: str = CPU) -> BuildMismatch:
+    return BuildMismatch(f"no usable GPU on this machine ({why})", hint)

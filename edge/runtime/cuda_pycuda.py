@@ -8,7 +8,7 @@ import numpy as np
 import pycuda.driver as cuda
 
 from edge.errors import EdgeError
-from edge.runtime.cuda import no_gpu
+from edge.runtime.cuda import OutOfMemory, no_gpu
 
 
 class _Pinned:
@@ -16,7 +16,10 @@ class _Pinned:
 
     def __init__(self, size: int, mapped: bool) -> None:
         flags = cuda.host_alloc_flags.DEVICEMAP if mapped else 0
-        self.array = cuda.pagelocked_empty(size, np.uint8, mem_flags=flags)
+        try:
+            self.array = cuda.pagelocked_empty(size, np.uint8, mem_flags=flags)
+        except cuda.MemoryError as error:
+            raise OutOfMemory(f"CUDA: {error}") from error
         self.device = int(self.array.base.get_device_pointer()) if mapped else 0
 
 
@@ -45,6 +48,7 @@ class Driver:
             device = cuda.Device(0)
         except cuda.Error as error:
             raise no_gpu(error) from error
+        self._device = device
         major, minor = device.compute_capability()
         self.capability = 10 * major + minor
         self.integrated = bool(device.get_attribute(cuda.device_attribute.INTEGRATED))
@@ -58,12 +62,22 @@ class Driver:
         return _Pinned(size, self.integrated)
 
     def device(self, size: int) -> int:
-        memory = cuda.mem_alloc(size)
+        try:
+            memory = cuda.mem_alloc(size)
+        except cuda.MemoryError as error:
+            raise OutOfMemory(f"CUDA: {error}") from error
         self._held[int(memory)] = memory
         return int(memory)
 
     def free_device(self, address: int) -> None:
         self._held.pop(address).free()
+
+    def name(self) -> str:
+        return str(self._device.name())
+
+    def memory(self) -> tuple[int, int]:
+        free, total = cuda.mem_get_info()
+        return int(free), int(total)
 
     def stream(self) -> Any:
         return cuda.Stream()

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from cuda.bindings import runtime
 
-from edge.errors import EdgeError
-from edge.runtime.cuda import no_gpu
+from edge.errors import EdgeError, install_command
+from edge.runtime import nvidia
+from edge.runtime.cuda import OutOfMemory, no_gpu
 
 
 def _done(result: tuple[Any, ...]) -> Any:
@@ -19,7 +20,8 @@ def _done(result: tuple[Any, ...]) -> Any:
     status, *values = result
     if status != runtime.cudaError_t.cudaSuccess:
         _, words = runtime.cudaGetErrorString(status)
-        raise EdgeError(f"CUDA: {words.decode()} ({status.name})")
+        full = status == runtime.cudaError_t.cudaErrorMemoryAllocation
+        raise (OutOfMemory if full else EdgeError)(f"CUDA: {words.decode()} ({status.name})")
     return values[0] if values else None
 
 
@@ -43,7 +45,9 @@ class Driver:
         try:
             number = _done(runtime.cudaGetDevice())
         except (EdgeError, RuntimeError) as error:
-            raise no_gpu(error) from error
+            if too_new := nvidia.bindings_too_new():
+                raise no_gpu(too_new, install_command(nvidia.extra())) from error
+            raise no_gpu(error if nvidia.driver_cuda() else "no NVIDIA driver") from error
         known = runtime.cudaDeviceAttr
         major, minor, integrated = (
             int(_done(runtime.cudaDeviceGetAttribute(attribute, number)))
@@ -69,6 +73,15 @@ class Driver:
 
     def free_device(self, address: int) -> None:
         _done(runtime.cudaFree(address))
+
+    def name(self) -> str:
+        words = _done(runtime.cudaGetDeviceProperties(self._number)).name
+        return str(words.decode().rstrip("\0"))
+
+    def memory(self) -> tuple[int, int]:
+        status, free, total = runtime.cudaMemGetInfo()
+        _done((status,))
+        return int(free), int(total)
 
     def stream(self) -> Any:
         return _done(runtime.cudaStreamCreateWithFlags(runtime.cudaStreamNonBlocking))

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge import manifest as manifests
-from edge.errors import BuildMismatch, EdgeError, UsageError
+from edge.errors import EdgeError, UsageError
 from edge.manifest import Manifest
 from edge.runtime.backend import SLOTS, Backend, OpenOptions, Plane
 from edge.runtime.backends import open_backend
@@ -87,12 +87,7 @@ def open(
         ...     mask, depth = edge.infer(h, edge.fit(h, frame))
     """
     folder = Path(path)
-    manifest = manifests.read(folder)
-    if not manifest.engine:
-        raise BuildMismatch(
-            f"{folder} has no engine yet",
-            f"finish it on a machine with {manifest.runtime[0]}: edge build {folder}",
-        )
+    manifest = manifests.read_finished(folder)
     cores = usable_cores()
     if threads is not None and threads < 1:
         raise UsageError(f"threads is {threads}, expected at least 1")

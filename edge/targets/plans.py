@@ -15,29 +15,45 @@ import onnx
 from edge.errors import EdgeError
 from edge.graph.trt_ready import trt_ready
 from edge.runtime.backends.tensorrt import load, logger
+from edge.runtime.cuda import FREE_MEMORY, is_out_of_memory
 from edge.targets.target import BACKGROUND, FRAME, Engine, Target
+from edge.targets.timings import keep_timings, timings_file, use_timings
 
 
-def make_plans(target: Target, module: str, folder: Path, sms: Sequence[int]) -> Engine:
+def make_plans(
+    target: Target, module: str, folder: Path, sms: Sequence[int], timings: bool = False
+) -> Engine:
     """Write the plans of both graphs; without the builder only check the graphs.
+
+    timings: keep TensorRT's timing cache beside `folder` (TensorRT-RTX times nothing).
 
     Raises:
         EdgeError: The builder refuses a graph; the message has its reasons.
     """
+    graphs = checked_graphs(target, folder)
+    if not target.installed():
+        return Engine("", "", (FRAME,), "")
+    plans = [graph.with_suffix(".engine") for graph in graphs]
+    trt = load(module)
+    kept = timings_file(folder, trt) if timings else None
+    for graph, plan in zip(graphs, plans, strict=True):
+        plan.write_bytes(build_plan(graph, module, sms, kept))
+    frame, background = [plan.name for plan in plans] + [""] * (2 - len(plans))
+    return Engine(frame, background, (frame,), str(trt.__version__))
+
+
+def checked_graphs(target: Target, folder: Path) -> list[Path]:
+    """The graphs in a folder; EdgeError where TensorRT would refuse one."""
     graphs = [folder / name for name in (FRAME, BACKGROUND) if (folder / name).exists()]
     for graph in graphs:
         if reasons := trt_ready(onnx.load(graph)):
             raise EdgeError(f"{target.name} would refuse {graph.name}: {'; '.join(reasons[:3])}")
-    if not target.installed():
-        return Engine("", "", (FRAME,), "")
-    plans = [graph.with_suffix(".engine") for graph in graphs]
-    for graph, plan in zip(graphs, plans, strict=True):
-        plan.write_bytes(build_plan(graph, module, sms))
-    frame, background = [plan.name for plan in plans] + [""] * (2 - len(plans))
-    return Engine(frame, background, (frame,), str(load(module).__version__))
+    return graphs
 
 
-def build_plan(onnx_file: Path, module: str, sms: Sequence[int] = ()) -> bytes:
+def build_plan(
+    onnx_file: Path, module: str, sms: Sequence[int] = (), timings: Path | None = None
+) -> bytes:
     """Build the plan of one graph.
 
     Args:
@@ -45,6 +61,7 @@ def build_plan(onnx_file: Path, module: str, sms: Sequence[int] = ()) -> bytes:
         module: "tensorrt" or "tensorrt_rtx".
         sms: Compute capabilities of a TensorRT-RTX plan, 86 for 8.6; empty is the GPU of this
             machine (TensorRT), or every one that TensorRT-RTX supports.
+        timings: File of the timing cache (edge.targets.timings), read before and kept after.
 
     Raises:
         EdgeError: The builder cannot build it; the message has the builder's own words.
@@ -68,10 +85,14 @@ def build_plan(onnx_file: Path, module: str, sms: Sequence[int] = ()) -> bytes:
         config.num_compute_capabilities = len(sms)
         for index, sm in enumerate(sms):
             config.set_compute_capability(getattr(trt.ComputeCapability, f"SM{sm}"), index)
+    cache = None if timings is None else use_timings(config, timings, log)
+    log.said.clear()
     plan = builder.build_serialized_network(network, config)
     if plan is None:
-        raise EdgeError(
-            f"{module} {trt.__version__} cannot build {onnx_file.name}:"
-            f" {'; '.join(log.said) or 'it gave no reason'}"
-        )
+        why = "; ".join(log.said) or "it gave no reason"
+        message = f"{module} {trt.__version__} cannot build {onnx_file.name}: {why}"
+        raise EdgeError(message, FREE_MEMORY if is_out_of_memory(why) else "")
+    if timings is not None:
+        keep_timings(config, timings)
+    del cache  # TensorRT asks for it until here
     return bytes(plan)

@@ -26,6 +26,7 @@ class Engine:
     sized: files whose size is the engine's.
     version: of the runtime; options: its settings that belong to the precision.
     layers, int8_layers: see edge.manifest.Manifest.
+    sm: GPU generation that a runtime built for because it is this machine's; empty elsewhere.
     """
 
     frame: str
@@ -35,6 +36,7 @@ class Engine:
     options: dict[str, str] = field(default_factory=dict)
     layers: int | None = None
     int8_layers: int | None = None
+    sm: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,11 @@ class Target(ABC):
     @abstractmethod
     def make_engine(self, folder: Path, precision: str, sms: Sequence[int]) -> Engine:
         """Write the engine beside FRAME and, where there is one, BACKGROUND in `folder`."""
+
+    def check_graphs(self, folder: Path) -> None:
+        """EdgeError where the runtime would refuse a graph in `folder`, as far as is known without
+        the runtime."""
+        return None
 
     def check_precision(self, precision: str) -> None:
         """UsageError where this target cannot be built in a precision."""

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from edge.targets.gpu import why_no_gpu
+from edge.errors import install_command
+from edge.targets.gpu import why_not_on_gpu
 from edge.targets.registry import register
 from edge.targets.target import Engine, Target
 
 
 class TensorRtRtxTarget(Target):
     def why_not_here(self) -> str:
-        return why_no_gpu() if self.installed() else "not installed"
+        return why_not_on_gpu(self.packages) if self.installed() else "not installed"
 
     def make_engine(self, folder: Path, precision: str, sms: Sequence[int]) -> Engine:
         from edge.targets.plans import make_plans
@@ -24,6 +25,17 @@ class TensorRtRtxTarget(Target):
             return engine
         layers, int8 = count_layers((folder / engine.frame).read_bytes())
         return replace(engine, layers=layers, int8_layers=int8)
+
+    def check_graphs(self, folder: Path) -> None:
+        from edge.targets.plans import checked_graphs
+
+        checked_graphs(self, folder)
+
+    def install_hint(self) -> str:
+        from edge.runtime import nvidia
+
+        old = nvidia.extra() == "cuda12"
+        return install_command("tensorrt-rtx-cu12" if old else "tensorrt-rtx")
 
 
 _TENSOR = re.compile(rb'tensor=\{ [^\n]*?name="([^"]+)"[^\n]*? type=(\w+) \}')
@@ -62,7 +74,12 @@ register(
         # The wheels come with or without their outer package.
         modules=("tensorrt_rtx", "tensorrt_rtx_bindings"),
         extra="tensorrt-rtx",
-        packages=("tensorrt-rtx-cu13", "tensorrt_rtx_cu13_bindings", "tensorrt_rtx"),
+        packages=(
+            "tensorrt-rtx-cu13",
+            "tensorrt-rtx-cu12",
+            "tensorrt_rtx_cu13_bindings",
+            "tensorrt_rtx",
+        ),
         backend="tensorrt",
         device="gpu",
         precisions=("int8", "fp16", "fp32"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,20 @@ REFUSED = {
     "threads to find and given": (["--tune-threads", "--threads", "1"], "leave --threads out"),
     "threads of two builds": (["a", "b", "--tune-threads"], "is for one build, 2 were given"),
 }
+
+
+def test_a_gpus_library_has_no_effect_on_builds_for_a_cpu(
+    builds: Callable[[str, str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, message in (
+        ("pycuda", "--cuda-backend has no effect on builds that run on a CPU"),
+        ("foo", "unknown --cuda-backend 'foo'; known: auto, cuda-python, pycuda"),
+    ):
+        words = ["bench", str(builds("openvino", "fp32")), "--cuda-backend", name]
+        with pytest.raises(UsageError) as caught:
+            app(words, standalone_mode=False)
+        assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("case", REFUSED)

@@ -299,6 +299,11 @@ WRONG = {
     "nothing to redact": (["a", "--redact", "fill"], 2, "--redact has no effect without --out"),
     "seconds of nothing": (["a", "--seconds", "3"], 2, "--seconds has no effect with --bg"),
     "a GPU's option": (["a", "--cuda-backend", "pycuda"], 2, "--cuda-backend has no effect on"),
+    "no such library": (
+        ["a", "--cuda-backend", "foo"],
+        2,
+        "unknown --cuda-backend 'foo'; known: auto",
+    ),
     "its own source": (["{}/a.mkv", "--out", "{}/a.mkv"], 2, "is one of the sources; give another"),
     "its source as address": (["file://{}/a%20b.mkv", "--out", "{}/a b.mkv"], 2, "is one of the"),
     "no image": (["{}/torn.png"], 1, "error: no frame of {}/torn.png could be read"),

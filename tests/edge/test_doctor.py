@@ -10,6 +10,7 @@ import pytest
 
 from edge import doctor
 from edge.errors import EdgeError
+from edge.runtime import nvidia
 from edge.targets import Target
 from edge.targets import targets as all_targets
 
@@ -29,7 +30,16 @@ OLD = {
 }
 
 
-def seen(files: dict[str, str], root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+def seen(
+    files: dict[str, str],
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    cuda: tuple[int, int] | None = None,
+    bindings: str = "",
+) -> dict[str, doctor.Finding]:
+    """What doctor finds; cuda: of the driver, bindings: version of the installed cuda-bindings."""
+    monkeypatch.setattr(nvidia, "driver_cuda", lambda: cuda)
+    monkeypatch.setattr(nvidia, "bindings_version", lambda: bindings)
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
@@ -38,13 +48,50 @@ def seen(files: dict[str, str], root: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_jetson_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = seen(ORIN, tmp_path, monkeypatch)
+    found = seen(ORIN, tmp_path, monkeypatch, (12, 6), "12.9.10")
     assert found["Jetson"].text == ("NVIDIA Jetson Orin Nano Developer Kit, L4T 36.4.3 (JetPack 6)")
     told = [found[about].text for about in ("driver", "CUDA", "power mode")]
-    assert told == ["NVIDIA 540.4.0", "toolkit 12.6.11", "nvpmodel 2"]
+    assert told == [
+        "NVIDIA 540.4.0, CUDA 12.6",
+        "toolkit 12.6.11, cuda-bindings 12.9.10",
+        "nvpmodel 2",
+    ]
+    assert found["CUDA"].ok
     assert found["int8 on it"].ok
     assert "dot product" in found["int8 on it"].text
     assert found["power"].ok
+
+
+@pytest.mark.parametrize(
+    ("cuda", "bindings", "text", "extra"),
+    [
+        ((12, 6), "13.5.0", "needs a driver of CUDA 13, this machine's speaks CUDA 12.6", "cuda12"),
+        ((12, 6), "", "cuda-bindings is not installed", "cuda12"),
+        ((13, 2), "", "cuda-bindings is not installed", "cuda13"),
+        ((13, 2), "12.9.10", "", ""),
+        ((13, 0), "13.5.0", "", ""),
+    ],
+)
+def test_bindings_that_do_not_fit_the_driver_have_their_cure(
+    cuda: tuple[int, int],
+    bindings: str,
+    text: str,
+    extra: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = seen(ORIN, tmp_path, monkeypatch, cuda, bindings)["CUDA"]
+    assert found.ok == (not extra)
+    assert "toolkit 12.6.11" in found.text
+    assert text in found.text
+    assert found.hint.endswith(f"pip install -c constraints.txt '.[{extra}]'" if extra else "")
+
+
+def test_a_machine_without_nvidia_says_nothing_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = seen(OLD, tmp_path, monkeypatch, None, "13.5.0")
+    assert not {"driver", "CUDA", "power mode"} & found.keys()
 
 
 def test_a_slow_machine_is_told_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,14 +133,14 @@ def test_a_missing_part_has_its_command(monkeypatch: pytest.MonkeyPatch) -> None
         assert not finding.ok
         assert finding.hint
     monkeypatch.setattr(Target, "installed", lambda target: True)
-    monkeypatch.setattr("edge.targets.tensorrt.why_no_gpu", lambda: "no GPU")
-    monkeypatch.setattr("edge.targets.tensorrt_rtx.why_no_gpu", lambda: "no GPU")
+    monkeypatch.setattr("edge.targets.tensorrt.why_not_on_gpu", lambda packages: "no GPU")
+    monkeypatch.setattr("edge.targets.tensorrt_rtx.why_not_on_gpu", lambda packages: "no GPU")
     by = {finding.subject: finding for finding in doctor.targets()}
     assert set(by) == set(all_targets())
     assert by["openvino"].ok
     assert "runs where a GPU is" in by["tensorrt-rtx"].text
     assert not by["tensorrt"].ok
-    monkeypatch.setattr("edge.targets.tensorrt.why_no_gpu", lambda: "")
+    monkeypatch.setattr("edge.targets.tensorrt.why_not_on_gpu", lambda packages: "")
     assert {f.subject: f for f in doctor.targets()}["tensorrt"].ok
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
@@ -24,8 +25,10 @@ from edge.errors import BuildMismatch, EdgeError, missing
 from edge.manifest import CACHE, Manifest, Tensor
 from edge.runtime import cuda as drivers
 from edge.runtime.backend import SLOTS, OpenOptions, Plane, version
-from edge.runtime.cuda import Cuda, Pinned
+from edge.runtime.cuda import FREE_MEMORY, Cuda, OutOfMemory, Pinned, is_out_of_memory
 
+LAST = 8
+"""Messages of TensorRT that are kept: the last say why something failed."""
 _loggers: dict[str, Any] = {}
 
 
@@ -43,21 +46,27 @@ def load(module: str) -> ModuleType:
 
 
 def logger(trt: ModuleType) -> Any:
-    """A logger that keeps what TensorRT complains of, in `said`. It takes one per process."""
+    """A logger that keeps TensorRT's errors in `said` and its warnings in `warned`. It takes one
+    per process."""
     if trt.__name__ not in _loggers:
 
         class Kept(trt.ILogger):  # type: ignore[name-defined,misc]
             def __init__(self) -> None:
                 trt.ILogger.__init__(self)
-                self.said: list[str] = []
+                self.said: deque[str] = deque(maxlen=LAST)
+                self.warned: deque[str] = deque(maxlen=LAST)
 
             def log(self, severity: Any, message: str) -> None:
                 if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
                     self.said.append(message)
+                elif severity == trt.ILogger.WARNING:
+                    self.warned.append(message)
 
         _loggers[trt.__name__] = Kept()
-    _loggers[trt.__name__].said.clear()
-    return _loggers[trt.__name__]
+    log = _loggers[trt.__name__]
+    log.said.clear()
+    log.warned.clear()
+    return log
 
 
 def open_backend(folder: Path, manifest: Manifest, options: OpenOptions) -> TensorRt:
@@ -109,13 +118,36 @@ class TensorRt:
         self._unfolded = bool(manifest.scene) and not fold
         self._takes_bg = any(tensor.name == "bg" for tensor in manifest.inputs)
         if manifest.sm and cuda.capability not in manifest.sm:
+            named = manifest.target == "tensorrt-rtx"
+            command = _for_sm(manifest.command, cuda.capability) if named else manifest.command
             raise BuildMismatch(
                 f"{folder} was built for SM {', '.join(map(str, manifest.sm))}, this GPU is SM"
                 f" {cuda.capability}",
-                f"build it for this one: {_for_sm(manifest.command, cuda.capability)}",
+                f"build it {'for this one' if named else 'on this machine'}: {command}",
             )
+        self._slots: list[_Slot] = []
         with cuda.active():
-            self._open()
+            try:
+                self._open()
+            except OutOfMemory as error:
+                full = self._no_memory(error.message)
+                self.close()
+                raise full from error
+            except BaseException:
+                self.close()
+                raise
+
+    def _no_memory(self, why: str) -> OutOfMemory:
+        """The error for a build that the GPU has no room for."""
+        free, total = self._cuda.memory()
+        plans = [name for name in (self._manifest.engine, self._manifest.background) if name]
+        tensors = (*self._manifest.inputs, *self._manifest.scene, *self._manifest.outputs)
+        need = sum((self._folder / name).stat().st_size for name in plans)
+        need += SLOTS * sum(map(_bytes, tensors))
+        return OutOfMemory(
+            f"the GPU has no room for {self._folder}: {free / 1e6:.0f} of {total / 1e6:.0f} MB are"
+            f" free, it needs more than {need / 1e6:.0f} MB ({why})"
+        )
 
     def _open(self) -> None:
         manifest, trt = self._manifest, self._trt
@@ -126,7 +158,9 @@ class TensorRt:
         self._config = self._rtx_config(self._frame, manifest.engine)
         self._background_config = self._rtx_config(self._background, manifest.background)
         bg = Tensor("bg", (1, *manifest.imgsz, 3), "uint8")
-        self._slots = [self._slot(bg) for _ in range(SLOTS)]
+        for _ in range(SLOTS):
+            self._slots.append(_Slot(self._cuda))
+            self._fill(self._slots[-1], bg)
         self.frames = [self._view(slot, "fg_bg", bg)[0] for slot in self._slots]
         self.outputs: list[dict[str, Plane]] = [
             {
@@ -140,9 +174,12 @@ class TensorRt:
 
     def _engine(self, name: str) -> Any:
         """A plan on the GPU; BuildMismatch with TensorRT's own words where it does not fit."""
+        self._log.said.clear()
         engine = self._runtime.deserialize_cuda_engine((self._folder / name).read_bytes())
         if engine is None:
             why = "; ".join(self._log.said) or "it gave no reason"
+            if is_out_of_memory(why):
+                raise OutOfMemory(why)
             raise BuildMismatch(
                 f"{self._manifest.runtime[0]} {self._trt.__version__} cannot load"
                 f" {self._folder / name}: {why}",
@@ -157,16 +194,19 @@ class TensorRt:
         config = engine.create_runtime_config()
         cache = config.create_runtime_cache()
         file = (self._folder / plan).with_suffix(CACHE)
+        kept = b""
+        with suppress(OSError):
+            kept = file.read_bytes()
         # A cache of another GPU or version is not taken: kernels are compiled anew, and kept.
-        if not (file.is_file() and cache.deserialize(file.read_bytes())):
+        if not (kept and cache.deserialize(kept)):
             self._compiled[file] = cache
         config.set_runtime_cache(cache)
         config.cuda_graph_strategy = self._trt.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
         return config
 
-    def _slot(self, bg: Tensor) -> _Slot:
+    def _fill(self, slot: _Slot, bg: Tensor) -> None:
+        """Allocate a slot's buffers and make its contexts."""
         manifest, cuda = self._manifest, self._cuda
-        slot = _Slot(cuda)
         crossing = [bg] if manifest.scene or self._takes_bg else []
         crossing += [Tensor("fg_bg", bg.shape, bg.dtype), *manifest.outputs]
         for tensor in crossing:
@@ -181,12 +221,15 @@ class TensorRt:
         slot.frame = self._context(self._frame, self._config, slot)
         if self._background is not None:
             slot.background = self._context(self._background, self._background_config, slot)
-        return slot
 
     def _context(self, engine: Any, config: Any, slot: _Slot) -> Any:
+        self._log.said.clear()
         context = (
             engine.create_execution_context(config) if config else engine.create_execution_context()
         )
+        if context is None:
+            # TensorRT allocates a context's memory and says so only in its log.
+            raise OutOfMemory("; ".join(self._log.said) or "TensorRT makes no execution context")
         for index in range(engine.num_io_tensors):
             name = engine.get_tensor_name(index)
             if not context.set_tensor_address(name, slot.device[name]):
@@ -249,7 +292,8 @@ class TensorRt:
     def _execute(self, context: Any, slot: _Slot) -> None:
         if not context.execute_async_v3(self._cuda.handle(slot.stream)):
             why = "; ".join(self._log.said) or "it gave no reason"
-            raise EdgeError(f"TensorRT cannot run {self._manifest.name}: {why}")
+            hint = FREE_MEMORY if is_out_of_memory(why) else ""
+            raise EdgeError(f"TensorRT cannot run {self._manifest.name}: {why}", hint)
 
     def _enqueue(self, slot: _Slot) -> None:
         """All of a frame's work, in order."""

@@ -17,6 +17,8 @@ import numpy as np
 import onnx
 import onnxruntime
 
+from edge.runtime.cuda import OutOfMemory
+
 Work = tuple[str, Callable[[], None]]
 
 
@@ -47,11 +49,12 @@ class FakeCuda:
         self.integrated, self.graphs, self.capability = integrated, graphs, capability
         self.done: list[str] = []
         self.made: list[str] = []
-        self.memory: dict[int, Any] = {}
+        self.blocks: dict[int, Any] = {}
         self.streams: dict[int, Stream] = {}
         self.live_graphs: list[list[Work]] = []
         self.threads: set[int] = set()
         self.lock = threading.RLock()
+        self.room = 1 << 30
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -62,14 +65,22 @@ class FakeCuda:
         self.made.append("pinned")
         return Pinned(size, self.integrated)
 
+    def name(self) -> str:
+        return "fake GPU"
+
+    def memory(self) -> tuple[int, int]:
+        return self.room - sum(ctypes.sizeof(block) for block in self.blocks.values()), 1 << 30
+
     def device(self, size: int) -> int:
+        if size > self.memory()[0]:
+            raise OutOfMemory("CUDA: out of memory (cudaErrorMemoryAllocation)")
         self.made.append("device")
         block = (ctypes.c_uint8 * size)()
-        self.memory[ctypes.addressof(block)] = block
+        self.blocks[ctypes.addressof(block)] = block
         return ctypes.addressof(block)
 
     def free_device(self, address: int) -> None:
-        del self.memory[address]
+        del self.blocks[address]
 
     def stream(self) -> Stream:
         self.made.append("stream")
@@ -130,11 +141,11 @@ class FakeCuda:
             event.until = 0
 
     def copy_in(self, address: int, memory: Pinned, stream: Stream) -> None:
-        block, source = self.memory[address], memory.array
+        block, source = self.blocks[address], memory.array
         self.add(stream, "in", lambda: ctypes.memmove(block, source.ctypes.data, source.nbytes))
 
     def copy_out(self, memory: Pinned, address: int, stream: Stream) -> None:
-        block, to = self.memory[address], memory.array
+        block, to = self.blocks[address], memory.array
         self.add(stream, "out", lambda: ctypes.memmove(to.ctypes.data, block, to.nbytes))
 
     def begin(self, stream: Stream) -> None:
@@ -178,9 +189,25 @@ class ICudaEngine:
     def create_runtime_config(self) -> IRuntimeConfig:
         return IRuntimeConfig(self._trt)
 
-    def create_execution_context(self, config: IRuntimeConfig | None = None) -> IExecutionContext:
+    def create_execution_context(
+        self, config: IRuntimeConfig | None = None
+    ) -> IExecutionContext | None:
+        if self._trt._no_room_after == len(self._trt._contexts):
+            self._trt._log.log(FakeTrt.ILogger.ERROR, "Requested amount of GPU memory (9 bytes)"
+                " could not be allocated")  # fmt: skip
+            return None
         self._trt._contexts.append(config)
         return IExecutionContext(self)
+
+    def create_engine_inspector(self) -> EngineInspector:
+        return EngineInspector()
+
+
+class EngineInspector:
+    """Of an engine that was built without detailed profiling verbosity: names alone."""
+
+    def get_engine_information(self, format: str) -> str:
+        return '{"Layers": ["stem + relu"]}'
 
 
 class IRuntimeCache:
@@ -242,7 +269,10 @@ class FakeTrt:
     """A module as `tensorrt` or `tensorrt_rtx`."""
 
     class ILogger:
-        ERROR, INTERNAL_ERROR = "error", "internal error"
+        ERROR, INTERNAL_ERROR, WARNING = "error", "internal error", "warning"
+
+    class LayerInformationFormat:
+        JSON = "json"
 
     class CudaGraphStrategy:
         WHOLE_GRAPH_CAPTURE = "whole"
@@ -253,6 +283,7 @@ class FakeTrt:
         self._contexts: list[Any] = []
         self._cache_given: list[bytes] = []
         self._broken = False
+        self._no_room_after: int | None = None
         self._log: Any = None
 
     def Runtime(self, log: Any) -> IRuntime:

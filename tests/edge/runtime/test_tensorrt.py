@@ -63,7 +63,7 @@ def gpu(
         monkeypatch.setattr("edge.targets.plans.load", lambda module: trt)
         monkeypatch.setattr("edge.targets.tensorrt_rtx.count_layers", lambda plan: (None, None))
         monkeypatch.setattr(
-            "edge.targets.plans.build_plan", lambda graph, module, sms: graph.read_bytes()
+            "edge.targets.plans.build_plan", lambda graph, module, sms, timings: graph.read_bytes()
         )
         monkeypatch.setattr(tensorrt, "load", lambda module: trt)
         monkeypatch.setattr(drivers, "driver", lambda name="auto": cuda)
@@ -168,7 +168,7 @@ def test_closing_gives_everything_back_and_answers_outlive_it(
     edge.submit(h, samples[2].fg_bg)
     edge.close(h)
     edge.close(h)
-    assert (bench.cuda.memory, bench.cuda.streams, bench.cuda.live_graphs) == ({}, {}, [])
+    assert (bench.cuda.blocks, bench.cuda.streams, bench.cuda.live_graphs) == ({}, {}, [])
     assert np.array_equal(mask, before)
 
 
@@ -207,6 +207,19 @@ def test_what_rtx_compiled_is_kept_beside_the_plans(
     assert [file.read_bytes() for file in caches] == [b"compiled kernels"] * 2
     assert bench.trt._cache_given == [b"of another GPU", *[b"compiled kernels"] * 2]
     assert {config.cuda_graph_strategy for config in bench.trt._contexts} == {"whole"}
+
+
+@pytest.mark.parametrize("spoil", [lambda f: f.write_bytes(b""), lambda f: f.mkdir()])
+def test_kept_kernels_that_cannot_be_read_are_compiled_anew(
+    spoil: Callable[[Path], object], gpu: Callable[[str], Bench], samples: list[Sample]
+) -> None:
+    bench = gpu("tensorrt-rtx")
+    spoil(bench.folder / "frame.cache")
+    with edge.open(bench.folder) as h:
+        edge.set_background(h, samples[0].bg)
+        assert edge.infer(h, samples[1].fg_bg)[0] is not None
+    assert bench.trt._cache_given == []
+    assert len(list(bench.folder.glob(".*"))) == 0
 
 
 def test_a_disk_that_cannot_be_written_only_costs_time(
@@ -251,17 +264,90 @@ def test_another_version_is_refused(gpu: Callable[[str], Bench]) -> None:
         edge.open(bench.folder)
 
 
+def rewritten(bench: Bench, name: str, data: bytes) -> None:
+    """Replace a file of the build and its hash."""
+    file, manifest = bench.folder / name, bench.folder / "manifest.json"
+    before = sha256(file)
+    file.write_bytes(data)
+    line = f'"{name}": "{before}"'
+    manifest.write_text(manifest.read_text().replace(line, line.replace(before, sha256(file))))
+
+
 def test_a_plan_that_cannot_be_loaded_is_refused_in_tensorrts_words(
     gpu: Callable[[str], Bench],
 ) -> None:
     bench = gpu("tensorrt")
-    engine, manifest = bench.folder / "frame.engine", bench.folder / "manifest.json"
-    before = sha256(engine)
-    engine.write_bytes(b"of another machine")
-    line = f'"frame.engine": "{before}"'
-    manifest.write_text(manifest.read_text().replace(line, line.replace(before, sha256(engine))))
+    rewritten(bench, "frame.engine", b"of another machine")
     with pytest.raises(BuildMismatch, match=r"frame\.engine: the plan was made for another GPU"):
         edge.open(bench.folder)
+
+
+def test_a_plan_of_another_gpu_is_refused_before_tensorrt_sees_it(
+    gpu: Callable[[str], Bench],
+) -> None:
+    """TensorRT loads a plan of another generation with luck only."""
+    bench = gpu("tensorrt")
+    bench.cuda.capability = 87
+    with pytest.raises(
+        BuildMismatch, match=r"for SM 86, this GPU is SM 87; build it on this machine: edge build"
+    ) as caught:
+        edge.open(bench.folder)
+    assert "--sm" not in str(caught.value)
+
+
+def test_a_truncated_plan_is_refused_with_the_command_that_builds_it(
+    gpu: Callable[[str], Bench],
+) -> None:
+    bench = gpu("tensorrt")
+    engine = bench.folder / "frame.engine"
+    engine.write_bytes(engine.read_bytes()[:-100])
+    with pytest.raises(BuildMismatch, match=r"frame\.engine is not the file .*: edge build"):
+        edge.open(bench.folder)
+    bench = gpu("tensorrt")
+    # Written like that by a disk that was full: its hash is right.
+    rewritten(bench, "frame.engine", engine.read_bytes()[:-100])
+    with pytest.raises(BuildMismatch, match=r"tensorrt 11\.4\.0 cannot load .*: edge build"):
+        edge.open(bench.folder)
+    assert (bench.cuda.blocks, bench.cuda.streams) == ({}, {})
+
+
+@pytest.mark.parametrize("name", GPUS)
+def test_a_full_gpu_is_said_in_one_sentence_and_nothing_stays_on_it(
+    name: str, gpu: Callable[[str], Bench], samples: list[Sample]
+) -> None:
+    """For a buffer, where there are some, and for TensorRT's own memory."""
+    bench = gpu(name)
+    words = r"no room for .*: \d+ of 1074 MB are free, it needs more than \d+ MB \(.*\); end other"
+    for context in range(2 * SLOTS):
+        bench.trt._no_room_after = len(bench.trt._contexts) + context
+        with pytest.raises(drivers.OutOfMemory, match=words) as caught:
+            edge.open(bench.folder)
+        assert "could not be allocated" in str(caught.value) and "\n" not in str(caught.value)
+        assert (bench.cuda.blocks, bench.cuda.streams) == ({}, {})
+    bench.trt._no_room_after = None
+    bench.cuda.room = 100_000
+    with pytest.raises(drivers.OutOfMemory, match=words):
+        edge.open(bench.folder)
+    assert (bench.cuda.blocks, bench.cuda.streams) == ({}, {})
+    bench.cuda.room = 1 << 30
+    with edge.open(bench.folder) as h:
+        edge.set_background(h, samples[0].bg)
+        edge.infer(h, samples[1].fg_bg)
+
+
+def test_memory_that_ends_while_warming_up_has_the_same_hint(
+    gpu: Callable[[str], Bench], samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CUDA allocates when a graph is made ready to launch."""
+    bench = gpu("tensorrt")
+
+    def full(stream: object) -> None:
+        raise drivers.OutOfMemory("CUDA: out of memory (cudaErrorMemoryAllocation)")
+
+    with edge.open(bench.folder) as h:
+        monkeypatch.setattr(bench.cuda, "end", full)
+        with pytest.raises(EdgeError, match=r"out of memory .*; end other programs that use the"):
+            edge.set_background(h, samples[0].bg)
 
 
 def test_work_that_fails_is_an_error(gpu: Callable[[str], Bench], samples: list[Sample]) -> None:

@@ -1,8 +1,4 @@
-"""Every name of TensorRT and CUDA that we call exists in the real libraries of each version.
-
-The bindings' wheels are a megabyte and import without TensorRT itself once small libraries with
-empty functions stand in for it; then classes and enumerations can be looked at, not used.
-"""
+"""Every name of TensorRT and CUDA that we call exists in the real libraries of each version."""
 
 from __future__ import annotations
 
@@ -10,7 +6,7 @@ import ast
 import importlib.metadata
 import inspect
 import json
-import shutil
+import os
 import subprocess
 import sys
 import zipfile
@@ -21,6 +17,7 @@ import pytest
 import edge.runtime.cuda_python
 from edge.runtime.backends import tensorrt
 
+from ...stand_ins.tensorrt_bindings import bindings
 from . import fake_gpu
 
 RTX_ONLY = {"IRuntimeConfig", "IRuntimeCache", "create_runtime_config", "CudaGraphStrategy"}
@@ -28,11 +25,20 @@ BUILDER = {
     "Builder": {"create_network", "create_builder_config", "build_serialized_network"},
     "OnnxParser": {"parse_from_file", "num_errors", "get_error"},
     "ParserError": {"desc"},
-    "IBuilderConfig": {"set_memory_pool_limit", "profiling_verbosity"},
+    "IBuilderConfig": {
+        "set_memory_pool_limit",
+        "profiling_verbosity",
+        "create_timing_cache",
+        "set_timing_cache",
+        "get_timing_cache",
+    },
+    "ITimingCache": {"serialize"},
+    "EngineInspector": {"get_engine_information"},
+    "LayerInformationFormat": {"JSON"},
     "NetworkDefinitionCreationFlag": {"STRONGLY_TYPED"},
     "MemoryPoolType": {"WORKSPACE"},
     "ProfilingVerbosity": {"DETAILED"},
-    "ILogger": {"log", "ERROR", "INTERNAL_ERROR"},
+    "ILogger": {"log", "ERROR", "INTERNAL_ERROR", "WARNING"},
     "Runtime": {"deserialize_cuda_engine"},
 }
 WHEELS = {
@@ -81,32 +87,6 @@ print(json.dumps([trt.__version__, lacking]))
 """
 
 
-def bindings(package: str, version: str, folder: Path) -> Path:
-    """The unpacked wheel of the bindings, with empty libraries for what it is linked to."""
-    if not (shutil.which("gcc") and shutil.which("nm")):
-        pytest.skip("no gcc and nm to make stand-ins for TensorRT's libraries")
-    words = ["pip", "download", "-q", "--no-deps", "-d", str(folder), f"{package}=={version}"]
-    done = subprocess.run([sys.executable, "-m", *words], capture_output=True, check=False)
-    wheels = list(folder.glob("*.whl"))
-    if done.returncode or not wheels:
-        pytest.skip(f"{package} {version} cannot be had here for this Python")
-    zipfile.ZipFile(wheels[0]).extractall(folder)
-    (module,) = folder.glob("tensorrt_bindings/tensorrt*.so")
-    listed = subprocess.run(
-        ["nm", "-D", "--undefined-only", str(module)], capture_output=True, text=True, check=True
-    ).stdout
-    wanted = [line.split()[-1].partition("@")[0] for line in listed.splitlines()]
-    ours = ("create", "getBuilder", "getPlugin", "getNvOnnx", "initLib")
-    calls = [name for name in wanted if name.startswith(ours)]
-    source = folder / "empty.c"
-    source.write_text("".join(f"void* {name}(void) {{ return 0; }}\n" for name in calls))
-    for library in ("nvinfer", "nvonnxparser", "nvinfer_plugin"):
-        name = f"lib{library}.so.{version.partition('.')[0]}"
-        command = ["gcc", "-shared", "-fPIC", f"-Wl,-soname,{name}", "-o", str(folder / name)]
-        subprocess.run([*command, str(source)], check=True)
-    return folder
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("version", WHEELS)
 def test_tensorrt_has_every_name(version: str, tmp_path: Path) -> None:
@@ -132,6 +112,34 @@ def attributes(file: Path, of: str) -> set[str]:
         and isinstance(node.value, ast.Name)
         and node.value.id == of
     }
+
+
+CALLED = """
+import json, sys
+from cuda.bindings import runtime
+names, known = json.loads(sys.argv[1])
+lacking = [n for n in names if not hasattr(runtime, n)]
+print(json.dumps(lacking + [n for n in known if not hasattr(runtime.cudaDeviceAttr, n)]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["12.8.0", "12.9.10", "13.0.3"])
+def test_cuda_bindings_of_every_series_have_every_name(version: str, tmp_path: Path) -> None:
+    words = ["pip", "download", "-q", "--no-deps", "-d", str(tmp_path), f"cuda-bindings=={version}"]
+    done = subprocess.run([sys.executable, "-m", *words], capture_output=True, check=False)
+    wheels = list(tmp_path.glob("*.whl"))
+    if done.returncode or not wheels:
+        pytest.skip(f"cuda-bindings {version} cannot be had here for this Python")
+    zipfile.ZipFile(wheels[0]).extractall(tmp_path)
+    file = Path(edge.runtime.cuda_python.__file__)
+    names = json.dumps([sorted(attributes(file, "runtime")), sorted(attributes(file, "known"))])
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", CALLED, names], capture_output=True, text=True, env=env, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == []
 
 
 def test_cuda_bindings_have_every_name() -> None:

@@ -1,13 +1,22 @@
-"""Stand-in for TensorRT 10.3: its plans are ONNX files, which ONNX Runtime computes."""
+"""Stand-in for TensorRT: its plans are ONNX files, which ONNX Runtime computes.
+
+Where NVIDIA's real bindings of a version are on the path, it has their version, logger and
+enumerations, and nothing that is called here has a name that they lack.
+Its timing cache is text: the GPU and the sha256 of each graph that was built.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import hashlib
+import importlib
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 from cuda.bindings import runtime as cuda
 
@@ -16,10 +25,39 @@ TYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
 NetworkDefinitionCreationFlag = SimpleNamespace(STRONGLY_TYPED=1)
 MemoryPoolType = SimpleNamespace(WORKSPACE=0)
 ProfilingVerbosity = SimpleNamespace(DETAILED=2)
+LayerInformationFormat = SimpleNamespace(JSON=1)
+THIS_GPU = "SM87"
 
 
 class ILogger:
-    ERROR, INTERNAL_ERROR = "error", "internal error"
+    ERROR, INTERNAL_ERROR, WARNING = "error", "internal error", "warning"
+
+
+class TimingCache:
+    def __init__(self, text: str) -> None:
+        self.lines = text.splitlines() or [THIS_GPU]
+
+    def serialize(self) -> memoryview:
+        return memoryview("\n".join(self.lines).encode())
+
+
+class BuilderConfig:
+    def __init__(self) -> None:
+        self._cache = TimingCache("")
+
+    def set_memory_pool_limit(self, pool: int, size: int) -> None:
+        pass
+
+    def create_timing_cache(self, data: bytes) -> TimingCache:
+        return TimingCache(data.decode())
+
+    def set_timing_cache(self, cache: TimingCache, ignore_mismatch: bool) -> bool:
+        if fits := cache.lines[0] == THIS_GPU:
+            self._cache = cache
+        return fits
+
+    def get_timing_cache(self) -> TimingCache:
+        return self._cache
 
 
 class Builder:
@@ -29,10 +67,12 @@ class Builder:
     def create_network(self, flags: int) -> SimpleNamespace:
         return SimpleNamespace(data=b"")
 
-    def create_builder_config(self) -> SimpleNamespace:
-        return SimpleNamespace(set_memory_pool_limit=lambda pool, size: None)
+    def create_builder_config(self) -> BuilderConfig:
+        return BuilderConfig()
 
-    def build_serialized_network(self, network: SimpleNamespace, config: object) -> bytes:
+    def build_serialized_network(self, network: SimpleNamespace, config: BuilderConfig) -> bytes:
+        key, lines = hashlib.sha256(network.data).hexdigest(), config.get_timing_cache().lines
+        lines += [key] if key not in lines else []
         return bytes(network.data)
 
 
@@ -60,6 +100,7 @@ class Engine:
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.intra_op_num_threads = 1
+        self.plan = plan
         self.session = onnxruntime.InferenceSession(plan, options)
         self.inputs, self.outputs = self.session.get_inputs(), self.session.get_outputs()
         self.num_io_tensors = len(self.inputs) + len(self.outputs)
@@ -69,6 +110,34 @@ class Engine:
 
     def create_execution_context(self) -> Context:
         return Context(self)
+
+    def create_engine_inspector(self) -> Inspector:
+        return Inspector(self.plan)
+
+
+class Inspector:
+    """It fuses what quantizes with the convolution, as TensorRT does."""
+
+    def __init__(self, plan: bytes) -> None:
+        self._graph = onnx.load_from_string(plan).graph
+
+    def get_engine_information(self, format: int) -> str:
+        made = {name: node.op_type for node in self._graph.node for name in node.output}
+        layers = [
+            {
+                "Name": f"{node.input[1]} + {node.name}",
+                "LayerType": "CaskConvolution",
+                "Inputs": [{"Name": node.input[0], "Format/Datatype": types[0]}],
+                "Weights": {"Type": types[1], "Count": 9},
+                "Metadata": f"[ONNX Layer: {node.input[1]}]\x1e[ONNX Layer: {node.name}]",
+            }
+            for node in self._graph.node
+            if node.op_type in ("Conv", "ConvTranspose")
+            for types in [
+                ["Int8" if made.get(n) == "DequantizeLinear" else "Float" for n in node.input[:2]]
+            ]
+        ]
+        return json.dumps({"Layers": layers, "Bindings": []})
 
 
 class Context:
@@ -96,3 +165,31 @@ class Context:
         results = engine.session.run([value.name for value in engine.outputs], feeds)
         for value, result in zip(engine.outputs, results, strict=True):
             self._tensor(value)[...] = result
+
+
+try:
+    real: Any = importlib.import_module("tensorrt_bindings")
+except ModuleNotFoundError:
+    real = None
+if real is not None:
+    __version__ = real.__version__
+    for name in (
+        "ILogger",
+        "LayerInformationFormat",
+        "MemoryPoolType",
+        "NetworkDefinitionCreationFlag",
+        "ProfilingVerbosity",
+    ):
+        globals()[name] = getattr(real, name)
+    for ours, theirs in (
+        (Builder, real.Builder),
+        (BuilderConfig, real.IBuilderConfig),
+        (TimingCache, real.ITimingCache),
+        (OnnxParser, real.OnnxParser),
+        (Runtime, real.Runtime),
+        (Engine, real.ICudaEngine),
+        (Context, real.IExecutionContext),
+        (Inspector, real.EngineInspector),
+    ):
+        lacking = [n for n in vars(ours) if n[0] != "_" and not hasattr(theirs, n)]
+        assert not lacking, f"TensorRT {__version__} has no {lacking} of {theirs.__name__}"
