@@ -64,7 +64,7 @@ def frames_of(folder: Path) -> list[Path]:
     files = images_in(folder / INPUT)
     if not files:
         raise SampleError(f"no frames in {folder / INPUT}")
-    return sorted(files, key=_natural)
+    return sorted(files, key=natural)
 
 
 def background_of(folder: Path) -> Image:
@@ -79,7 +79,7 @@ def background_of(folder: Path) -> Image:
     return LabelledSequence(folder, folder.name).background.image
 
 
-def _natural(path: Path) -> list[int | str]:
+def natural(path: Path) -> list[int | str]:
     """A key that sorts 2.png before 10.png."""
     parts = re.split(r"(\d+)", path.as_posix())
     return [int(part) if index % 2 else part for index, part in enumerate(parts)]

@@ -58,3 +58,12 @@ def test_a_labelled_sequence_gives_its_frames_alone(tmp_path: Path) -> None:
             if isinstance(item, Frame):
                 levels.append(int(item.image[0, 0, 0]))
     assert levels == [2, 3]
+
+
+def test_a_folder_is_read_in_the_order_of_its_numbers(tmp_path: Path) -> None:
+    for number in (1, 2, 9, 10, 11, 100):
+        cv2.imwrite(str(tmp_path / f"cam2_{number}.png"), np.full((8, 8, 3), number, np.uint8))
+    with Camera(str(tmp_path)) as camera:
+        items = iter(camera.take, None)
+        levels = [int(item.image[0, 0, 0]) for item in items if isinstance(item, Frame)]
+    assert levels == [1, 2, 9, 10, 11, 100]
