@@ -44,10 +44,11 @@ def _images_below(folder: Path, above: tuple[str, ...]) -> Iterator[Path]:
             continue
         if os.path.isdir(entry.path):
             yield from _images_below(folder / entry.name, (*above, real))
-        elif is_image_name(entry.name):
-            # A link to nothing is to be named; a pipe would be read for ever.
-            if os.path.isfile(entry.path) or not os.path.exists(entry.path):
-                yield folder / entry.name
+        # A link to nothing is to be named; a pipe would be read for ever.
+        elif is_image_name(entry.name) and (
+            os.path.isfile(entry.path) or not os.path.exists(entry.path)
+        ):
+            yield folder / entry.name
 
 
 def is_image_name(name: str) -> bool:
