@@ -9,9 +9,6 @@ import numpy as np
 
 from edge.camera.source import CameraError, Decoded
 
-# OpenCV prints what fails by itself; version 5 has moved the function.
-(getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel)(0)
-
 DEEP = {"Y16 ", "Y12 ", "Y10 "}
 """Pixel formats of thermal cameras. OpenCV reduces them to 8 bits unless it is told not to."""
 

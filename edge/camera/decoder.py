@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections import deque
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import av
@@ -13,6 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from av.container import InputContainer
+from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
@@ -45,6 +50,8 @@ class Decoder:
         fps: frames per second, the average of a variable rate; 0 if unknown.
         packets: compressed frames read so far, lost ones in an index included.
         pending: keys of the packets that gave no frame so far.
+        torn: keys of the packets that are not whole.
+        unindexed: a Matroska file that was closed and whose index is lost.
         damage: damaged packets so far.
         busy_s: seconds of decoding so far.
 
@@ -60,10 +67,18 @@ class Decoder:
         self.fps = _fps(self.stream)
         self.packets = self.damage = 0
         self.pending: list[int] = []
+        self.torn: set[int] = set()
         self.busy_s = 0.0
         # An .avi counts frames and has no time stamps of its own.
         self.counted = container.format.name == "avi"
         self._index = self._positions() if self.counted else {}
+        # Where a part of a Matroska file is lost, FFmpeg goes on behind it without a word.
+        matroska = "matroska" in container.format.name and os.path.isabs(container.name)
+        self._key_frames: deque[int] = deque()
+        if matroska:
+            self._key_frames.extend(_indexed_key_frames(container, self.stream.index))
+        self.unindexed = matroska and not _covers(self._key_frames, self.stream, container)
+        self._end_markers: bool | None = None if self.codec == "mjpeg" else False
         self._frames: deque[VideoFrame] = deque()
         self._demuxer: Any = container.demux(self.stream)
         self._flushed = False
@@ -156,10 +171,30 @@ class Decoder:
         if self._index:
             packet.pts = packet.dts = position
         self.packets = position + 1
-        self.damage += packet.is_corrupt
         key = packet.dts if self.counted else packet.pts
-        if key is not None and not packet.is_discard:
+        if key is None:
+            self.damage += packet.is_corrupt
+            return
+        torn = not self._ends(packet)
+        self.damage += packet.is_corrupt or torn
+        # In a transport stream the last packet before a joint is called corrupt, too.
+        if torn or (packet.is_corrupt and self.container.format.name != "mpegts"):
+            self.torn.add(key)
+        if not packet.is_discard:
             self.pending.append(key)
+        # Key frames that the index knows and that did not come: nothing later comes before them.
+        while self._key_frames and self._key_frames[0] <= key:
+            self.damage += self._key_frames.popleft() < key
+
+    def _ends(self, packet: Any) -> bool:
+        """Whether a JPEG has an end marker, which its pixels cannot hold; where the first one has
+        none, none is expected."""
+        if self._end_markers is False:
+            return True
+        ends = b"\xff\xd9" in bytes(packet)
+        if self._end_markers is None:
+            self._end_markers = ends
+        return ends or not self._end_markers
 
     def _positions(self) -> dict[int, int]:
         """The number of each frame of an .avi by the position of its data."""
@@ -167,11 +202,35 @@ class Decoder:
         return {entry.pos + header: i for i, entry in enumerate(self.stream.index_entries)}
 
 
+def _indexed_key_frames(container: InputContainer, stream: int) -> list[int]:
+    """Time stamps of the key frames that the index of a Matroska file names."""
+    try:
+        # Only seeking reads the index, and it would move the container itself.
+        with av.open(container.name) as again:
+            again.seek(0)
+            return sorted(entry.timestamp for entry in again.streams[stream].index_entries)
+    except (av.error.FFmpegError, OSError):
+        return []
+
+
+def _covers(times: Sequence[int], stream: VideoStream, container: InputContainer) -> bool:
+    """Whether the time stamps of an index reach up to the end that the header states."""
+    if not container.duration or stream.time_base is None:  # as browsers write it: without either
+        return True
+    if not times:
+        return False
+    end = float(Fraction(container.duration, av.time_base) / stream.time_base)
+    longest = max((b - a for a, b in pairwise(times)), default=end)
+    return end - times[-1] <= 2 * longest
+
+
 def _best_stream(container: InputContainer, name: str) -> VideoStream:
     stream = container.streams.best("video")
     # FFmpeg plays text files as the screens of a terminal.
     if not isinstance(stream, VideoStream) or container.format.name == "tty":
         raise CameraError(f"{name} has no video")
+    if stream.disposition & Disposition.attached_pic:
+        raise CameraError(f"{name} has no video, only sound and its cover")
     if stream.codec_context is None:
         raise CameraError(f"{name} has video of an unknown codec{_tag(container)}", CONVERT)
     return stream

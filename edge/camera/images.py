@@ -6,12 +6,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from edge.camera.source import Decoded, UnreadableFrame
-from edge.samples.image_file import find_damage, read_bytes
+from edge.samples.image_file import decode_frame, read_bytes
 from edge.samples.sample import SampleError
 
 
@@ -58,19 +57,11 @@ def read_frame(path: Path) -> npt.NDArray[Any]:
         SampleError: the file is missing, damaged, or not an image.
     """
     try:
-        data = read_bytes(path)
-        if damage := find_damage(data):
-            raise SampleError(damage)
-        image = cv2.imdecode(
-            np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
-        )  # fmt: skip
-        if image is None:
-            raise SampleError("it is not an image, or a damaged one")
+        image = decode_frame(read_bytes(path))
         if image.dtype not in (np.uint8, np.uint16):
             raise SampleError(f"its values are {image.dtype}, expected 8 or 16 bits")
-    except (SampleError, cv2.error) as error:
-        text = error.message if isinstance(error, SampleError) else str(error.err)
-        raise SampleError(f"cannot read an image from {path}: {text}") from None
+    except SampleError as error:
+        raise SampleError(f"cannot read an image from {path}: {error.message}") from None
     if image.dtype == np.uint16 and (image[..., :1] == image).all():
         return np.asarray(image[..., 0])
     return np.asarray(image)

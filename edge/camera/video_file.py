@@ -8,8 +8,12 @@ from av.video.frame import VideoFrame
 from edge.camera.decoder import CONVERT, Decoder, SourceLost
 from edge.camera.source import CameraError, Decoded, UnreadableFrame
 
-JOINED = {"mpegts", "mpeg"}
+JOINED = {"mpegts", "mpeg", "matroska"}
 """Containers that recorders join; their time stamps begin again in the middle."""
+STATED = {"matroska", "flv", "asf"}
+"""Containers whose header states the duration; FFmpeg estimates that of others."""
+LEAST_S = 0.15
+"""Seconds that headers may state too many."""
 DECODER_DELAY = 32
 """Frames by which a decoder with several threads may report a damaged frame too early."""
 
@@ -31,6 +35,7 @@ class VideoFile:
         self.name = name
         self._decoder = Decoder(container, name)
         self.fps = self._decoder.fps
+        self._formats = container.format.name.split(",")
         self._position = 0  # of the next frame
         self._decoded = 0  # frames that were decoded
         self._held: VideoFrame | None = None  # sound, and after lost ones that were reported
@@ -80,7 +85,7 @@ class VideoFile:
                 raise self._unreadable(lost)
         self._held = None
         self._keep_time(frame)
-        if frame.is_corrupt:
+        if frame.is_corrupt or self._decoder.key(frame) in self._decoder.torn:
             self._suspicious = DECODER_DELAY
             raise self._unreadable(1)
         self._position += 1
@@ -115,6 +120,8 @@ class VideoFile:
         passed = sum(p != key for p in decoder.pending) - len(to_come)
         decoder.pending = to_come
         if not self._suspicious:
+            if decoder.unindexed and self._position:
+                return self._gap(frame)
             return 0 if self._position or decoder.counted else passed
         self._suspicious -= 1
         return max(passed, self._gap(frame))
@@ -140,7 +147,7 @@ class VideoFile:
             elapsed = float((frame.pts - self._last) * step)
             self._steady &= self._suspicious > 0 or abs(elapsed - interval) < interval / 2
         at = float((frame.pts - self._begin) * step) + self._offset
-        if at < self._at and self._decoder.container.format.name in JOINED:
+        if at < self._at and not JOINED.isdisjoint(self._formats):
             self._offset += self._at + interval - at
             at = self._at + interval
         self._at, self._last = at, frame.pts
@@ -148,37 +155,48 @@ class VideoFile:
     def _end(self) -> None:
         """End the file; report what is missing at its end."""
         self._ended = True
-        decoder = self._decoder
+        decoder, total = self._decoder, self._decoder.stream.frames
+        missing = max(0, total - decoder.packets) if total else 0
+        short_s = 0.0 if total else self._short_s()
         if not self._decoded:
-            raise CameraError(
-                f"cannot decode a frame of {self.name} (codec {decoder.codec})", CONVERT
-            )
+            raise self._nothing(bool(missing or short_s))
         lost = len(decoder.pending) if self._suspicious or decoder.damage > self._damage else 0
-        total, cut_off = decoder.stream.frames, False
-        if total and (missing := total - decoder.packets) > 0:
-            # Some headers count a few frames too many.
-            damaged = self._position + lost > self._decoded
-            cut_off = missing > max(self.fps, 0.05 * total)
-            lost += missing if damaged or cut_off else 0
+        count = f"{lost} of {total}" if total else f"the last {lost}"
+        text = f"{count} frames are damaged or missing"
+        many = max(self.fps, 0.05 * (total or self._position))
+        # Some headers count a few frames too many.
+        if missing and (self._position + lost > self._decoded or missing > many):
+            lost += missing
+            text = f"{lost} of {total} frames are damaged or missing"
+        elif short_s:
+            lost = max(lost, round(short_s * self.fps))
+            end = self._at + 1 / self.fps
+            text = f"it ends after {end:.1f} of {end + short_s:.1f} s: damaged or cut off"
         if lost:
-            count = f"{lost} of {total}" if total else f"the last {lost}"
-            raise UnreadableFrame(
-                f"{self.name}: {count} frames are damaged or missing", lost, cut_off
-            )
-        self._check_duration()
+            raise UnreadableFrame(f"{self.name}: {text}", lost, cut_off=lost > many)
 
-    def _check_duration(self) -> None:
-        """Report an end long before the one that the header of a Matroska file states."""
+    def _short_s(self) -> float:
+        """Seconds from the last frame to the end that the header states, if it does."""
         container = self._decoder.container
-        if "matroska" not in container.format.name or len(container.streams) > 1:
-            return
-        stated, end = (container.duration or 0) / 1e6, self._at + (1 / self.fps if self.fps else 0)
-        if stated - end > max(1.0, 0.05 * stated):
-            raise UnreadableFrame(
-                f"{self.name} ends after {end:.1f} of {stated:.1f} s: damaged or cut off",
-                max(1, round((stated - end) * self.fps)),
-                cut_off=True,
-            )
+        step = self._decoder.stream.time_base
+        if (
+            STATED.isdisjoint(self._formats)
+            or len(container.streams) > 1
+            or not self.fps
+            or not step
+        ):
+            return 0.0
+        begin = max(0.0, float((self._begin or 0) * step))
+        short = (container.duration or 0) / 1e6 - begin - self._at - 1 / self.fps
+        return short if short > max(LEAST_S, 1.5 / self.fps) else 0.0
+
+    def _nothing(self, short: bool) -> CameraError:
+        """The error for a file of which no frame can be decoded."""
+        decoder = self._decoder
+        text = f"cannot decode a frame of {self.name} (codec {decoder.codec})"
+        if short or decoder.torn or not decoder.packets:
+            return CameraError(f"{text}: data are missing", "copy or download it again")
+        return CameraError(text, CONVERT)
 
     def _unreadable(self, count: int) -> UnreadableFrame:
         begin, self._position = self._position, self._position + count

@@ -1,7 +1,7 @@
 """The calls of the runtime: open, set_background, infer, submit, wait, close.
 
-Results are views of two slots, so the frames of a handle belong to one thread: those of a second
-one would overwrite results that the first still reads. `infer`, `submit` and `wait` refuse it.
+Results are views of two slots. From the first call of a second thread on they are copies, because
+further calls would overwrite what another thread still reads.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ from edge.runtime.cores import usable_cores
 Outputs = tuple[Plane | None, Plane | None]
 """mask and depth: float32 [H, W] in 0..1, or uint8 with 255 for 1.0 from a build with --bytes.
 
-Both are views of buffers that the handle owns, valid until two further calls of infer or submit.
-None where the network has no such output.
+Both are views of buffers that the handle owns, valid until two further calls of infer or submit;
+once frames of a second thread ran on the handle, they are the caller's own. None where the network
+has no such output.
 """
 
 
 class Handle:
     """An open build. The functions of this module do all work on it.
 
-    One thread at a time is inside; the frames are all of one thread.
+    One thread at a time is inside; the others wait.
     """
 
     def __init__(self, manifest: Manifest, backend: Backend) -> None:
@@ -43,6 +44,10 @@ class Handle:
         self._under_way: set[int] = set()
         self._lock = threading.RLock()
         self._owner: threading.Thread | None = None
+        # Of a handle with frames of several threads: the one slot that computes all of them, and
+        # what was submitted and not waited for.
+        self._shared: int | None = None
+        self._done: dict[int, Outputs] = {}
 
     def __enter__(self) -> Handle:
         return self
@@ -142,37 +147,45 @@ def set_background(h: Handle, bg: npt.NDArray[np.uint8]) -> None:
             h.backend.run(slot)
 
 
-def _own(h: Handle) -> None:
-    """Make this thread the one that runs frames; UsageError where another one does and lives."""
-    owner, thread = h._owner, threading.current_thread()
-    if owner is not thread:
-        if owner is not None and owner.is_alive():
-            raise UsageError(
-                f"the frames of this handle of {h.manifest.name} run in thread {owner.name}, this"
-                f" is thread {thread.name}",
-                "open one handle per thread with edge.open()",
-            )
+def _enter(h: Handle) -> None:
+    """Note which thread runs a frame. With a second one the handle becomes shared for good.
+
+    The first thread may still read its last result, so its slot computes nothing any more.
+    """
+    thread = threading.current_thread()
+    if h._owner is None:
         h._owner = thread
+    if h._owner is thread or h._shared is not None:
+        return
+    h._shared = h._next % SLOTS
+    for ticket in sorted(h._under_way):
+        h._shared = ticket % SLOTS
+        h.backend.finish(h._shared)
+        h._done[ticket] = _outputs(h, h._shared)
+    h._under_way.clear()
 
 
 def _outputs(h: Handle, slot: int) -> Outputs:
     outputs = h.backend.outputs[slot]
     mask, depth = (outputs.get(name, outputs.get(f"{name}_u8")) for name in ("mask", "depth"))
-    return mask, depth
+    if h._shared is None:
+        return mask, depth
+    return None if mask is None else mask.copy(), None if depth is None else depth.copy()
 
 
-def _take(h: Handle, frame: npt.NDArray[np.uint8]) -> int:
-    """Check a frame, copy it into the next slot's buffer, and return its ticket."""
+def _take(h: Handle, frame: npt.NDArray[np.uint8]) -> tuple[int, int]:
+    """Check a frame, copy it into a slot's buffer, and return its ticket and the slot."""
     check(h, frame, "frame")
     backend, ticket = h.backend, h._next
     if not h._ready:
         raise UsageError("no background yet", "call edge.set_background(h, bg) before a frame")
-    _own(h)
+    _enter(h)
     if ticket - SLOTS in h._under_way:
         raise UsageError(f"{SLOTS} frames are under way", f"wait for ticket {ticket - SLOTS} first")
-    np.copyto(backend.frames[ticket % SLOTS], frame)
+    slot = ticket % SLOTS if h._shared is None else h._shared
+    np.copyto(backend.frames[slot], frame)
     h._next += 1
-    return ticket
+    return ticket, slot
 
 
 def infer(h: Handle, frame: npt.NDArray[np.uint8]) -> Outputs:
@@ -187,37 +200,47 @@ def infer(h: Handle, frame: npt.NDArray[np.uint8]) -> Outputs:
         inverse depth, near is large.
 
     Raises:
-        UsageError: `frame` has another shape or dtype, there is no background yet, or another
-            thread runs frames on this handle.
+        UsageError: `frame` has another shape or dtype, or there is no background yet.
     """
     with h._lock:
-        slot = _take(h, frame) % SLOTS
+        _, slot = _take(h, frame)
         h.backend.run(slot)
         return _outputs(h, slot)
 
 
 def submit(h: Handle, frame: npt.NDArray[np.uint8]) -> int:
-    """Begin with a frame and return its ticket at once; the frame is copied.
+    """Begin with a frame and return its ticket; the frame is copied.
+
+    Returns at once while the handle has frames of one thread; else the frame is computed first.
 
     Raises:
         UsageError: As `infer`, or two frames are under way already.
     """
     with h._lock:
-        ticket = _take(h, frame)
-        h.backend.start(ticket % SLOTS)
-        h._under_way.add(ticket)
+        if len(h._done) == SLOTS:
+            first = min(h._done)
+            raise UsageError(f"{SLOTS} frames are under way", f"wait for ticket {first} first")
+        ticket, slot = _take(h, frame)
+        if h._shared is None:
+            h.backend.start(slot)
+            h._under_way.add(ticket)
+        else:
+            h.backend.run(slot)
+            h._done[ticket] = _outputs(h, slot)
         return ticket
 
 
 def wait(h: Handle, ticket: int) -> Outputs:
     """Wait for a submitted frame and return its mask and depth. Each ticket is good once."""
     with h._lock:
-        _own(h)
-        if ticket not in h._under_way:
+        if ticket not in h._under_way and ticket not in h._done:
             raise UsageError(
                 f"ticket {ticket} is not under way: submit() did not return it, or it was waited"
                 " for"
             )
+        _enter(h)
+        if ticket in h._done:
+            return h._done.pop(ticket)
         h._under_way.discard(ticket)
         h.backend.finish(ticket % SLOTS)
         return _outputs(h, ticket % SLOTS)
@@ -231,4 +254,5 @@ def close(h: Handle) -> None:
             for ticket in sorted(h._under_way):
                 backend.finish(ticket % SLOTS)
             h._under_way.clear()
+            h._done.clear()
             backend.close()

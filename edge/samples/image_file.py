@@ -1,13 +1,10 @@
-"""Image files: which ones a folder holds, and their pixels; a truncated file is refused.
-
-OpenCV before version 5 returns the readable part of a truncated JPEG, grey below it, without an
-error. So the bytes are checked before they are decoded.
-"""
+"""Image files: which ones a folder holds, and their pixels; a damaged file is refused."""
 
 from __future__ import annotations
 
-import zlib
-from glob import iglob
+import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +12,43 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.samples.image_damage import JPEG, find_damage, find_zeros
 from edge.samples.sample import Image, SampleError
+
+# OpenCV prints what fails by itself; version 5 has moved the function.
+(getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel)(0)
 
 IMAGE_SUFFIXES = {
     ".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm",
 }  # fmt: skip
 
-JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+PNM = re.compile(rb"P[2356]" + 3 * rb"(?:\s+(?:#[^\n]*\n)?)+(\d+)")
+"""The header of a PGM or PPM: width, height, and the value of white."""
 
 
 def images_in(folder: Path) -> list[Path]:
-    """List the image files below a folder, sorted; links to folders are followed."""
-    below = (folder / name for name in iglob("**/*", root_dir=folder, recursive=True))
-    return sorted(path for path in below if is_image_name(path.name))
+    """List the image files below a folder, sorted; links to folders are followed, loops are not."""
+    return sorted(_images_below(folder, ()))
+
+
+def _images_below(folder: Path, above: tuple[str, ...]) -> Iterator[Path]:
+    real = os.path.realpath(folder)
+    if real in above:
+        return
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:  # what cannot be listed holds no images
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if os.path.isdir(entry.path):
+            yield from _images_below(folder / entry.name, (*above, real))
+        # A link to nothing is to be named; a pipe would be read for ever.
+        elif is_image_name(entry.name) and (
+            os.path.isfile(entry.path) or not os.path.exists(entry.path)
+        ):
+            yield folder / entry.name
 
 
 def is_image_name(name: str) -> bool:
@@ -75,9 +96,11 @@ def read_bytes(path: Path) -> bytes:
 
 def decode_image(data: bytes) -> Image:
     """Decode the bytes of an image file to uint8 [H, W, 3] BGR; errors as of `read_image`."""
-    image = _decode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    image = decode_frame(data)
     if image.dtype == np.uint8:
         return np.asarray(image, np.uint8)
+    if white := _white_of_pnm(data):
+        return np.asarray((image * (255 / white)).round(), np.uint8)
     if image.dtype == np.uint16 and (image.max() >= 1 << 15 or not image.any()):
         return (image >> 8).astype(np.uint8)
     raise SampleError(
@@ -85,6 +108,28 @@ def decode_image(data: bytes) -> Image:
         " not known",
         "convert it to 8 bits, all images of the camera by the same range",
     )
+
+
+def decode_frame(data: bytes) -> npt.NDArray[Any]:
+    """Decode the bytes of a photograph.
+
+    Returns:
+        [H, W, 3] BGR, turned as its EXIF data say; uint8, or the type that it is stored with.
+    """
+    image = _decode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    if damage := find_zeros(data, image):
+        raise SampleError(damage)
+    white = _white_of_pnm(data)
+    # OpenCV takes 255 for the white of a binary file.
+    if image.dtype == np.uint8 and data.startswith((b"P5", b"P6")) and white not in (0, 255):
+        return np.asarray((image * (255 / white)).round(), np.uint8)
+    return image
+
+
+def _white_of_pnm(data: bytes) -> int:
+    """The value of white that a PGM or PPM states; 0 of other files."""
+    header = PNM.match(data[:1000])
+    return int(header[3]) if header else 0
 
 
 def decode_stored(data: bytes) -> npt.NDArray[Any]:
@@ -106,60 +151,10 @@ def _decode(data: bytes, flags: int) -> npt.NDArray[Any]:
     except cv2.error as error:
         raise SampleError(f"OpenCV cannot decode it: {error.err}") from error
     if image is None:
+        unknown = flags != cv2.IMREAD_UNCHANGED and cv2.imdecode(
+            np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED
+        )
+        if isinstance(unknown, np.ndarray) and unknown.dtype.kind == "f":
+            raise SampleError(f"its values are {unknown.dtype}, expected 8 or 16 bits")
         raise SampleError("it is not an image, or a damaged one")
     return np.asarray(image)
-
-
-def find_damage(data: bytes) -> str:
-    """Say how the bytes of an image file are damaged; empty where they look whole.
-
-    A JPEG must have its end marker, a PNG all its chunks with their checksums, a BMP or WebP the
-    size that its header states.
-    """
-    if not data:
-        return "it is empty"
-    if data.startswith(JPEG):
-        return _damage_of_jpeg(data)
-    if data.startswith(PNG):
-        return _damage_of_png(data)
-    stated = 0
-    if data.startswith(b"BM"):
-        stated = int.from_bytes(data[2:6], "little")
-    elif data.startswith(b"RIFF"):
-        stated = int.from_bytes(data[4:8], "little") + 8
-    if stated > len(data):
-        return f"it is truncated: {len(data)} of {stated} bytes"
-    return ""
-
-
-def _damage_of_jpeg(data: bytes) -> str:
-    """Find the start of the pixels behind the segments (a thumbnail in one has an end marker)."""
-    position = 2
-    while position + 4 <= len(data) and data[position] == 0xFF:
-        if data[position + 1] == 0xFF:  # fill byte
-            position += 1
-            continue
-        if data[position + 1] == 0xDA:
-            whole = data.rfind(b"\xff\xd9", position) > 0
-            return "" if whole else "it is truncated: a JPEG without its end marker"
-        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    return "it is truncated: a JPEG without pixels"
-
-
-def _damage_of_png(data: bytes) -> str:
-    position = len(PNG)
-    while position + 12 <= len(data):
-        size = int.from_bytes(data[position : position + 4], "big")
-        kind = data[position + 4 : position + 8]
-        end = position + 8 + size
-        if end + 4 > len(data):
-            break
-        critical = kind[:1].isupper()
-        if critical and zlib.crc32(data[position + 4 : end]) != int.from_bytes(
-            data[end : end + 4], "big"
-        ):
-            return f"it is damaged: the PNG chunk {kind.decode('latin-1')} has a wrong checksum"
-        if kind == b"IEND":
-            return ""
-        position = end + 4
-    return "it is truncated: a PNG without its end"

@@ -15,6 +15,7 @@ masks are read as masks.py says.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -44,15 +45,24 @@ def is_sequence(folder: Path) -> bool:
 
 
 def folders_of(
-    folder: Path, is_wanted: Callable[[Path], bool], depth: int = DEPTH_OF_FOLDERS
+    folder: Path,
+    is_wanted: Callable[[Path], bool],
+    depth: int = DEPTH_OF_FOLDERS,
+    above: tuple[str, ...] = (),
 ) -> Iterator[Path]:
-    """Find the folders of one kind in a folder, sorted; the folder itself may be one."""
+    """Find the folders of one kind in a folder, sorted; the folder itself may be one.
+
+    A link to a folder `above` is a loop and passed over.
+    """
+    real = os.path.realpath(folder)
+    if real in above:
+        return
     if is_wanted(folder):
         yield folder
     elif depth:
         for child in sorted(folder.iterdir()):
             if child.is_dir() and not child.name.startswith("."):
-                yield from folders_of(child, is_wanted, depth - 1)
+                yield from folders_of(child, is_wanted, depth - 1, (*above, real))
 
 
 def frames_of(folder: Path) -> list[Path]:
@@ -64,7 +74,7 @@ def frames_of(folder: Path) -> list[Path]:
     files = images_in(folder / INPUT)
     if not files:
         raise SampleError(f"no frames in {folder / INPUT}")
-    return sorted(files, key=_natural)
+    return sorted(files, key=natural)
 
 
 def background_of(folder: Path) -> Image:
@@ -79,7 +89,7 @@ def background_of(folder: Path) -> Image:
     return LabelledSequence(folder, folder.name).background.image
 
 
-def _natural(path: Path) -> list[int | str]:
+def natural(path: Path) -> list[int | str]:
     """A key that sorts 2.png before 10.png."""
     parts = re.split(r"(\d+)", path.as_posix())
     return [int(part) if index % 2 else part for index, part in enumerate(parts)]
@@ -127,10 +137,14 @@ class LabelledSequence:
         path = self.folder / TEMPORAL_ROI
         if not path.is_file():
             return lambda name: True
-        words = path.read_text(errors="replace").split()
-        if len(words) != 2 or not all(word.isdigit() for word in words):
-            raise SampleError(f"{path} holds {' '.join(words)[:40]!r}, expected two frame numbers")
-        first, last = map(int, words)
+        words = path.read_text("utf-8-sig", errors="replace").split()
+        numbers = [int(word) for word in words if word.isdecimal()]
+        if len(words) != 2 or len(numbers) != 2 or numbers[0] > numbers[1]:
+            raise SampleError(
+                f"{path} holds {' '.join(words)[:40]!r}, expected the first and the last frame's"
+                " number"
+            )
+        first, last = numbers
 
         def inside(name: str) -> bool:
             number = number_of(name)
@@ -174,8 +188,9 @@ class LabelledSequence:
         """Pixels that no label counts: outside the region of interest."""
         if self._outside is None:
             file = self._file(ROI_NAMES)
-            roi = np.full(shape, 255, np.uint8) if file is None else read_image(file).max(axis=2)
-            self._outside = roi < 128
+            if file is None:
+                return np.zeros(shape, np.bool_)
+            self._outside = read_image(file).max(axis=2) < 128
         if self._outside.shape != shape:
             height, width = self._outside.shape
             raise SampleError(

@@ -16,7 +16,7 @@ from edge.camera.source import SCHEMES, CameraError, Reader
 from edge.camera.video_file import VideoFile
 from edge.errors import UsageError
 from edge.samples.image_file import IMAGE_SUFFIXES, images_in
-from edge.samples.sequences import frames_of, is_sequence
+from edge.samples.sequences import frames_of, is_sequence, natural
 
 INDEXED = {".mp4", ".mov", ".m4v"}
 """Containers that a recorder makes playable when it closes them."""
@@ -36,7 +36,7 @@ def open_recording(url: str) -> Reader:
     """Open a path or a file:// address."""
     path = path_of(url)
     if path.is_dir():
-        files = frames_of(path) if is_sequence(path) else images_in(path)
+        files = frames_of(path) if is_sequence(path) else sorted(images_in(path), key=natural)
         if not files:
             raise CameraError(f"no images in {path}")
         return Images(files)
@@ -48,6 +48,8 @@ def open_recording(url: str) -> Reader:
 
 
 def _open_video(path: Path) -> VideoFile:
+    if not path.stat().st_size:
+        raise CameraError(f"cannot open {path}: it is empty")
     try:
         # FFmpeg takes what stands before a colon for a protocol, except in an absolute path.
         container = av.open(os.path.abspath(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -174,4 +175,92 @@ def test_a_recording_of_which_nothing_can_be_decoded_is_a_failure(tmp_path: Path
         data[begin + 8 : begin + 700] = bytes(692)
     path.write_bytes(data)
     with pytest.raises(CameraError, match=r"cannot decode a frame of .*a\.avi \(codec mjpeg\)"):
+        watch(path)
+
+
+def encode(path: Path, codec: str, options: dict[str, str] | None = None) -> None:
+    """The video of write_video, with a key frame every 10 frames and clusters of a second."""
+    rng = np.random.default_rng(0)
+    container_options = {"cluster_time_limit": "1000"} if path.suffix == ".mkv" else {}
+    with av.open(str(path), "w", container_options=container_options) as container:
+        stream = container.add_stream(codec, rate=10, options={"g": "10", **(options or {})})
+        stream.width, stream.height = 160, 128
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        for number in range(FRAMES):
+            image = rng.integers(0, 256, (128, 160, 3), np.uint8)
+            image[:, :64] = 4 * number
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        container.mux(stream.encode(None))
+
+
+def numbers_are_right(frames: list[Frame]) -> bool:
+    shown = [frame.image[:, :48].mean() / 4 for frame in frames]
+    return all(abs(level - frame.number) < 1 for level, frame in zip(shown, frames, strict=True))
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libvpx-vp9", "mjpeg"])
+@pytest.mark.parametrize("how", ["removed", "zeros"])
+def test_lost_clusters_of_a_matroska_file_are_counted(codec: str, how: str, tmp_path: Path) -> None:
+    encode(path := tmp_path / "a.mkv", codec, {"bf": "0"} if codec == "libx264" else None)
+    data = path.read_bytes()
+    clusters = [i for i in range(len(data)) if data.startswith(b"\x1f\x43\xb6\x75", i)]
+    begin, end = clusters[len(clusters) // 3], clusters[2 * len(clusters) // 3]
+    path.write_bytes(data[:begin] + (b"" if how == "removed" else bytes(end - begin)) + data[end:])
+    camera, frames, events = watch(path)
+    lost = camera.unreadable
+    assert lost == FRAMES - len(frames) and 15 <= lost <= 25
+    assert [event.kind for event in events] == ["unreadable"]
+    assert frames[-1].number == FRAMES - 1 and frames[-1].at == pytest.approx(5.9)
+    assert numbers_are_right(frames)
+
+
+@pytest.mark.parametrize("live", ["0", "1"])
+def test_a_gap_of_a_sound_matroska_file_is_no_loss(live: str, tmp_path: Path) -> None:
+    """As recorders leave where nothing moved; browsers write neither duration nor index."""
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w", container_options={"live": live}) as container:
+        stream = container.add_stream("libx264", rate=10, options={"g": "5", "bf": "0"})
+        stream.width, stream.height, stream.pix_fmt = 160, 128, "yuv420p"
+        for number in (*range(20), *range(50, 70)):
+            frame = av.VideoFrame.from_ndarray(
+                np.full((128, 160, 3), 3 * number, np.uint8), format="bgr24"
+            )
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    camera, frames, events = watch(path)
+    assert (len(frames), camera.unreadable, events) == (40, 0, [])
+    assert frames[-1].at == pytest.approx(6.9)
+
+
+@pytest.mark.parametrize("how", ["cut off", "zeros"])
+@pytest.mark.parametrize("name", ["a.avi", "a.mkv"])
+def test_half_a_jpeg_is_no_frame(name: str, how: str, tmp_path: Path) -> None:
+    encode(path := tmp_path / name, "mjpeg")
+    data = path.read_bytes()
+    half = len(data) // 2
+    path.write_bytes(data[:half] + (bytes(len(data) - half) if how == "zeros" else b""))
+    camera, frames, _ = watch(path)
+    assert 20 < len(frames) < 35 and camera.cut_off
+    assert numbers_are_right(frames)
+    assert len(frames) + camera.unreadable == pytest.approx(FRAMES, abs=1)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".flv"])
+def test_few_frames_that_are_missing_at_the_end_are_counted(suffix: str, tmp_path: Path) -> None:
+    encode(path := tmp_path / f"a{suffix}", "libx264")
+    assert watch(path)[2] == []
+    data = path.read_bytes()
+    path.write_bytes(data[: int(0.9 * len(data))])
+    camera, frames, events = watch(path)
+    assert len(frames) + camera.unreadable == pytest.approx(FRAMES, abs=1)
+    assert 2 < camera.unreadable < 12 and events
+    assert not camera.cut_off  # the rest is as good as ever
+
+
+def test_where_data_are_missing_no_other_codec_is_advised(tmp_path: Path) -> None:
+    encode(path := tmp_path / "a.mkv", "libx264")
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index(b"\x1f\x43\xb6\x75") + 1500])
+    with pytest.raises(CameraError, match="data are missing; copy or download it again"):
         watch(path)
