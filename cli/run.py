@@ -84,7 +84,9 @@ def run(
 ) -> None:
     """Run a build on cameras: mask, depth and blobs of each frame, and their latency."""
     import edge
+    from edge.camera.address import redact_address
     from edge.camera.camera import Camera
+    from edge.camera.reader import check_source
     from edge.loop.channel import Channel, summary
     from edge.loop.pipeline import CameraPipeline
     from edge.loop.run import run_channels
@@ -94,13 +96,18 @@ def run(
     videos = _check_options(ctx, sources, bg or [], out, redact, show)
     if show:
         check_windows()
+    # What can be refused at once is refused before a network is built.
+    if build is not None:
+        _check_device_options(ctx, build)
+    for source in sources:
+        check_source(source, value_range)
+    given = [
+        _given_background(redact_address(source), file, value_range)
+        for source, file in zip(sources, bg or [], strict=False)
+    ]
     place = build or default_build()
     _check_device_options(ctx, place)
-    files: list[Optional[Path]] = [*bg] if bg else [None] * len(sources)
-    scenes = [
-        _scene(source, file, seconds, value_range, place)
-        for source, file in zip(sources, files, strict=True)
-    ]
+    scenes = given or [_scene(source, seconds, value_range, place) for source in sources]
     wake = threading.Event()
     channels: list[Channel] = []
     with ExitStack() as stack:
@@ -144,23 +151,19 @@ def _estimator(build: Path) -> Callable[[Sequence[Image]], Background]:
 
 def _scene(
     source: str,
-    file: Optional[Path],
     seconds: Optional[float],
     value_range: Optional[str],
     build: Path,
 ) -> tuple[Background, Optional[ranges.ValueRange]]:
-    """The background of a source, and the range of its 16-bit values."""
+    """The background that is made of a source, and the range of its 16-bit values."""
     from edge.camera.address import redact_address
     from edge.camera.schemes.recording import path_of
     from edge.samples.sequences import background_of, is_sequence
     from edge.scene.background import certain
 
-    name = redact_address(source)
-    if file is not None:
-        return _given_background(name, file, value_range)
     chosen = choose_range(source, value_range)
     if chosen is None and is_sequence(path_of(source)):
-        note(f"{name} is a labelled sequence with a background of its own")
+        note(f"{redact_address(source)} is a labelled sequence with a background of its own")
         return certain(background_of(path_of(source))), None
     return make_background(source, seconds, chosen, build), chosen
 

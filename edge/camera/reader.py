@@ -6,8 +6,17 @@ from typing import Any
 
 import numpy.typing as npt
 
-from edge.camera.address import redact_address
-from edge.camera.source import CameraError, Decoded, Reader, UnreadableFrame, open_stored
+from edge.camera import schemes
+from edge.camera.address import STREAMS, redact_address
+from edge.camera.schemes.stream import check_address
+from edge.camera.source import (
+    SCHEMES,
+    CameraError,
+    Decoded,
+    Reader,
+    UnreadableFrame,
+    open_stored,
+)
 from edge.camera.value_range import AUTO, ValueRange, parse_range, range_of, to_uint8
 
 IMAGES, RECORDING_S = 32, 60.0
@@ -30,6 +39,41 @@ def open_reader(url: str, value_range: ValueRange | None = None) -> Reader:
         UsageError: the address is wrong.
     """
     return RangedReader(open_stored(url), redact_address(url), value_range)
+
+
+def check_source(url: str, value_range: str | None = None) -> None:
+    """Raise what is wrong with a source, as far as it can be known without connecting to anything.
+
+    Of a file or a folder the first frame is read, of a stream the address is checked.
+
+    Args:
+        url: address or path.
+        value_range: as of `--range`.
+
+    Raises:
+        CameraError: there is no such file, or it is no video or image.
+        UsageError: the address or the range is wrong, or the source has other bits.
+    """
+    schemes.load()
+    fixed = None if value_range in (None, AUTO) else parse_range(str(value_range))
+    scheme, mark, _ = url.partition("://")
+    if mark and scheme.lower() in STREAMS:
+        check_address(url)
+    if mark and scheme.lower() in SCHEMES and scheme.lower() != "file":
+        return
+    reader = open_stored(url)
+    try:
+        read = reader.read()
+    except (CameraError, UnreadableFrame):  # damage is counted later
+        return
+    finally:
+        reader.close()
+    if read is None:
+        return
+    if value_range == AUTO:
+        range_of([read.image], redact_address(url))
+    else:
+        to_uint8(read.image, redact_address(url), fixed)
 
 
 class RangedReader:

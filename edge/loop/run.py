@@ -79,8 +79,9 @@ def _take(channel: Channel, listener: Listener) -> bool:
         listener.on_event(channel, item)
     elif isinstance(item, Frame):
         result = channel.process(item)
+        # First the video: it holds every frame that was told of, whenever the program is stopped.
+        channel.output(result)
         for event in result.events:
             listener.on_event(channel, event)
         listener.on_frame(channel, result)
-        channel.output(result)
     return item is not None

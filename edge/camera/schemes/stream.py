@@ -33,7 +33,7 @@ ENDLESS = {"mpjpeg"}
 def open_stream(url: str) -> Reader:
     """Open a network stream; a file of a web server is a recording."""
     name = redact_address(url)
-    _check_address(url)
+    check_address(url)
     scheme, _, rest = url.partition("://")
     start = time.monotonic()
     try:
@@ -72,7 +72,7 @@ def _reason(error: Exception, elapsed_s: float) -> str:
     return f"no answer, or wrong address, user or password ({text})"
 
 
-def _check_address(url: str) -> None:
+def check_address(url: str) -> None:
     """Refuse an address whose password ends its host early, before anything is sent anywhere."""
     try:
         parts = urlsplit(url)
