@@ -23,6 +23,8 @@ UNREADABLE = (
 )  # fmt: skip
 
 
+LARGEST = 500_000_000
+"""Bytes of an image of a zip: a few bytes in a zip may be any number of zeros."""
 MAX_OPEN = 256
 """Zips that a process keeps open; systems allow it about 1000 files."""
 _OPEN: OrderedDict[tuple[int, int], zipfile.ZipFile] = OrderedDict()
@@ -102,7 +104,10 @@ class ZipArchive:
         for info in {info.filename: info for info in self._zip().infolist()}.values():
             if not _is_image(info.filename):
                 continue
-            if reason := self._unreadable(info):
+            reason = self._unreadable(info)
+            if info.file_size > LARGEST:
+                reason = f"it has {info.file_size / 1e6:.0f} MB, expected at most {LARGEST / 1e6:g}"
+            if reason:
                 self.refused[info.filename] = reason
             else:
                 self.names.append(info.filename)
@@ -151,7 +156,9 @@ class ZipArchive:
 def _is_image(name: str) -> bool:
     """Whether a member may be an image: a name without suffix may be one too."""
     path = PurePosixPath(name)
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+    hidden = any(
+        (part.startswith(".") and part != "..") or part == "__MACOSX" for part in path.parts
+    )
     return not name.endswith("/") and not hidden and path.suffix.lower() in IMAGE_SUFFIXES | {""}
 
 

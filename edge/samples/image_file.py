@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from glob import iglob
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,30 @@ PNM = re.compile(rb"P[2356]" + 3 * rb"(?:\s+(?:#[^\n]*\n)?)+(\d+)")
 
 
 def images_in(folder: Path) -> list[Path]:
-    """List the image files below a folder, sorted; links to folders are followed."""
-    below = (folder / name for name in iglob("**/*", root_dir=folder, recursive=True))
-    return sorted(path for path in below if is_image_name(path.name))
+    """List the image files below a folder, sorted; links to folders are followed, loops are not."""
+    return sorted(_images_below(folder, ()))
+
+
+def _images_below(folder: Path, above: tuple[str, ...]) -> Iterator[Path]:
+    real = os.path.realpath(folder)
+    if real in above:
+        return
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:  # what cannot be listed holds no images
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield from _images_below(folder / entry.name, (*above, real))
+        elif is_image_name(entry.name) and (entry.is_file() or _is_broken(entry)):
+            yield folder / entry.name
+
+
+def _is_broken(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a link to nothing: to be named, unlike a pipe, which would be read for ever."""
+    return entry.is_symlink() and not os.path.exists(entry.path)
 
 
 def is_image_name(name: str) -> bool:

@@ -72,7 +72,7 @@ class SeedLayout:
         if not files:
             raise SampleError(f"no background {BG}/{bg}.jpg for {FG_BG}/{bg}.zip")
         if len(files) > 1:
-            names = " and ".join(file.name for file in files)
+            names = " and ".join(str(file.relative_to(self._folder / BG)) for file in files[:2])
             raise SampleError(
                 f"{names} in {BG}/ have one name, which one belongs to {bg} is unknown"
             )
@@ -147,6 +147,9 @@ class SeedLayout:
             frame = decode_image(self._open(FG_BG, bg).read(member))
             part, file = MASKS, mask
             labels = self._masks[bg].labels(mask)
+            if labels.shape != frame.shape[:2]:
+                sizes = [f"{plane.shape[1]}x{plane.shape[0]}" for plane in (labels, frame)]
+                raise SampleError(f"the mask is {sizes[0]}, its image is {sizes[1]}")
             depth = None
             if self._meaning is not None:
                 part, file = DEPTH, depth_map

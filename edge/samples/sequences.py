@@ -44,15 +44,24 @@ def is_sequence(folder: Path) -> bool:
 
 
 def folders_of(
-    folder: Path, is_wanted: Callable[[Path], bool], depth: int = DEPTH_OF_FOLDERS
+    folder: Path,
+    is_wanted: Callable[[Path], bool],
+    depth: int = DEPTH_OF_FOLDERS,
+    above: tuple[Path, ...] = (),
 ) -> Iterator[Path]:
-    """Find the folders of one kind in a folder, sorted; the folder itself may be one."""
+    """Find the folders of one kind in a folder, sorted; the folder itself may be one.
+
+    A link to a folder `above` is a loop and passed over.
+    """
+    real = folder.resolve()
+    if real in above:
+        return
     if is_wanted(folder):
         yield folder
     elif depth:
         for child in sorted(folder.iterdir()):
             if child.is_dir() and not child.name.startswith("."):
-                yield from folders_of(child, is_wanted, depth - 1)
+                yield from folders_of(child, is_wanted, depth - 1, (*above, real))
 
 
 def frames_of(folder: Path) -> list[Path]:

@@ -170,3 +170,35 @@ def test_few_zips_are_open_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     samples = check(write(tmp_path / "a"))
     assert len([key for key in archive._OPEN if key[0] == os.getpid()]) == 1
     assert samples[0].name == "hall/h_0"
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["../hall/h_{}", "/hall/h_{}", "./h_{}", "hall\\h_{}", "h\n{}", "-{}", "[b]h_{}", "h%20{}"],
+)
+def test_any_name_is_read_in_place(form: str, tmp_path: Path) -> None:
+    root = write(tmp_path / "a", lambda i: (f"{form.format(i)}.png", f"{form.format(i)}.png"))
+    assert check(root).skipped == {}
+    assert {path.name for path in tmp_path.iterdir()} == {"a"}
+
+
+def test_a_member_that_unpacks_to_too_much_is_refused_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write(tmp_path / "a", compression=zipfile.ZIP_DEFLATED)
+    with zipfile.ZipFile(root / "fg_bg" / "hall.zip", "a", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("h_9.png", bytes(3_000_000))
+    monkeypatch.setattr(archive, "LARGEST", 2_000_000)
+    assert check(root).skipped == {"fg_bg/hall/h_9.png": "it has 3 MB, expected at most 2"}
+
+
+@pytest.mark.parametrize("size", [(SIDE + 1, SIDE), (SIDE // 2, SIDE // 2)])
+def test_a_mask_of_another_size_is_named(size: tuple[int, int], tmp_path: Path) -> None:
+    root = write(tmp_path / "a")
+    with zipfile.ZipFile(root / "fg_bg_masks" / "hall.zip", "w") as file:
+        for number in range(4):
+            file.writestr(f"h_{number}.png", png(cv2.resize(composite(number)[1], size[::-1])))
+    samples = SeedLayout(root)
+    assert not list(iter_readable(samples, range(4)))
+    told = f"h_0.png: the mask is {size[1]}x{size[0]}, its image is {SIDE}x{SIDE}"
+    assert samples.skipped["hall/h_0"].endswith(told)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from edge.samples.image_damage import find_damage
 from edge.samples.image_file import decode_image, images_in, read_image
 from edge.samples.sample import SampleError
+from edge.samples.sequences import folders_of
 
 
 def encoded(extension: str, image: np.ndarray | None = None) -> bytes:
@@ -135,3 +137,19 @@ def test_hidden_files_are_no_images(tmp_path: Path) -> None:
     for name in ("a.JPG", "b.tiff", "._a.jpg", "c.txt"):
         (tmp_path / name).touch()
     assert [path.name for path in images_in(tmp_path)] == ["a.JPG", "b.tiff"]
+
+
+def test_loops_of_links_and_pipes_end(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "1.png").touch()
+    (tmp_path / "a" / "2.png").mkdir()
+    (tmp_path / "a" / "b" / "up").symlink_to("..")
+    (tmp_path / "a" / "self").symlink_to(".")
+    (tmp_path / "a" / "gone.png").symlink_to("nowhere.png")
+    (tmp_path / "c").symlink_to("a/b")
+    os.mkfifo(tmp_path / "a" / "pipe.png")
+    found = [path.relative_to(tmp_path).as_posix() for path in images_in(tmp_path)]
+    assert found == ["a/b/1.png", "a/gone.png", "c/1.png", "c/up/gone.png"]
+    assert [path.name for path in folders_of(tmp_path, lambda p: p.name == "b")] == ["b"]
+    with pytest.raises(SampleError, match="No such file"):
+        read_image(tmp_path / "a" / "gone.png")
