@@ -136,10 +136,14 @@ class LabelledSequence:
         path = self.folder / TEMPORAL_ROI
         if not path.is_file():
             return lambda name: True
-        words = path.read_text(errors="replace").split()
-        if len(words) != 2 or not all(word.isdigit() for word in words):
-            raise SampleError(f"{path} holds {' '.join(words)[:40]!r}, expected two frame numbers")
-        first, last = map(int, words)
+        words = path.read_text("utf-8-sig", errors="replace").split()
+        numbers = [int(word) for word in words if word.isdecimal()]
+        if len(words) != 2 or len(numbers) != 2 or numbers[0] > numbers[1]:
+            raise SampleError(
+                f"{path} holds {' '.join(words)[:40]!r}, expected the first and the last frame's"
+                " number"
+            )
+        first, last = numbers
 
         def inside(name: str) -> bool:
             number = number_of(name)
@@ -183,8 +187,9 @@ class LabelledSequence:
         """Pixels that no label counts: outside the region of interest."""
         if self._outside is None:
             file = self._file(ROI_NAMES)
-            roi = np.full(shape, 255, np.uint8) if file is None else read_image(file).max(axis=2)
-            self._outside = roi < 128
+            if file is None:
+                return np.zeros(shape, np.bool_)
+            self._outside = read_image(file).max(axis=2) < 128
         if self._outside.shape != shape:
             height, width = self._outside.shape
             raise SampleError(

@@ -214,12 +214,29 @@ def test_frames_without_a_label_are_named(tmp_path: Path) -> None:
     assert samples.skipped == {"a/000001.png": "it has no label"}
 
 
-@pytest.mark.parametrize("text", ["", "3", "a b", "1 2 3"])
+@pytest.mark.parametrize("text", ["", "3", "a b", "1 2 3", "6 3", "3, 6"])
 def test_a_temporal_roi_that_is_none_is_named(text: str, tmp_path: Path) -> None:
     folder = cdnet(tmp_path / "a")
     (folder / "temporalROI.txt").write_text(text)
-    with pytest.raises(SampleError, match=r"temporalROI\.txt holds .* expected two frame numbers"):
+    with pytest.raises(SampleError, match=r"temporalROI\.txt holds .* expected the first and the"):
         Sequences(folder)
+
+
+def test_a_temporal_roi_with_the_mark_of_a_windows_editor(tmp_path: Path) -> None:
+    folder = cdnet(tmp_path / "a")
+    (folder / "temporalROI.txt").write_bytes(b"\xef\xbb\xbf4 6\r\n")
+    assert len(Sequences(folder)) == 3
+
+
+def test_frames_of_two_sizes_do_not_depend_on_what_was_read_before(tmp_path: Path) -> None:
+    folder = make_sequence(tmp_path / "a", frames=4)
+    for part in ("input", "groundtruth"):
+        cv2.imwrite(str(folder / part / "000000.png"), np.zeros((48, 64), np.uint8))
+    for order in ((0, 1, 2), (2, 1, 0)):
+        samples = Sequences(folder)
+        names = [sample.name for sample in iter_readable(samples, order)]
+        assert sorted(names) == ["a/000001", "a/000002"]
+        assert samples.skipped == {"a/000000": "sample a/000000: bg is 32x24, fg_bg is 64x48"}
 
 
 def test_sequences_and_rgbd_are_not_read_together(tmp_path: Path) -> None:
