@@ -47,9 +47,8 @@ def shrink(image: npt.NDArray[np.uint8], max_side: int) -> npt.NDArray[np.uint8]
     factor = max_side / max(image.shape[:2])
     if factor >= 1:
         return image
-    return np.asarray(
-        cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8
-    )
+    height, width = (max(1, round(factor * side)) for side in image.shape[:2])
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _files(folder: Path) -> dict[str, Path]:

@@ -138,3 +138,9 @@ def test_broken_backgrounds_are_named(tmp_path: Path, capsys: pytest.CaptureFixt
     (tmp_path / "half.jpg").write_bytes(image[:-60])
     assert list(read_backgrounds(tmp_path, 64)) == ["good"]
     assert "half.jpg: it is truncated" in capsys.readouterr().err
+
+
+def test_a_cutout_that_shrinks_to_nothing_keeps_a_pixel(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "pole.png"), np.full((900, 3, 4), 255, np.uint8))
+    (cutout,) = read_cutouts(tmp_path, 64)
+    assert cutout.colour.shape == (64, 1, 3)
