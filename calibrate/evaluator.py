@@ -24,16 +24,24 @@ the network lacks has no score."""
 
 
 def exact_session(model: onnx.ModelProto, threads: int) -> Any:
-    """Open the graph in ONNX Runtime with the optimiser off."""
+    """Open the graph in ONNX Runtime with the optimiser off.
+
+    Raises:
+        EdgeError: ONNX Runtime has no implementation of an operator, or refuses the graph.
+    """
     from edge.runtime.ort import ort
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return ort.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    try:
+        return ort.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # ONNX Runtime's errors share no other base class
+        reason = str(error).strip().splitlines()[0].rpartition(" : ")[2]
+        raise EdgeError(f"ONNX Runtime cannot run the network: {reason}") from error
 
 
 class Evaluator:

@@ -31,7 +31,7 @@ from edge.calibrate.rendering.samples import Rendered
 from edge.calibrate.samples import open_samples
 from edge.calibrate.sensitivity import keep_in_float, layer_drops, layers
 from edge.errors import EdgeError, UsageError
-from edge.graph.contract import conform
+from edge.graph.contract import check_shapes, conform
 from edge.graph.fold import Split, split
 from edge.graph.resize import image_size, resize_network
 from edge.manifest import Manifest
@@ -148,12 +148,15 @@ def load_network(request: BuildRequest) -> tuple[onnx.ModelProto, str]:
         raise UsageError(f"{path} is a checkpoint", f"make an ONNX file of it: edge export {path}")
     try:
         model = onnx.load(path)
+        # Since IR version 4 an initializer need not be an input as well.
+        model.ir_version = max(model.ir_version, 4) if model.ir_version else 0
         onnx.checker.check_model(model)
-    except (DecodeError, onnx.checker.ValidationError) as error:
+    except (DecodeError, ValueError, onnx.checker.ValidationError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else "cannot be parsed"
         raise EdgeError(f"{path} is not an ONNX network: {reason}") from error
     try:
         model = conform(model)
+        check_shapes(model)
     except EdgeError as error:
         raise EdgeError(
             f"{path} breaks the contract of a network: {error.message}", error.hint

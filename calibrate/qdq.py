@@ -18,6 +18,7 @@ from onnx import helper, numpy_helper
 
 from edge.calibrate.methods import Range
 from edge.errors import EdgeError
+from edge.graph.dependencies import input_names
 
 LAYERS = {"Conv": 0, "ConvTranspose": 1}
 """Layers with weights, and the axis of their weights that counts outputs (group 1)."""
@@ -195,7 +196,10 @@ def quantize(
     """
     model = onnx.ModelProto.FromString(model.SerializeToString())
     g = _Graph(model.graph)
-    layers = {n.name for n in g.nodes if n.op_type in scheme.ops and n.name not in keep}
+    layers = {
+        n.name for n in g.nodes
+        if n.op_type in scheme.ops and n.name not in keep and g.weights.keys() >= set(n.input[1:])
+    }  # fmt: skip
     scales: dict[str, tuple[float, int]] = {}
     for name in quantized_tensors(g, layers, scheme):
         # A rewritten ConvTranspose holds the same values in another order.
@@ -219,7 +223,7 @@ def quantize(
 
     del model.graph.node[:], model.graph.value_info[:]
     model.graph.node.extend(out.nodes)
-    used = {name for node in out.nodes for name in node.input}
+    used = {name for node in out.nodes for name in input_names(node)}
     kept = [w for w in model.graph.initializer if w.name in used]
     del model.graph.initializer[:]
     model.graph.initializer.extend([*kept, *out.constants.values()])

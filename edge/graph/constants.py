@@ -75,6 +75,3 @@ def _names_read(graph: onnx.GraphProto) -> Iterator[str]:
     """The tensors that nodes read, in subgraphs too."""
     for node in graph.node:
         yield from input_names(node)
-        for attribute in node.attribute:
-            for subgraph in (attribute.g, *attribute.graphs):
-                yield from _names_read(subgraph)

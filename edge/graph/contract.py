@@ -16,6 +16,7 @@ from onnx import inliner, numpy_helper
 from edge.errors import EdgeError
 from edge.graph.constants import with_initializers
 from edge.graph.dependencies import FRAME_INPUT, SCENE_INPUT, input_names
+from edge.graph.float32 import with_float32
 from edge.graph.names import with_unique_names
 from edge.graph.opset import with_opset
 from edge.graph.resize import image_size
@@ -33,8 +34,9 @@ PASSES = {
 def conform(model: onnx.ModelProto) -> onnx.ModelProto:
     """Bring a network into the form that folding, calibration and the targets expect.
 
-    Local functions are inlined, an older opset is converted, constants become initializers, every
-    node gets a unique name, and an open batch becomes 1. The values stay the same.
+    Local functions are inlined, float16 and float64 become float32, an older opset is converted,
+    constants become initializers, every node gets a unique name, and an open batch becomes 1. The
+    values stay the same.
 
     Args:
         model: A network that passes the ONNX checker.
@@ -48,7 +50,7 @@ def conform(model: onnx.ModelProto) -> onnx.ModelProto:
     height, width = image_size(model)
     inlined = inliner.inline_local_functions(model) if model.functions else model
     _refuse_other_domains(inlined)
-    conformed = with_unique_names(with_initializers(with_opset(inlined)))
+    conformed = with_unique_names(with_initializers(with_opset(with_float32(inlined))))
     copy = onnx.ModelProto.FromString(conformed.SerializeToString())
     for kind, values, known in (
         ("input", copy.graph.input, (SCENE_INPUT, FRAME_INPUT)),
@@ -70,6 +72,15 @@ def conform(model: onnx.ModelProto) -> onnx.ModelProto:
         return model
     del copy.graph.value_info[:]
     return onnx.shape_inference.infer_shapes(copy, data_prop=True)
+
+
+def check_shapes(model: onnx.ModelProto) -> None:
+    """Raise EdgeError where the nodes of a network contradict each other or its outputs."""
+    try:
+        onnx.shape_inference.infer_shapes(model, strict_mode=True)
+    except onnx.shape_inference.InferenceError as error:
+        reason = str(error).strip().splitlines()[0].rpartition("] ")[2]
+        raise EdgeError(f"its shapes do not fit together: {reason}") from error
 
 
 def unbounded_outputs(model: onnx.ModelProto) -> list[str]:

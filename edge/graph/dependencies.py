@@ -30,8 +30,18 @@ class Dependencies:
 
 
 def input_names(node: onnx.NodeProto) -> list[str]:
-    """List the inputs that a node has, without omitted optional ones."""
-    return [name for name in node.input if name]
+    """List the tensors that a node reads, in its subgraphs too; without omitted optional ones."""
+    subgraphs = [graph for a in node.attribute for graph in (a.g, *a.graphs)]
+    captured = (name for graph in subgraphs for name in _outer_names(graph))
+    return [*filter(None, node.input), *dict.fromkeys(captured)]
+
+
+def _outer_names(graph: onnx.GraphProto) -> list[str]:
+    """The tensors that a subgraph reads from the graph around it."""
+    own = {value.name for value in (*graph.input, *graph.initializer)}
+    own.update(name for node in graph.node for name in node.output)
+    read = [name for node in graph.node for name in input_names(node)]
+    return [name for name in (*read, *(v.name for v in graph.output)) if name and name not in own]
 
 
 def dependencies(graph: onnx.GraphProto) -> Dependencies:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from onnx import numpy_helper
 from typer.main import get_command
 
 import edge
 from edge import targets
 from edge.calibrate import methods, pipeline
+from edge.calibrate.evaluator import exact_session
 from edge.calibrate.methods import Histogram, Method, Range
 from edge.calibrate.observe import Observer
 from edge.calibrate.pipeline import BuildRequest, build, plan, resolve
@@ -23,6 +25,7 @@ from edge.errors import EdgeError, UsageError
 from edge.graph.fold import split
 from edge.samples.sample import Sample
 from edge.targets.onnxruntime import OnnxRuntimeTarget
+from tests.edge.graph.exporters import small_network
 
 FULL = BuildRequest(
     model="a b.onnx",
@@ -183,3 +186,63 @@ def test_a_checkpoint_names_the_command_that_exports_it(tmp_path: Path) -> None:
 def test_no_file_and_no_network(tmp_path: Path) -> None:
     with pytest.raises(EdgeError, match=r"no file none\.onnx; expected an ONNX network"):
         plan(BuildRequest(model="none.onnx", target="openvino"))
+
+
+def without_listed_initializers(model: onnx.ModelProto, path: Path) -> None:
+    model.ir_version = 3
+    onnx.save(model, path)
+
+
+def with_half_of_its_data(model: onnx.ModelProto, path: Path) -> None:
+    onnx.save(model, path, save_as_external_data=True, location="net.data", size_threshold=0)
+    data = path.with_name("net.data").read_bytes()
+    path.with_name("net.data").write_bytes(data[: len(data) // 2])
+
+
+def without_its_data(model: onnx.ModelProto, path: Path) -> None:
+    onnx.save(model, path, save_as_external_data=True, location="net.data", size_threshold=0)
+    path.with_name("net.data").unlink()
+
+
+def with_half_the_size(model: onnx.ModelProto, path: Path) -> None:
+    up = next(node for node in model.graph.node if node.op_type == "ConvTranspose")
+    up.op_type, up.input[1] = "Conv", "w5.wide"
+    del up.attribute[:]
+    weight = np.zeros((8, 16, 1, 1), np.float32)
+    model.graph.initializer.append(numpy_helper.from_array(weight, "w5.wide"))
+    onnx.save(model, path)
+
+
+@pytest.mark.parametrize(
+    ("write", "told"),
+    [
+        (with_half_of_its_data, r"is not an ONNX network: External data length"),
+        (without_its_data, r"is not an ONNX network: Data of TensorProto .*net\.data"),
+        (with_half_the_size, r"breaks the contract of a network: its shapes do not fit together"),
+    ],
+)
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_what_an_exporter_did_wrong_is_said_in_a_sentence(
+    write: Callable[[onnx.ModelProto, Path], None], told: str, precision: str, tmp_path: Path
+) -> None:
+    write(small_network(), tmp_path / "net.onnx")
+    request = BuildRequest(
+        model=str(tmp_path / "net.onnx"), target="onnxruntime", precision=precision
+    )
+    with pytest.raises(EdgeError, match=told):
+        plan(request)
+
+
+def test_initializers_need_not_be_inputs_in_old_files(tmp_path: Path) -> None:
+    without_listed_initializers(small_network(9, 3), tmp_path / "net.onnx")
+    request = BuildRequest(model=str(tmp_path / "net.onnx"), target="openvino", precision="fp32")
+    assert plan(request).imgsz == (64, 64)
+
+
+def test_an_operator_that_onnx_runtime_lacks_is_named() -> None:
+    info = onnx.helper.make_tensor_value_info
+    square = onnx.helper.make_node("Det", ["x"], ["y"], "determinant")
+    graph = onnx.helper.make_graph([square], "net", [info("x", 6, [2, 2])], [info("y", 6, [])])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 11)])
+    with pytest.raises(EdgeError, match=r"ONNX Runtime cannot run the network: .*[dD]et"):
+        exact_session(model, 1)

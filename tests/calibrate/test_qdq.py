@@ -16,11 +16,12 @@ from edge.calibrate.observe import histograms
 from edge.calibrate.pipeline import BuildRequest, build
 from edge.calibrate.qdq import SCHEMES, parameters, quantize, quantized_weight
 from edge.errors import EdgeError
+from edge.graph.contract import conform
 from edge.graph.float16 import to_float16
 from edge.graph.fold import Split, split
 from edge.graph.trt_ready import trt_ready
 from edge.graph.upsample import to_depth_to_space
-from edge.samples.sample import Sample
+from edge.samples.sample import Sample, resize_sample
 from tests.edge.graph.exporters import small_network
 
 Ranges = dict[str, tuple[float, float]]
@@ -254,3 +255,58 @@ def test_a_huge_bias_is_stored_within_a_step(bias: float) -> None:
     integers, step = values[dequantize.input[0]], values[dequantize.input[1]]
     restored = integers.astype(np.float64) * step
     assert np.allclose(restored, biases, rtol=1e-6, atol=1e-4)
+
+
+@pytest.mark.parametrize("target", ["onnxruntime", "openvino"])
+def test_weights_that_are_computed_stay_in_float(
+    target: str, tmp_path: Path, samples: list[Sample]
+) -> None:
+    """conv2 is scaled by its own input: its weights are no constant."""
+    model = small_network()
+    at = next(i for i, node in enumerate(model.graph.node) if node.name == "conv2")
+    mean = onnx.helper.make_node("GlobalAveragePool", ["r1"], ["s"], "squeeze")
+    weights = onnx.helper.make_node("Mul", ["w2", "s"], ["w2.s"], "scaled")
+    model.graph.node[at].input[1] = "w2.s"
+    model.graph.node.insert(at, weights)
+    model.graph.node.insert(at, mean)
+    check_built(model, target, {"conv2"}, tmp_path, samples)
+
+
+@pytest.mark.parametrize("target", ["onnxruntime", "openvino"])
+def test_a_branch_reads_what_comes_before_it(
+    target: str, tmp_path: Path, samples: list[Sample]
+) -> None:
+    """The mask's last operator in an If, as exporters write a condition of the module."""
+    model = small_network()
+    last = next(node for node in model.graph.node if node.output[0] == "mask")
+    info = onnx.helper.make_tensor_value_info("o", onnx.TensorProto.FLOAT, [1, 1, 64, 64])
+    branch = onnx.helper.make_graph(
+        [onnx.helper.make_node("Sigmoid", ["m"], ["o"])], "branch", [], [info]
+    )
+    model.graph.initializer.append(numpy_helper.from_array(np.array(True), "yes"))
+    last.CopyFrom(
+        onnx.helper.make_node("If", ["yes"], ["mask"], "if", then_branch=branch, else_branch=branch)
+    )
+    check_built(model, target, set(), tmp_path, samples)
+
+
+def check_built(
+    model: onnx.ModelProto, target: str, floats: set[str], tmp_path: Path, samples: list[Sample]
+) -> None:
+    """Build int8 of a network and compare it with the network itself in ONNX Runtime."""
+    request = BuildRequest(network="net", target=target, precision="int8")
+    build(request, tmp_path / "b", network=conform(model), samples=samples)
+    frame = onnx.load(tmp_path / "b" / "frame.onnx")
+    makers = {name: node.op_type for node in frame.graph.node for name in node.output}
+    for node in frame.graph.node:
+        if node.op_type == "Conv" and node.name.startswith("conv"):
+            in_int8 = makers.get(node.input[1]) == "DequantizeLinear"
+            assert in_int8 == (node.name.split("/")[0] not in floats), node.name
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    with edge.open(tmp_path / "b", threads=1) as h:
+        for sample in samples[:3]:
+            small = resize_sample(sample, h.height, h.width)
+            edge.set_background(h, small.bg)
+            mask, _ = edge.infer(h, small.fg_bg)
+            (truth,) = session.run(["mask"], {"bg": small.bg[None], "fg_bg": small.fg_bg[None]})
+            assert np.abs(mask - truth[0, 0]).max() < 0.05
