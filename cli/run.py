@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -219,7 +220,8 @@ def _check_options(
     if bg:
         refuse_unused(ctx, "with --bg", "seconds")
     for source, image in zip(sources, bg, strict=False):
-        if path_of(source).resolve() == image.parent.resolve() and not is_sequence(path_of(source)):
+        same = os.path.realpath(path_of(source)) == os.path.realpath(image.parent)
+        if same and not is_sequence(path_of(source)):
             raise UsageError(
                 f"--bg {image} is in the source, where it is one of the images",
                 "move it to another folder",
@@ -233,8 +235,9 @@ def _check_options(
         raise UsageError(f"--out {out}: expected a folder, for a video of each source")
     else:
         videos = [out / f"{number}.mp4" for number in range(1, len(sources) + 1)]
-    files = {path_of(source).resolve() for source in sources}
-    if overwritten := [video for video in videos if video.resolve() in files]:
+    # Unlike Path.resolve, realpath takes a loop of links.
+    files = {os.path.realpath(path_of(source)) for source in sources}
+    if overwritten := [video for video in videos if os.path.realpath(video) in files]:
         raise UsageError(f"--out {overwritten[0]} is one of the sources", "give another name")
     return list(videos)
 

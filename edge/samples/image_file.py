@@ -42,15 +42,13 @@ def _images_below(folder: Path, above: tuple[str, ...]) -> Iterator[Path]:
     for entry in entries:
         if entry.name.startswith("."):
             continue
-        if entry.is_dir():
+        if os.path.isdir(entry.path):
             yield from _images_below(folder / entry.name, (*above, real))
-        elif is_image_name(entry.name) and (entry.is_file() or _is_broken(entry)):
+        # A link to nothing is to be named; a pipe would be read for ever.
+        elif is_image_name(entry.name) and (
+            os.path.isfile(entry.path) or not os.path.exists(entry.path)
+        ):
             yield folder / entry.name
-
-
-def _is_broken(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a link to nothing: to be named, unlike a pipe, which would be read for ever."""
-    return entry.is_symlink() and not os.path.exists(entry.path)
 
 
 def is_image_name(name: str) -> bool:

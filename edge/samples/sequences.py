@@ -15,6 +15,7 @@ masks are read as masks.py says.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,13 +48,13 @@ def folders_of(
     folder: Path,
     is_wanted: Callable[[Path], bool],
     depth: int = DEPTH_OF_FOLDERS,
-    above: tuple[Path, ...] = (),
+    above: tuple[str, ...] = (),
 ) -> Iterator[Path]:
     """Find the folders of one kind in a folder, sorted; the folder itself may be one.
 
     A link to a folder `above` is a loop and passed over.
     """
-    real = folder.resolve()
+    real = os.path.realpath(folder)
     if real in above:
         return
     if is_wanted(folder):

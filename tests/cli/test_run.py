@@ -311,6 +311,8 @@ WRONG = {
 
 AT_ONCE = {
     "no such file": ("nowhere.mp4", [], "no file or folder nowhere.mp4"),
+    "a loop of links": ("loop.mp4", [], "no file or folder loop.mp4"),
+    "an empty file": ("zero.mp4", [], "cannot open zero.mp4: it is empty"),
     "no such background": ("eight", ["--bg", "none.png"], "cannot read an image from none.png"),
     "8 bits with a range": ("eight", ["--range", "0:100"], "--range has no effect on eight"),
     "8 bits with auto": ("eight", ["--range", "auto"], "--range has no effect on eight"),
@@ -327,6 +329,8 @@ def test_what_is_known_at_once_is_said_before_anything_is_made(what: str, tmp_pa
     for folder, kind in (("eight", np.uint8), ("deep", np.uint16)):
         (tmp_path / folder).mkdir()
         cv2.imwrite(str(tmp_path / folder / "0.png"), np.full((48, 64), 200, kind))
+    (tmp_path / "loop.mp4").symlink_to("loop.mp4")
+    (tmp_path / "zero.mp4").touch()
     done = edge("run", source, *words, cwd=tmp_path)
     assert done.returncode in (1, 2) and done.stdout == ""
     assert done.stderr.startswith("error: ") and told in done.stderr

@@ -48,6 +48,8 @@ def open_recording(url: str) -> Reader:
 
 
 def _open_video(path: Path) -> VideoFile:
+    if not path.stat().st_size:
+        raise CameraError(f"cannot open {path}: it is empty")
     try:
         # FFmpeg takes what stands before a colon for a protocol, except in an absolute path.
         container = av.open(os.path.abspath(path))
