@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from av.container import InputContainer
+from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
@@ -225,6 +226,8 @@ def _best_stream(container: InputContainer, name: str) -> VideoStream:
     # FFmpeg plays text files as the screens of a terminal.
     if not isinstance(stream, VideoStream) or container.format.name == "tty":
         raise CameraError(f"{name} has no video")
+    if stream.disposition & Disposition.attached_pic:
+        raise CameraError(f"{name} has no video, only sound and its cover")
     if stream.codec_context is None:
         raise CameraError(f"{name} has video of an unknown codec{_tag(container)}", CONVERT)
     return stream

@@ -8,7 +8,7 @@ from av.video.frame import VideoFrame
 from edge.camera.decoder import CONVERT, Decoder, SourceLost
 from edge.camera.source import CameraError, Decoded, UnreadableFrame
 
-JOINED = {"mpegts", "mpeg"}
+JOINED = {"mpegts", "mpeg", "matroska"}
 """Containers that recorders join; their time stamps begin again in the middle."""
 STATED = {"matroska", "flv", "asf"}
 """Containers whose header states the duration; FFmpeg estimates that of others."""
@@ -35,6 +35,7 @@ class VideoFile:
         self.name = name
         self._decoder = Decoder(container, name)
         self.fps = self._decoder.fps
+        self._formats = container.format.name.split(",")
         self._position = 0  # of the next frame
         self._decoded = 0  # frames that were decoded
         self._held: VideoFrame | None = None  # sound, and after lost ones that were reported
@@ -146,7 +147,7 @@ class VideoFile:
             elapsed = float((frame.pts - self._last) * step)
             self._steady &= self._suspicious > 0 or abs(elapsed - interval) < interval / 2
         at = float((frame.pts - self._begin) * step) + self._offset
-        if at < self._at and self._decoder.container.format.name in JOINED:
+        if at < self._at and not JOINED.isdisjoint(self._formats):
             self._offset += self._at + interval - at
             at = self._at + interval
         self._at, self._last = at, frame.pts
@@ -177,8 +178,13 @@ class VideoFile:
     def _short_s(self) -> float:
         """Seconds from the last frame to the end that the header states, if it does."""
         container = self._decoder.container
-        formats, step = container.format.name.split(","), self._decoder.stream.time_base
-        if STATED.isdisjoint(formats) or len(container.streams) > 1 or not self.fps or not step:
+        step = self._decoder.stream.time_base
+        if (
+            STATED.isdisjoint(self._formats)
+            or len(container.streams) > 1
+            or not self.fps
+            or not step
+        ):
             return 0.0
         begin = max(0.0, float((self._begin or 0) * step))
         short = (container.duration or 0) / 1e6 - begin - self._at - 1 / self.fps

@@ -9,6 +9,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.stream import Disposition
 from av.video.reformatter import ColorRange, Colorspace
 
 from edge.camera.camera import Camera
@@ -171,8 +172,9 @@ def test_frames_have_the_time_stamps_of_the_source(suffix: str, tmp_path: Path) 
     assert [frame.at for frame in frames] == pytest.approx(times, abs=2e-3)
 
 
-def test_joined_recordings_go_on_in_time(tmp_path: Path) -> None:
-    encode(path := tmp_path / "a.ts", "libx264")
+@pytest.mark.parametrize("suffix", [".ts", ".mkv"])
+def test_joined_recordings_go_on_in_time(suffix: str, tmp_path: Path) -> None:
+    encode(path := tmp_path / f"a{suffix}", "libx264")
     path.write_bytes(2 * path.read_bytes())
     frames = frames_of(path)
     assert [frame.number for frame in frames] == list(range(2 * COUNT))
@@ -197,6 +199,22 @@ def test_sound_alone_is_no_video(tmp_path: Path) -> None:
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     with pytest.raises(CameraError, match=r"a\.mp4 has no video"):
+        Camera(str(path))
+
+
+def test_a_cover_is_no_video(tmp_path: Path) -> None:
+    with av.open(str(path := tmp_path / "a.m4a"), "w", format="mp4") as container:
+        sound = container.add_stream("aac", rate=44_100)
+        cover = container.add_stream("mjpeg")
+        cover.width, cover.height, cover.pix_fmt = 64, 64, "yuvj420p"
+        cover.disposition = Disposition.attached_pic
+        image = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="bgr24")
+        image.pts = 0
+        container.mux([*cover.encode(image.reformat(format="yuvj420p")), *cover.encode(None)])
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        frame.sample_rate, frame.pts = 44_100, 0
+        container.mux([*sound.encode(frame), *sound.encode(None)])
+    with pytest.raises(CameraError, match=r"a\.m4a has no video, only sound and its cover"):
         Camera(str(path))
 
 
