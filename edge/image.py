@@ -18,9 +18,10 @@ AnyImage = TypeVar("AnyImage", bound=npt.NDArray[np.uint8] | npt.NDArray[np.floa
 TO_UINT8 = {
     "uint16": "16 bit to 8 bit: (image >> 8).astype(np.uint8), or cv2.normalize for thermal images",
     "bool": "0 and 255: image.astype(np.uint8) * 255",
-    "float": "0..1 to 8 bit: (image.clip(0, 1) * 255).round().astype(np.uint8)",
+    "0..1": "0..1 to 8 bit: (image.clip(0, 1) * 255).round().astype(np.uint8)",
+    "float": "it to 8 bit: image.clip(0, 255).round().astype(np.uint8)",
 }
-"""How an image of another type becomes uint8, by the name of its dtype or its kind."""
+"""How an image of another type becomes uint8, by the name of its dtype or its values."""
 
 
 def fit(h: Handle, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -90,7 +91,9 @@ def _check(image: object, planes: bool) -> None:
         raise UsageError(f"the image is {type(image).__name__}, expected a numpy array {expected}")
     shape, hint = image.shape, ""
     if image.dtype != np.uint8:
-        kind = "float" if image.dtype.kind == "f" else image.dtype.name
+        kind = image.dtype.name
+        if image.dtype.kind == "f":
+            kind = "0..1" if not (image > 1.5).any() else "float"
         hint = f"convert {TO_UINT8.get(kind, 'it to 0..255: image.astype(np.uint8)')}"
     elif 0 in shape:
         hint = "the image has no pixels; check how it was cropped"

@@ -55,6 +55,8 @@ class DepthMeaning:
         if self.invalid is not None:
             unknown |= values == self.invalid
         if self.steps is not None:
+            if (values < 0).any() and not (values > 0).any():
+                raise SampleError("all distances of the depth map are below zero")
             unknown |= values <= 0
             distance = np.where(unknown, np.nan, values.astype(np.float64))
             return np.asarray(self.steps / distance, np.float32)
@@ -99,10 +101,11 @@ def read_meaning(recipe: Path, maps: Path) -> DepthMeaning:
         SampleError: The recipe does not state it.
     """
     try:
-        stated = json.loads(recipe.read_text()) if recipe.is_file() else {}
-    except (ValueError, OSError):
-        stated = {}
-    stated = stated if isinstance(stated, dict) else {}
+        stated = json.loads(recipe.read_text("utf-8-sig")) if recipe.is_file() else {}
+    except (ValueError, OSError) as error:
+        raise SampleError(f"{recipe} cannot be read: {error}") from error
+    if not isinstance(stated, dict):
+        raise SampleError(f'{recipe} holds no object, expected one such as {{"near": "dark"}}')
     unit, near, invalid = stated.get("depth"), stated.get("near"), stated.get("invalid")
     # `edge dataset compose` records with "depth": true that it wrote depth maps.
     steps = STEPS_PER_METRE.get(unit) if isinstance(unit, str) else None
@@ -119,6 +122,8 @@ def read_meaning(recipe: Path, maps: Path) -> DepthMeaning:
         return DepthMeaning(steps=steps, invalid=0.0 if invalid is None else float(invalid))
     if near in ("bright", "dark"):
         return DepthMeaning(near == "bright", invalid=None if invalid is None else float(invalid))
+    if near is not None:
+        raise SampleError(f'{recipe}: "near" is {near!r}, expected "bright" or "dark"')
     raise SampleError(
         f"{maps}: unknown whether bright or dark is near",
         f"""for 16-bit millimetres: echo '{{"depth": "millimetres", "invalid": 0}}' > {recipe};"""

@@ -63,6 +63,7 @@ REFUSED = {
     "thermal": (np.zeros((8, 8), np.uint16), r"uint16 \[8, 8\].*cv2.normalize"),
     "float32": (np.zeros((8, 8, 3), np.float32), "float32.*clip.*255"),
     "float64": (np.zeros((8, 8, 3)), "float64.*clip.*255"),
+    "float of 0..255": (np.full((8, 8, 3), 90.0), r"it to 8 bit: image\.clip\(0, 255\)"),
     "int64": (np.zeros((8, 8, 3), np.int64), r"int64.*astype\(np.uint8\)"),
     "bool": (np.zeros((8, 8), bool), "bool.*255"),
     "one channel": (np.zeros((8, 8, 1), np.uint8), "GRAY2BGR"),

@@ -77,6 +77,7 @@ def test_colour_maps_are_refused(recipe: dict[str, Any], tmp_path: Path) -> None
         ({"depth": "feet"}, "unknown unit of depth 'feet'"),
         ({"depth": "metres", "near": "dark"}, "expected one of them"),
         ({"near": "dark", "invalid": "0"}, "expected a number"),
+        ({"near": "Bright"}, "\"near\" is 'Bright', expected"),
         ({"depth": True}, "unknown whether bright or dark is near"),
     ],
 )
@@ -86,3 +87,23 @@ def test_recipes_that_state_nothing_are_refused(
     with pytest.raises(SampleError, match=words):
         meaning(tmp_path, recipe)
     assert meaning(tmp_path, {"depth": True, "near": "bright"}).near_is_bright  # of compose
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("{near: dark}", "cannot be read"), ('["near"]', "holds no object"), ("", "cannot be read")],
+)
+def test_a_recipe_that_is_no_json_is_not_taken_for_none(
+    text: str, words: str, tmp_path: Path
+) -> None:
+    """The hint for a missing recipe would overwrite it."""
+    (tmp_path / "recipe.json").write_text(text)
+    with pytest.raises(SampleError, match=rf"recipe\.json {words}"):
+        read_meaning(tmp_path / "recipe.json", tmp_path)
+    (tmp_path / "recipe.json").write_text('{"near": "dark"}', "utf-8-sig")
+    assert read_meaning(tmp_path / "recipe.json", tmp_path).near_is_bright is False
+
+
+def test_distances_below_zero_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SampleError, match="below zero"):
+        meaning(tmp_path, {"depth": "metres"}).decode(np.full((4, 4), -2, np.float32))
