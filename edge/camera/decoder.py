@@ -51,7 +51,7 @@ class Decoder:
         packets: compressed frames read so far, lost ones in an index included.
         pending: keys of the packets that gave no frame so far.
         torn: keys of the packets that are not whole.
-        unindexed: a Matroska file without an index, because it was not closed or is damaged.
+        unindexed: a Matroska file that was closed and whose index is lost.
         damage: damaged packets so far.
         busy_s: seconds of decoding so far.
 
@@ -213,8 +213,10 @@ def _indexed_key_frames(container: InputContainer, stream: int) -> list[int]:
 
 
 def _covers(times: Sequence[int], stream: VideoStream, container: InputContainer) -> bool:
-    """Whether the time stamps of an index reach up to the end of the container."""
-    if not times or not container.duration or stream.time_base is None:
+    """Whether the time stamps of an index reach up to the end that the header states."""
+    if not container.duration or stream.time_base is None:  # as browsers write it: without either
+        return True
+    if not times:
         return False
     end = float(Fraction(container.duration, av.time_base) / stream.time_base)
     longest = max((b - a for a, b in pairwise(times)), default=end)
