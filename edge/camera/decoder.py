@@ -187,10 +187,11 @@ class Decoder:
             self.damage += self._key_frames.popleft() < key
 
     def _ends(self, packet: Any) -> bool:
-        """Whether a JPEG ends; where the first one has no end marker, none is expected."""
+        """Whether a JPEG has an end marker, which its pixels cannot hold; where the first one has
+        none, none is expected."""
         if self._end_markers is False:
             return True
-        ends = bytes(packet).rstrip(b"\0").endswith(b"\xff\xd9")
+        ends = b"\xff\xd9" in bytes(packet)
         if self._end_markers is None:
             self._end_markers = ends
         return ends or not self._end_markers
