@@ -54,15 +54,15 @@ def find_zeros(data: bytes, image: npt.NDArray[Any]) -> str:
         data: The file.
         image: Its pixels, [H, W, C].
     """
+    if not data.startswith((b"RIFF", b"BM", b"P5", b"P6", *TIFF)):
+        return ""
     zeros = len(data) - len(data.rstrip(b"\0"))
     height, width = image.shape[:2]
     if data.startswith(b"RIFF"):
         missing = zeros > ZEROS + height * width / PIXELS_PER_ZERO
-    elif data.startswith((b"BM", b"P5", b"P6", *TIFF)):
+    else:
         upwards = data.startswith(b"BM") and int.from_bytes(data[22:26], "little") < 1 << 31
         missing = zeros >= width and _breaks_off(image[::-1] if upwards else image)
-    else:
-        missing = False
     return f"it is truncated: its last {zeros} bytes are zero" if missing else ""
 
 
