@@ -77,6 +77,11 @@ class RgbdCamera:
         stored = read_stored(map_)
         if stored.dtype == np.uint8:
             raise SampleError(f"{map_} has 8 bits, expected distances in 16 bits")
+        if stored.dtype.kind == "f" and not (self.folder / META).is_file():
+            raise SampleError(
+                f"the unit of {map_} is unknown, its values are {stored.dtype}",
+                f"""state it: echo '{{"depth_unit": "m"}}' > {self.folder / META}""",
+            )
         depth = self.meaning.decode(stored)
         labels: npt.NDArray[np.uint8] = np.full(image.shape[:2], BACKGROUND, np.uint8)
         background: Image = image
@@ -100,10 +105,11 @@ def _files(folder: Path) -> dict[str, Path]:
 
 def _meaning(meta: Path) -> DepthMeaning:
     try:
-        stated = json.loads(meta.read_text()) if meta.is_file() else {}
+        stated = json.loads(meta.read_text("utf-8-sig")) if meta.is_file() else {}
     except (ValueError, OSError) as error:
         raise SampleError(f"{meta} cannot be read: {error}") from error
-    stated = stated if isinstance(stated, dict) else {}
+    if not isinstance(stated, dict):
+        raise SampleError(f'{meta} holds no object, expected one such as {{"depth_unit": "mm"}}')
     unit, invalid = stated.get("depth_unit", "mm"), stated.get("invalid", 0)
     if unit not in UNITS or not isinstance(invalid, (int, float)):
         raise SampleError(

@@ -87,6 +87,22 @@ def test_broken_and_eight_bit_depth_is_skipped_by_name(tmp_path: Path) -> None:
     assert samples.skipped["a/00002.jpg"] == "it has no depth map"
 
 
+def test_float_depth_without_a_unit_is_asked_for(tmp_path: Path) -> None:
+    """Metres were taken for millimetres."""
+    camera = make_camera(tmp_path / "a", fixed=False, unit=None)
+    for path in (camera / "depth").iterdir():
+        cv2.imwrite(str(path.with_suffix(".tif")), np.full((24, 32), 2, np.float32))
+        path.unlink()
+    with pytest.raises(SampleError, match=r'unit of .* is unknown, .*float32; .*"depth_unit": "m"'):
+        Rgbd(camera)[0]
+    (camera / "meta.json").write_text('{"depth_unit": "m"}', "utf-8-sig")
+    depth = Rgbd(camera)[0].depth
+    assert depth is not None and (depth == 0.5).all()
+    (camera / "meta.json").write_text("[]")
+    with pytest.raises(SampleError, match=r"meta\.json holds no object"):
+        Rgbd(camera)
+
+
 def test_real_cameras(shared: Path) -> None:
     samples = open_samples(str(shared / "data" / "rgbd"))
     depth = samples[0].depth
