@@ -42,7 +42,10 @@ def _images_below(folder: Path, above: tuple[str, ...]) -> Iterator[Path]:
     for entry in entries:
         if entry.name.startswith("."):
             continue
-        if os.path.isdir(entry.path):
+        if entry.is_file(follow_symlinks=False):  # known without asking the disk
+            if is_image_name(entry.name):
+                yield folder / entry.name
+        elif os.path.isdir(entry.path):
             yield from _images_below(folder / entry.name, (*above, real))
         # A link to nothing is to be named; a pipe would be read for ever.
         elif is_image_name(entry.name) and (
