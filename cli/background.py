@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -59,13 +60,16 @@ def background(
     import cv2
 
     from edge.camera.address import redact_address
+    from edge.camera.reader import check_source
     from edge.camera.schemes.recording import path_of
     from edge.cli.build import default_build
     from edge.files import atomic_write
 
     if out.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise UsageError(f"--out {out}: expected a name that ends in .png or .jpg")
-    if path_of(source).resolve() in (out.resolve(), out.parent.resolve()):
+    check_source(source, value_range)
+    # Path.resolve raises on a loop of links.
+    if os.path.realpath(path_of(source)) in map(os.path.realpath, (out, out.parent)):
         raise UsageError(
             f"--out {out} is in the source, where it would be one of its images",
             "give a name in another folder",

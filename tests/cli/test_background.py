@@ -52,17 +52,21 @@ def test_a_background_is_made_from_a_folder(out: str, tmp_path: Path, build: Pat
         (["/dev/null"], 1, "/dev/null is neither a file nor a folder"),
         (["torn.png"], 1, "no frame of torn.png could be read"),
         (["rtsp://ann:p/w@cam/live"], 2, "write %2F for /"),
+        (["loop"], 1, "no file or folder loop"),
+        (["torn.png", "--out", "loop/bg.png"], 1, "no frame of torn.png could be read"),
     ],
 )
 def test_wrong_words_are_refused(
     words: list[str], code: int, told: str, tmp_path: Path, build: Path
 ) -> None:
     (tmp_path / "torn.png").write_bytes(b"half an image")
+    (tmp_path / "loop").symlink_to("loop")
     done = edge("background", *words, "--build", build, cwd=tmp_path)
     assert done.returncode == code, done.stderr
     assert told in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.glob("bg*"))
+    assert "torn.png" in words or "making a background" not in done.stderr
 
 
 @pytest.mark.parametrize("out", ["frames/bg.png", "frames/0.png"])
