@@ -272,7 +272,8 @@ info = helper.make_tensor_value_info
 graph = helper.make_graph(
     [helper.make_node("Conv", ["x", "w"], ["y"], "c", pads=[1] * 4),
      helper.make_node("Conv", ["y", "w"], ["z"], "d", pads=[1] * 4)],
-    "g", [info("x", TensorProto.FLOAT, [1, 16, 8, 8])], [info("z", TensorProto.FLOAT, [1, 16, 8, 8])],
+    "g", [info("x", TensorProto.FLOAT, [1, 16, 8, 8])],
+    [info("z", TensorProto.FLOAT, [1, 16, 8, 8])],
     [numpy_helper.from_array(weight, "w")],
 )
 model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
