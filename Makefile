@@ -6,7 +6,7 @@ BIN := .venv/bin
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test check bench-peers performance accuracy backgrounds zoo aarch64 clean
+.PHONY: run test check bench-peers performance instruction-sets accuracy backgrounds zoo aarch64 clean
 
 run: .venv/run
 	$(BIN)/edge build --precision int8
@@ -30,6 +30,11 @@ bench-peers: .venv/run
 # The tables of docs/performance.md.
 performance: .venv/run
 	mkdir -p reports && $(BIN)/python -m edge.benchmarks.performance | tee reports/performance.md
+
+# INT8 beside FP32 on every instruction set of this machine, on the labelled sequences in $(DATA).
+instruction-sets: .venv/run
+	mkdir -p reports && \
+	    $(BIN)/python -m edge.benchmarks.instruction_sets $(DATA) | tee reports/instruction-sets.md
 
 # The tables of docs/accuracy.md and a page of pictures, from labelled sequences in $(DATA); with the
 # folder of `make zoo` in $(RUNS) each sequence is answered by a network that never saw it.

@@ -97,7 +97,7 @@ def quantized_weight(
 
     The weights of a Conv are rounded so that the sum over the positions of each kernel is right
     within half a step: neighbouring pixels are nearly equal, and there the errors of the positions
-    add up. This halves the error of an int8 network (docs/experiments.md).
+    add up (docs/experiments.md).
 
     Args:
         weight: [out, in, ...] of a Conv, or [in, out, ...] of a ConvTranspose.

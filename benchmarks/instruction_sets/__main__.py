@@ -28,8 +28,8 @@ from edge.targets import targets
 
 TARGETS = ("openvino", "onnxruntime")
 HEADER = (
-    "| instruction set | runtime | network | FP32, ms | INT8, ms | INT8 is faster by | IoU FP32 |"
-    " IoU INT8 | lost | most lost on a sequence |"
+    "| instruction set | runtime | network | FP32, ms | INT8, ms | INT8 is faster by |"
+    " IoU FP32 | IoU INT8 | lost | most lost on a sequence |"
 )
 
 
@@ -96,8 +96,10 @@ def main(words: Sequence[str]) -> int:
         return error.exit_code
     versions = ", ".join(f"{name} {about.libraries[name]}" for name in TARGETS
                          if name in about.libraries)  # fmt: skip
-    print(f"{about.processor} ({here[-1].name}), {versions}, one thread; {samples} labelled frames,"
-          f" at most {given.frames} of a sequence.")  # fmt: skip
+    print(
+        f"{about.processor} ({here[-1].name}), {versions}, CPU time of one thread;"
+        f" {samples} labelled frames, at most {given.frames} of a sequence."
+    )
     if missing := [level.name for level in LEVELS if level not in here]:
         print(f"Not measured, because this CPU lacks it: {', '.join(missing)}.")
     print("\n" + HEADER + "\n" + "| --- " * HEADER.count(" | ") + "| --- |")

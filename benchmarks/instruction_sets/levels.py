@@ -13,7 +13,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -110,12 +110,13 @@ class Lowered:
 
     Args:
         folder: Where they are written, a few hundred megabytes.
+        packages: Those of LIBRARIES that are copied.
 
     Raises:
         EdgeError: There is no C compiler or no objdump.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, packages: Sequence[str] = tuple(LIBRARIES)) -> None:
         for tool in ("cc", "objdump"):
             if shutil.which(tool) is None:
                 raise EdgeError(f"no {tool} on this machine", "apt-get install gcc binutils")
@@ -123,13 +124,13 @@ class Lowered:
         source = folder / "handler.c"
         source.write_text(HANDLER)
         _run("cc", "-O1", "-shared", "-fPIC", source, "-o", self._handler)
-        for package, libraries in LIBRARIES.items():
+        for package in packages:
             spec = find_spec(package)
             if spec is None or spec.origin is None:
                 continue
             copy = folder / package
             shutil.copytree(Path(spec.origin).parent, copy, ignore=shutil.ignore_patterns(*UNUSED))
-            for pattern in libraries:
+            for pattern in LIBRARIES[package]:
                 for library in copy.glob(pattern):
                     replace_cpuid(library)
 
