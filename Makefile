@@ -6,7 +6,7 @@ BIN := .venv/bin
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test check bench-peers performance accuracy backgrounds zoo gpu-check clean
+.PHONY: run test check bench-peers performance instruction-sets accuracy backgrounds zoo gpu-check clean
 
 run: .venv/run
 	$(BIN)/edge build --precision int8
@@ -34,6 +34,11 @@ performance: .venv/run
 # What the GPU of this machine does of what the runtime needs: a table, and gpu-check.json.
 gpu-check: .venv/run
 	$(BIN)/python -m edge.benchmarks.gpu_check
+
+# INT8 beside FP32 on every instruction set of this machine, on the labelled sequences in $(DATA).
+instruction-sets: .venv/run
+	mkdir -p reports && \
+	    $(BIN)/python -m edge.benchmarks.instruction_sets $(DATA) | tee reports/instruction-sets.md
 
 # The tables of docs/accuracy.md and a page of pictures, from labelled sequences in $(DATA); with the
 # folder of `make zoo` in $(RUNS) each sequence is answered by a network that never saw it.

@@ -1,29 +1,38 @@
 """The accuracy that a quantized frame graph loses against the float one, on labelled samples.
 
-The graphs run in ONNX Runtime with its optimiser off, which computes Q/DQ nodes exactly as they are
-written, for every target; no GPU is needed.
+A graph is built and opened as any build, so that a judge sees what `edge bench` and `edge run` will
+see. Where the target does not run on this machine, the graph runs in exact arithmetic instead: ONNX
+Runtime with its optimiser off computes Q/DQ nodes as they are written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import onnx
 
+import edge
 from edge.accuracy import THRESHOLD, MaskCounts, count_mask, depth_scores, mean_mask_scores, means
+from edge.builder.plan import Plan
+from edge.builder.write import write_build
 from edge.errors import EdgeError
 from edge.graph.fold import Split
+from edge.runtime.cores import usable_cores
 from edge.samples.sample import Sample, resize_sample
+from edge.targets import Run, Target
 
 Scores = dict[str, float]
 """iou of the mask, mean over sequences, and delta1 of the depth, mean over samples; an output that
 the network lacks has no score."""
 
 
-def exact_session(model: onnx.ModelProto, threads: int) -> Any:
+def exact(model: onnx.ModelProto) -> Run:
     """Open the graph in ONNX Runtime with the optimiser off.
 
     Raises:
@@ -32,79 +41,73 @@ def exact_session(model: onnx.ModelProto, threads: int) -> Any:
     from edge.runtime.ort import ort
 
     options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = usable_cores()
     options.log_severity_level = 3
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
-        return ort.InferenceSession(
+        session = ort.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # ONNX Runtime's errors share no other base class
         reason = str(error).strip().splitlines()[0].rpartition(" : ")[2]
         raise EdgeError(f"ONNX Runtime cannot run the network: {reason}") from error
+    inputs = [value.name for value in session.get_inputs()]
+    return lambda names, feeds: session.run(list(names), {key: feeds[key] for key in inputs})
+
+
+def arithmetic(target: Target) -> str:
+    """How graphs for a target are judged on this machine, for people."""
+    if target.runs_here():
+        return f"in {target.name} on this machine"
+    return f"in exact arithmetic, because {target.name} does not run here"
 
 
 class Evaluator:
-    """Labelled samples, and the scene tensors that the background graph computes for them.
+    """Labelled samples, and the scores that builds have on them.
 
     Where a sample has no depth, the float graph's depth stands for the truth.
 
+    Args:
+        float_build: The float network, for the target that its int8 graphs are for.
+        samples: (sequence, sample).
+
     Attributes:
         samples: (sequence, sample).
-        feeds: Inputs of a frame graph by name, one dictionary per sample.
+        target: Of the float build.
+        here: Whether the target runs on this machine.
+        arithmetic: How graphs are computed, for people.
         reference: Scores of the float graph.
     """
 
-    def __init__(
-        self,
-        split: Split,
-        samples: Sequence[tuple[str, Sample]],
-        size: tuple[int, int],
-        threads: int,
-    ) -> None:
+    def __init__(self, float_build: Plan, samples: Sequence[tuple[str, Sample]]) -> None:
         if not samples:
             raise EdgeError("no samples to evaluate on")
-        self.threads = threads
         self.samples = list(samples)
-        self.feeds: list[dict[str, Any]] = []
-        scenes: dict[str, dict[str, Any]] = {}
-        background = exact_session(split.background, threads) if split.background else None
-        for name, sample in self.samples:
-            small = resize_sample(sample, *size)
-            if background is not None and name not in scenes:
-                tensors = background.run(list(split.scene), {"bg": small.bg[None]})
-                scenes[name] = dict(zip(split.scene, tensors, strict=True))
-            self.feeds.append(
-                {"fg_bg": small.fg_bg[None], "bg": small.bg[None], **scenes.get(name, {})}
-            )
+        self.target = float_build.target
+        self.here = self.target.runs_here()
+        self.arithmetic = arithmetic(self.target)
+        self._images = [resize_sample(sample, *float_build.imgsz) for _, sample in self.samples]
         self._depths: list[Any] = [sample.depth for _, sample in self.samples]
-        self.reference = self.scores(split.frame)
+        self.reference = self.scores(replace(float_build, frame=float_build.split.frame))
         if not self.reference:
             raise EdgeError(
                 "the samples prove nothing: no foreground, and the network gives no depth",
                 "give labelled samples with foreground",
             )
 
-    def scores(self, frame: onnx.ModelProto) -> Scores:
-        """Score a frame graph that has the float graph's inputs and outputs."""
-        session = exact_session(frame, self.threads)
-        inputs = [value.name for value in session.get_inputs()]
-        outputs = [value.name for value in session.get_outputs()]
+    def scores(self, plan: Plan) -> Scores:
+        """Score a build that has the float network's inputs and outputs."""
         counts: dict[str, MaskCounts] = {}
         depths = []
-        for index, (name, sample) in enumerate(self.samples):
-            feeds = self.feeds[index]
-            results = session.run(outputs, {key: feeds[key] for key in inputs})
-            planes = {
-                key: np.asarray(value)[0, 0] for key, value in zip(outputs, results, strict=True)
-            }
+        answers = self._built(plan) if self.here else self._exact(plan)
+        for index, ((name, sample), planes) in enumerate(zip(self.samples, answers, strict=True)):
             if "mask" in planes:
                 mask = cv2.resize(planes["mask"], sample.mask.shape[::-1])
                 detected = np.asarray(mask) >= THRESHOLD
                 counts[name] = counts.get(name, MaskCounts()) + count_mask(detected, sample.mask)
             if "depth" in planes:
                 if self._depths[index] is None:
-                    self._depths[index] = planes["depth"]
+                    self._depths[index] = planes["depth"].copy()
                 truth = self._depths[index]
                 depth = np.asarray(cv2.resize(planes["depth"], truth.shape[::-1]))
                 depths.append(depth_scores(depth, truth))
@@ -115,7 +118,38 @@ class Evaluator:
             scores["delta1"] = depth_means["delta1"]
         return scores
 
-    def drop(self, frame: onnx.ModelProto) -> Scores:
-        """The float graph's scores minus those of `frame`; below zero is better."""
-        scores = self.scores(frame)
+    def drop(self, plan: Plan) -> Scores:
+        """The float graph's scores minus those of a build; below zero is better."""
+        scores = self.scores(plan)
         return {key: value - scores[key] for key, value in self.reference.items() if key in scores}
+
+    def _built(self, plan: Plan) -> Iterator[dict[str, Any]]:
+        """The outputs for each sample, views until the next but one."""
+        with tempfile.TemporaryDirectory(prefix="edge-judge-") as folder:
+            place = Path(folder) / "build"
+            write_build(replace(plan, uint8_outputs=False), place)
+            with edge.open(place) as h:
+                shown = None
+                for (name, _), image in zip(self.samples, self._images, strict=True):
+                    if name != shown:
+                        edge.set_background(h, image.bg)
+                        shown = name
+                    planes = zip(("mask", "depth"), edge.infer(h, image.fg_bg), strict=True)
+                    yield {key: plane for key, plane in planes if plane is not None}
+
+    def _exact(self, plan: Plan) -> Iterator[dict[str, Any]]:
+        names = [value.name for value in plan.frame.graph.output]
+        run = exact(plan.frame)
+        for feeds in self.feeds(plan.split):
+            yield {key: value[0, 0] for key, value in zip(names, run(names, feeds), strict=True)}
+
+    def feeds(self, split: Split) -> Iterator[dict[str, Any]]:
+        """Inputs of the frame graph by name, for each sample."""
+        background = exact(split.background) if split.background else None
+        shown, scene = None, {}
+        for (name, _), image in zip(self.samples, self._images, strict=True):
+            bg = image.bg[None]
+            if background is not None and name != shown:
+                scene = dict(zip(split.scene, background(split.scene, {"bg": bg}), strict=True))
+                shown = name
+            yield {"fg_bg": image.fg_bg[None], "bg": bg, **scene}

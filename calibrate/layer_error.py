@@ -11,7 +11,8 @@ import numpy.typing as npt
 import onnx
 from onnx import helper
 
-from edge.calibrate.evaluator import Evaluator, exact_session
+from edge.builder.plan import Plan
+from edge.calibrate.evaluator import Evaluator, exact
 from edge.calibrate.qdq import LAYERS
 
 SHOWN = (*LAYERS, "Add", "Sigmoid")
@@ -56,31 +57,37 @@ def _shown(frame: onnx.ModelProto) -> dict[str, onnx.NodeProto]:
     }
 
 
-def tensors(frame: onnx.ModelProto, names: list[str], evaluator: Evaluator) -> Iterator[Tensors]:
-    """Yield the tensors of those names for each of the evaluator's samples."""
-    opened = onnx.ModelProto()
-    opened.CopyFrom(frame)
-    given = {value.name for value in frame.graph.output}
+def tensor_arithmetic(evaluator: Evaluator) -> str:
+    """How `tensors` computes them, for people."""
+    if evaluator.here and evaluator.target.device == "gpu":
+        return f"in exact arithmetic, because {evaluator.target.name} shows no tensor within"
+    return evaluator.arithmetic
+
+
+def tensors(plan: Plan, names: list[str], evaluator: Evaluator) -> Iterator[Tensors]:
+    """Yield the tensors of those names in the frame graph for each of the evaluator's samples."""
+    opened = onnx.ModelProto.FromString(plan.frame.SerializeToString())
+    given = {value.name for value in plan.frame.graph.output}
     opened.graph.output.extend(
         helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
         for name in names
         if name not in given
     )
-    session = exact_session(opened, evaluator.threads)
-    inputs = [value.name for value in session.get_inputs()]
-    for feeds in evaluator.feeds:
-        values = session.run(names, {key: feeds[key] for key in inputs})
+    run = (evaluator.target.session(opened) if evaluator.here else None) or exact(opened)
+    for feeds in evaluator.feeds(plan.split):
+        values = run(names, feeds)
         yield dict(zip(names, (np.asarray(value, np.float32) for value in values), strict=True))
 
 
 def compare_tensors(
-    reference: onnx.ModelProto, frame: onnx.ModelProto, evaluator: Evaluator
+    reference: Plan, quantized: Plan, evaluator: Evaluator
 ) -> Iterator[tuple[Tensors, Tensors]]:
-    """Yield the compared tensors of the float and of the quantized graph, one pair per sample."""
-    made = {name for node in frame.graph.node for name in node.output}
-    names = [name for name in _shown(reference) if name in made]
+    """Yield the compared tensors of the float and of the quantized frame graph, one pair per
+    sample."""
+    made = {name for node in quantized.frame.graph.node for name in node.output}
+    names = [name for name in _shown(reference.frame) if name in made]
     yield from zip(
-        tensors(reference, names, evaluator), tensors(frame, names, evaluator), strict=True
+        tensors(reference, names, evaluator), tensors(quantized, names, evaluator), strict=True
     )
 
 

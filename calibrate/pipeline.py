@@ -24,8 +24,8 @@ from edge.calibrate.apply import float_frame, quantize_plan
 from edge.calibrate.evaluator import Evaluator
 from edge.calibrate.labelled import Labelled, read_labelled
 from edge.calibrate.observe import passes
-from edge.calibrate.outputs import check_ranges, check_values
-from edge.calibrate.qdq import SCHEMES, quantize
+from edge.calibrate.outputs import check_change, check_ranges, check_values
+from edge.calibrate.qdq import SCHEMES
 from edge.calibrate.record import Ranges, RangesKey, key_of, load_ranges, record_ranges
 from edge.calibrate.rendering.samples import Rendered
 from edge.calibrate.samples import open_samples
@@ -37,7 +37,13 @@ from edge.graph.resize import image_size, resize_network
 from edge.manifest import Manifest
 from edge.progress import note, track
 from edge.runtime.cores import usable_cores
-from edge.samples.sample import Sample, Samples, resize_sample
+from edge.samples.sample import (
+    Sample,
+    Samples,
+    evenly_spaced,
+    iter_samples,
+    resize_sample,
+)
 from edge.targets import PRECISIONS, UPSAMPLE_OPS, Target, choose, targets
 
 
@@ -205,6 +211,15 @@ class Calibration:
         assert self.source is not None
         return read_labelled(self.source, self._request.calib_samples)
 
+    def some(self, count: int) -> list[Sample]:
+        """At most so many of the samples, evenly spaced, without reading all."""
+        if self.source is None or "labelled" in vars(self):
+            samples = [sample for _, sample in self.labelled]
+            return [samples[i] for i in evenly_spaced(samples, count)]
+        return [
+            sample for _, sample in iter_samples(self.source, evenly_spaced(self.source, count))
+        ]
+
     def key(self, network_sha256: str) -> RangesKey:
         """What the ranges of these samples belong to."""
         request, source = self._request, self.source
@@ -234,7 +249,7 @@ class Calibration:
         return record_ranges(graphs, samples, key, usable_cores(), bar)
 
     def evaluator(self, float_build: Plan) -> Evaluator:
-        return Evaluator(float_build.split, self.labelled, self._size, usable_cores())
+        return Evaluator(float_build, self.labelled)
 
 
 def record(request: BuildRequest, network: onnx.ModelProto) -> Ranges:
@@ -287,7 +302,11 @@ def plan(
     ranges = calibration.ranges(float_build.split, float_build.model["sha256"])
     check_ranges(ranges.ranges, "on the calibration samples")
     keep = _kept(request, float_build, ranges, calibration)
-    return quantize_plan(float_build, ranges, keep)
+    int8 = quantize_plan(float_build, ranges, keep)
+    for layer in set(int8.calibration.get("kept_in_float", ())).difference(keep):
+        note(f"in float: {layer}, whose bias is too large for integers in steps of its weights")
+    check_change(float_build, int8, calibration.some(2))
+    return int8
 
 
 def build(
@@ -308,22 +327,19 @@ def _kept(
     request: BuildRequest, float_build: Plan, ranges: Ranges, calibration: Calibration
 ) -> tuple[str, ...]:
     """The layers that stay in float."""
-    frame, scheme = float_frame(float_build), SCHEMES[float_build.target.scheme]
-    names = layers(frame, scheme)
+    names = layers(float_frame(float_build), SCHEMES[float_build.target.scheme])
     if unknown := [layer for layer in request.keep if layer not in names]:
         raise UsageError(f"--keep {unknown[0]}: no such layer; there are {', '.join(names)}")
     if request.max_drop is None:
         return request.keep
     evaluator = calibration.evaluator(float_build)
-    drop = evaluator.drop(quantize(frame, ranges.ranges, scheme))
-    note(f"int8 loses {_listed(drop)} on {len(evaluator.samples)} samples, allowed are"
-         f" {request.max_drop:g}")  # fmt: skip
+    drop = evaluator.drop(quantize_plan(float_build, ranges))
+    note(f"int8 loses {_listed(drop)} on {len(evaluator.samples)} samples {evaluator.arithmetic},"
+         f" allowed are {request.max_drop:g}")  # fmt: skip
     if max(drop.values()) <= request.max_drop:
         return ()
-    drops = dict(
-        track(layer_drops(frame, ranges.ranges, scheme, evaluator, {}), len(names), "layer drops")
-    )
-    kept = keep_in_float(frame, ranges.ranges, scheme, evaluator, drops, request.max_drop)
+    drops = dict(track(layer_drops(float_build, ranges, evaluator, {}), len(names), "layer drops"))
+    kept = keep_in_float(float_build, ranges, evaluator, drops, request.max_drop)
     for layer in kept.layers:
         note(f"in float: {layer}, which alone loses {_listed(drops[layer])}")
     note(

@@ -49,32 +49,84 @@ SCHEMES = {
 }
 
 
-def parameters(span: Range, signed: bool) -> tuple[float, int]:
+def parameters(span: Range, signed: bool, least: float = 0.0) -> tuple[float, int]:
     """Scale and zero point of an activation that covers (low, high).
 
     signed: symmetric int8 over +-127; else uint8 over 0..255, the zero point where 0 falls.
+    least: smallest allowed scale.
     """
     low, high = min(span[0], 0.0), max(span[1], 0.0)
     if signed:
         return max(-low, high, 1e-8) / 127, 0
-    scale = max(high - low, 1e-8) / 255
+    scale = max(max(high - low, 1e-8) / 255, least)
     return scale, int(np.clip(round(-low / scale), 0, 255))
 
 
-def quantized_weight(
-    weight: npt.NDArray[np.float32], axis: int, least: npt.NDArray[np.float32] | None = None
-) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
-    """int8 weights and one scale per output channel, symmetric over +-127.
+PAIR = 128
+"""Largest sum of two weights of one output channel on a CPU without dot products: vpmaddubsw adds
+two products of uint8 and int8 in int16, and 255 * 128 fits."""
 
-    least: smallest allowed scale of each channel; None or empty for no limit.
+
+def weight_scales(
+    weight: npt.NDArray[np.float32], axis: int, pairs: bool
+) -> npt.NDArray[np.float32]:
+    """One scale per output channel, with which its weights become integers within +-127.
+
+    Args:
+        weight: Any shape.
+        axis: The axis that counts outputs.
+        pairs: Also keep the sum of any two weights of one sign within PAIR, because which two a
+            kernel adds first depends on its layout.
     """
-    others = tuple(i for i in range(weight.ndim) if i != axis)
-    scale = np.maximum(np.abs(weight).max(axis=others), 1e-8).astype(np.float32) / np.float32(127)
+    rows = np.moveaxis(weight, axis, 0).reshape(weight.shape[axis], -1)
+    scale = np.abs(rows).max(1) / np.float32(127)
+    if pairs and rows.shape[1] > 1:
+        for signed in (rows, -rows):
+            two = np.partition(np.maximum(signed, 0), -2, 1)[:, -2:].sum(1)
+            # Rounding adds less than one to each.
+            scale = np.maximum(scale, two / np.float32(PAIR - 2))
+    return np.asarray(np.maximum(scale, 1e-8 / 127), np.float32)
+
+
+def quantized_weight(
+    weight: npt.NDArray[np.float32],
+    axis: int,
+    pairs: bool = False,
+    least: npt.NDArray[np.float32] | None = None,
+) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
+    """int8 weights and one scale per output channel.
+
+    The weights of a Conv are rounded so that the sum over the positions of each kernel is right
+    within half a step: neighbouring pixels are nearly equal, and there the errors of the positions
+    add up (docs/experiments.md).
+
+    Args:
+        weight: [out, in, ...] of a Conv, or [in, out, ...] of a ConvTranspose.
+        axis: The axis that counts outputs.
+        pairs: As of `weight_scales`.
+        least: Smallest allowed scale of each channel; None or empty for no limit.
+    """
+    scale = weight_scales(weight, axis, pairs)
     if least is not None and least.size:
         scale = np.maximum(scale, least)
     shape = [1] * weight.ndim
     shape[axis] = -1
-    return np.clip(np.round(weight / scale.reshape(shape)), -127, 127).astype(np.int8), scale
+    exact = weight / scale.reshape(shape)
+    rounded = np.round(exact)
+    if axis == 0:  # a position of a ConvTranspose makes a pixel of its own
+        rounded += _compensation((exact - rounded).reshape(*weight.shape[:2], -1)).reshape(
+            weight.shape
+        )
+    return np.clip(rounded, -127, 127).astype(np.int8), scale
+
+
+def _compensation(error: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """What to add to rounded values, -1, 0 or 1 each, to bring the sum of the errors along the last
+    axis within +-0.5; the values that were nearest to the other integer are changed."""
+    steps = np.round(error.sum(-1, keepdims=True))
+    towards = -error * np.sign(steps)
+    rank = towards.argsort(-1, kind="stable").argsort(-1, kind="stable")
+    return np.where(rank < np.abs(steps), np.sign(steps), 0).astype(np.float32)
 
 
 class _Graph:
@@ -131,6 +183,41 @@ def quantized_tensors(g: _Graph, layers: Collection[str], scheme: Scheme) -> lis
         if g.feeds_layer(result):
             chosen[result] = None
     return list(chosen)
+
+
+def _least_steps(g: _Graph, layers: Collection[str]) -> dict[str, float]:
+    """The smallest steps of results with which the bias of the layer, counted in such steps, fits
+    into int32: OpenVINO does not compile a layer where it does not."""
+    steps = {}
+    for node in g.nodes:
+        if node.name in layers and len(node.input) > 2:
+            bias = float(np.abs(g.weights[node.input[2]]).max(initial=0.0))
+            steps[g.after_relu(node.output[0])] = 2 * bias / BIAS_LIMIT
+    return steps
+
+
+def unfit(model: onnx.ModelProto, ranges: Mapping[str, Range], scheme: Scheme) -> list[str]:
+    """Layers at the end of a float graph that a scheme with integer biases cannot store.
+
+    The bias is stored in steps of the weights. Where it is so large that it only fits with larger
+    steps, the weights lose their digits. Within the graph that is no loss, because the result is
+    rounded to 8 bits; at its end it is.
+    """
+    g = _Graph(model.graph)
+    found = []
+    for node in g.nodes if scheme.results else ():
+        if node.op_type not in scheme.ops or len(node.input) < 3 or node.input[0] not in ranges:
+            continue
+        if g.feeds_layer(node.output[0]):
+            continue
+        weight = np.asarray(g.weights[node.input[1]], np.float32)
+        axis = LAYERS[node.op_type]
+        scales = {node.input[0]: parameters(ranges[node.input[0]], scheme.signed)}
+        own = weight_scales(weight, axis, not scheme.signed)
+        alive = np.abs(np.moveaxis(weight, axis, 0)).reshape(len(own), -1).max(1) > 0
+        if (alive & (_bias_scales(g.weights, node, scales) > own)).any():
+            found.append(node.name)
+    return found
 
 
 class _Writer:
@@ -201,12 +288,13 @@ def quantize(
         if n.op_type in scheme.ops and n.name not in keep and g.weights.keys() >= set(n.input[1:])
     }  # fmt: skip
     scales: dict[str, tuple[float, int]] = {}
+    least = _least_steps(g, layers) if scheme.results else {}
     for name in quantized_tensors(g, layers, scheme):
         # A rewritten ConvTranspose holds the same values in another order.
         span = ranges.get(name, ranges.get(name.removesuffix(".packed")))
         if span is None:
             raise EdgeError(f"no activation range of tensor {name}; record them with this model")
-        scales[name] = parameters(span, scheme.signed)
+        scales[name] = parameters(span, scheme.signed, least.get(name, 0.0))
 
     out = _Writer()
     read_as: dict[str, str] = {}
@@ -229,6 +317,22 @@ def quantize(
     model.graph.initializer.extend([*kept, *out.constants.values()])
     onnx.checker.check_model(model)
     return model
+
+
+def with_rounded(background: onnx.ModelProto, frame: onnx.ModelProto) -> onnx.ModelProto:
+    """A float graph whose weights take the values that a quantized graph stores by their names."""
+    background = onnx.ModelProto.FromString(background.SerializeToString())
+    stored = {w.name: w for w in frame.graph.initializer}
+    axes = {n.input[0]: n.attribute[0].i for n in frame.graph.node if n.name.endswith(".dequantize")
+            and n.attribute}  # fmt: skip
+    for weight in background.graph.initializer:
+        name = f"{weight.name}.q"
+        if name in stored and name in axes:
+            integers = numpy_helper.to_array(stored[name])
+            scale = numpy_helper.to_array(stored[f"{weight.name}.scale"])
+            steps = scale.reshape([-1 if i == axes[name] else 1 for i in range(integers.ndim)])
+            weight.CopyFrom(numpy_helper.from_array(integers * steps, weight.name))
+    return background
 
 
 def _bias_scales(
@@ -260,7 +364,9 @@ def _quantize_layer(
     least = np.zeros(0, np.float32)
     if scheme.results and len(node.input) > 2:
         least = _bias_scales(weights, node, scales)
-    integers, scale = quantized_weight(np.asarray(weights[weight], np.float32), axis, least)
+    integers, scale = quantized_weight(
+        np.asarray(weights[weight], np.float32), axis, not scheme.signed, least
+    )
     if scheme.results and len(node.input) > 2:
         # The bias is added to the int32 sums: its step is that of data times weight.
         step = (scale * np.float32(scales[node.input[0]][0])).astype(np.float32)
@@ -272,4 +378,7 @@ def _quantize_layer(
         )
         # Named after the layer: a bias that two layers share has a step in each.
         node.input[2] = out.integers(f"{node.name}.bias", wide.astype(np.int32), step, 0)
+    stored = out.constants.get(f"{weight}.scale")
+    if stored is not None and not np.array_equal(numpy_helper.to_array(stored), scale):
+        weight = f"{node.name}.weight"  # two layers share it, and one has a larger bias
     node.input[1] = out.integers(weight, integers, scale, axis)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import onnx
 
+from edge.builder.plan import Plan
+from edge.calibrate.apply import float_frame, quantize_plan
 from edge.calibrate.evaluator import Evaluator, Scores
-from edge.calibrate.methods import Range
-from edge.calibrate.qdq import Scheme, quantize
+from edge.calibrate.qdq import SCHEMES, Scheme
+from edge.calibrate.record import Ranges
 from edge.errors import EdgeError
 
 
@@ -27,29 +29,24 @@ def layers(frame: onnx.ModelProto, scheme: Scheme) -> list[str]:
 
 
 def layer_drops(
-    frame: onnx.ModelProto,
-    ranges: Mapping[str, Range],
-    scheme: Scheme,
-    evaluator: Evaluator,
-    known: Mapping[str, Scores],
+    float_build: Plan, ranges: Ranges, evaluator: Evaluator, known: Mapping[str, Scores]
 ) -> Iterator[tuple[str, Scores]]:
     """Yield (layer, drop when it alone is int8) for the layers that are not `known` yet.
 
     A scheme also rounds the sums of skips; no layer's drop contains that.
     """
-    names = layers(frame, scheme)
+    names = layers(float_frame(float_build), SCHEMES[float_build.target.scheme])
     todo = [layer for layer in names if layer not in known]
-    sums = evaluator.drop(quantize(frame, ranges, scheme, keep=names)) if todo else {}
+    sums = evaluator.drop(quantize_plan(float_build, ranges, names)) if todo else {}
     for layer in todo:
         others = [other for other in names if other != layer]
-        drop = evaluator.drop(quantize(frame, ranges, scheme, keep=others))
+        drop = evaluator.drop(quantize_plan(float_build, ranges, others))
         yield layer, {key: value - sums[key] for key, value in drop.items()}
 
 
 def keep_in_float(
-    frame: onnx.ModelProto,
-    ranges: Mapping[str, Range],
-    scheme: Scheme,
+    float_build: Plan,
+    ranges: Ranges,
     evaluator: Evaluator,
     drops: Mapping[str, Scores],
     allowed: float,
@@ -63,7 +60,7 @@ def keep_in_float(
     order = ranked(drops)
     for count in range(len(order) + 1):
         keep = order[:count]
-        drop = evaluator.drop(quantize(frame, ranges, scheme, keep=keep))
+        drop = evaluator.drop(quantize_plan(float_build, ranges, keep))
         if max(drop.values()) <= allowed:
             return Kept(tuple(keep), drop)
     raise EdgeError(

@@ -23,7 +23,7 @@ from edge.cli.options import (
     parse_imgsz,
     refuse_unused,
 )
-from edge.errors import BuildMismatch, UsageError
+from edge.errors import AccuracyGateMissed, BuildMismatch, UsageError
 from edge.progress import note
 
 if TYPE_CHECKING:
@@ -143,6 +143,24 @@ def build(
     elif not manifest.engine:
         error: BuildMismatch = no_engine(get(manifest.target), place)
         raise error
+    _check_int8(manifest, place)
+
+
+def _check_int8(manifest: Manifest, place: Path) -> None:
+    """AccuracyGateMissed where int8 was asked for and the engine has none."""
+    if manifest.precision != "int8" or not manifest.layers or manifest.int8_layers:
+        return
+    kept = len(manifest.calibration.get("kept_in_float", ()))
+    if kept == manifest.layers:  # asked for, by --keep or --max-drop
+        return
+    why = "; the engine can be used, it is no faster than FP32"
+    if 75 in manifest.sm:
+        why += ". TensorRT-RTX has no int8 for Turing (75), nor for others in the same plan"
+    others = ",".join(str(sm) for sm in manifest.sm if sm != 75)
+    raise AccuracyGateMissed(
+        f"{place} was asked for in int8, and none of its {manifest.layers} layers is{why}",
+        "build --precision fp16" + (f", or leave 75 out: --sm {others}" if others else ""),
+    )
 
 
 def parse_sms(text: str) -> tuple[int, ...]:
@@ -221,15 +239,18 @@ def default_build() -> Path:
 
 
 def _is_current(place: Path) -> bool:
-    """Whether a readable build of the bundled network is in a folder."""
+    """Whether a readable build of the bundled network that is right on this CPU is in a folder."""
     from edge import manifest as manifests
     from edge.builder.plan import fingerprint
     from edge.calibrate.pipeline import BuildRequest, load_network
+    from edge.runtime.backend import check_instructions
 
     if not (place / manifests.FILE).is_file():
         return False
     bundled, _ = load_network(BuildRequest())
     try:
-        return bool(manifests.read(place).model["sha256"] == fingerprint(bundled))
+        manifest = manifests.read(place)
+        check_instructions(place, manifest)
+        return bool(manifest.model["sha256"] == fingerprint(bundled))
     except BuildMismatch:
         return False

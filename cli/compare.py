@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -95,12 +95,16 @@ def _layers(build: Path, samples: str, count: int, out: Path, as_json: bool) -> 
     from edge.calibrate.apply import float_frame
     from edge.calibrate.evaluator import Evaluator
     from edge.calibrate.labelled import read_labelled
-    from edge.calibrate.layer_error import Differences, compare_tensors, worst
+    from edge.calibrate.layer_error import (
+        Differences,
+        compare_tensors,
+        tensor_arithmetic,
+        worst,
+    )
     from edge.calibrate.pipeline import BuildRequest, plan
     from edge.calibrate.samples import open_samples
     from edge.files import SideFiles, atomic_write
-    from edge.runtime.cores import usable_cores
-    from edge.targets import FRAME
+    from edge.targets import BACKGROUND, FRAME
 
     manifest = manifests.read(build)
     if manifest.precision != "int8":
@@ -108,10 +112,16 @@ def _layers(build: Path, samples: str, count: int, out: Path, as_json: bool) -> 
     request = BuildRequest(network=manifest.network, target=manifest.target, precision="fp32")
     float_build = plan(request, network=onnx.load(build / NETWORK))
     labelled = read_labelled(open_samples(samples), count)
-    evaluator = Evaluator(float_build.split, labelled, float_build.imgsz, usable_cores())
-    reference = float_frame(float_build)
-    sums, answers = Differences(reference), []
-    pairs = compare_tensors(reference, onnx.load(build / FRAME), evaluator)
+    evaluator = Evaluator(float_build, labelled)
+    reference = replace(float_build, frame=float_frame(float_build))
+    scene = onnx.load(build / BACKGROUND) if (build / BACKGROUND).exists() else None
+    quantized_build = replace(
+        float_build,
+        frame=onnx.load(build / FRAME),
+        split=replace(float_build.split, background=scene),
+    )
+    sums, answers = Differences(reference.frame), []
+    pairs = compare_tensors(reference, quantized_build, evaluator)
     for exact, quantized in track(pairs, len(labelled), "frame by frame"):
         sums.add(exact, quantized)
         answers.append({"FP32": _answer(exact), "INT8": _answer(quantized)})
@@ -124,7 +134,8 @@ def _layers(build: Path, samples: str, count: int, out: Path, as_json: bool) -> 
         draft.write_bytes(cv2.imencode(".png", image)[1].tobytes())
     if as_json:
         image_file = str(out) if files.written else None
-        print(json.dumps({"layers": [_row(asdict(row)) for row in rows], "image": image_file}))
+        document = {"layers": [_row(asdict(row)) for row in rows], "image": image_file}
+        print(json.dumps({**document, "arithmetic": tensor_arithmetic(evaluator)}))
         files.check()
         return
     width = max(len(row.name) for row in rows)
@@ -133,8 +144,8 @@ def _layers(build: Path, samples: str, count: int, out: Path, as_json: bool) -> 
         snr = "  equal" if math.isinf(row.snr_db) else f"{row.snr_db:7.1f}"
         mark = "  the error grows most here" if row == worst(rows) else ""
         print(f"{row.name:<{width}}  {row.op:<13}  {snr}  {row.cosine:.4f}{mark}")
-    if files.written:
-        note(f"{len(answers)} samples of {samples}; the frames that change most: {out}")
+    image_said = f"; the frames that change most: {out}" if files.written else ""
+    note(f"{len(answers)} samples of {samples}, {tensor_arithmetic(evaluator)}{image_said}")
     files.check()
 
 

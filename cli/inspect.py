@@ -29,6 +29,9 @@ def inspect(
     module, version = manifest.runtime
     gpu = f", a GPU of SM {', '.join(map(str, manifest.sm))}" if manifest.sm else ""
     needs = f"{module} {version}{gpu}" if manifest.engine else f"{module}, and `edge build {build}`"
+    if manifest.precision == "int8" and manifest.backend in ("openvino", "onnxruntime"):
+        everywhere = manifest.instructions == "any"
+        needs += ", " + ("any CPU" if everywhere else "a CPU with dot products (VNNI)")
     int8 = f"{manifest.int8_layers} of {manifest.layers}"
     fold = manifest.fold
     rows: dict[str, object] = {

@@ -62,14 +62,13 @@ def sensitivity(
     int8, interleaved on this machine; it is not measured for targets that do not run here.
     """
     from edge.calibrate.apply import float_frame
-    from edge.calibrate.evaluator import Evaluator
+    from edge.calibrate.evaluator import Evaluator, arithmetic
     from edge.calibrate.labelled import read_labelled
     from edge.calibrate.pipeline import BuildRequest, plan, record
     from edge.calibrate.qdq import SCHEMES
     from edge.calibrate.samples import open_samples
     from edge.calibrate.sensitivity import layer_drops, layers
     from edge.files import SideFiles, atomic_write
-    from edge.runtime.cores import usable_cores
     from edge.targets import choose
 
     if model:
@@ -88,9 +87,7 @@ def sensitivity(
     float_build = plan(request, network=graph)
     evaluated = open_samples(samples or EVALUATED_ON)
     count = min(count, len(evaluated))
-    scheme = SCHEMES[float_build.target.scheme]
-    frame = float_frame(float_build)
-    names = layers(frame, scheme)
+    names = layers(float_frame(float_build), SCHEMES[float_build.target.scheme])
     key = {
         "model": float_build.model["sha256"],
         "target": request.target,
@@ -103,17 +100,19 @@ def sensitivity(
         "calibrated_on_sha256": open_samples(request.samples).fingerprint(),
         "version": __version__,
     }
+    here = float_build.target.runs_here()
+    key["arithmetic"] = arithmetic(float_build.target)
     drops, files = _read_results(out, key), SideFiles()
     ranges = record(request, graph)
     if len(drops) < len(names):
         scored = read_labelled(evaluated, count)
-        evaluator = Evaluator(float_build.split, scored, float_build.imgsz, usable_cores())
-        steps = layer_drops(frame, ranges.ranges, scheme, evaluator, drops)
+        evaluator = Evaluator(float_build, scored)
+        steps = layer_drops(float_build, ranges, evaluator, drops)
         for layer, drop in track(steps, len(names) - len(drops), "layer drops"):
             drops[layer] = drop
             with files.attempt(), atomic_write(out) as draft:
                 draft.write_text(json.dumps({"key": key, "drops": drops}, indent=1) + "\n")
-    saved = _saved_ms(float_build, ranges, names) if float_build.target.runs_here() else {}
+    saved = _saved_ms(float_build, ranges, names) if here else {}
     rows: list[Row] = [
         {"layer": layer, **{f"drop_{k}": v for k, v in drops[layer].items()},
          "saves_ms": saved.get(layer)}
@@ -124,7 +123,10 @@ def sensitivity(
     else:
         _print(rows)
         file = f"; file: {out}" if files.written else ""
-        note(f"ranges of {request.samples}, scores on {count} samples of {key['samples']}{file}")
+        note(
+            f"ranges of {request.samples}, scores on {count} samples of {key['samples']}"
+            f" {key['arithmetic']}{file}"
+        )
     files.check()
 
 

@@ -17,19 +17,21 @@ from typing import Any
 from edge.errors import EdgeError, install_command
 from edge.runtime import nvidia
 from edge.runtime.cores import usable_cores
+from edge.runtime.instructions import DOT_PRODUCTS, flags
 from edge.targets import Target
 from edge.targets import targets as all_targets
 
 FLAGS = {
-    "avx512_vnni": "AVX512-VNNI (int8)",
-    "avx_vnni": "AVX-VNNI (int8)",
-    "amx_int8": "AMX (int8)",
+    **{word: f"{name} (int8)" for word, name in DOT_PRODUCTS.items()},
     "avx512_bf16": "bfloat16",
-    "asimddp": "dot product (int8)",
-    "i8mm": "I8MM (int8)",
     "avx2": "AVX2",
 }
 """Words of /proc/cpuinfo, on x86 and on Arm, and what they mean for speed."""
+AVX2_INT8 = (
+    "no dot products of 8-bit integers: int8 is right and still faster than FP32"
+    " (docs/performance.md), but int8 builds of earlier versions are refused"
+)
+NO_INT8 = "int8 will hardly be faster than FP32 here: edge bench shows it"
 OPENCV_WHEELS = ("opencv-python-headless", "opencv-python", "opencv-contrib-python")
 OPENCV_INSTALL = (
     "pip install opencv-python-headless; on a Jetson, for csi://: apt-get install nvidia-opencv"
@@ -68,9 +70,9 @@ def machine() -> list[Finding]:
     """Processor, system, and the instructions that make int8 fast."""
     text = _read("proc/cpuinfo")
     names = re.findall(r"^(?:model name|Model)\s*:\s*(.+)$", text, re.MULTILINE)
-    words = set(re.findall(r"\w+", "".join(re.findall(r"^(?:flags|Features).*$", text, re.M))))
+    words = flags(ROOT)
     has = [meaning for word, meaning in FLAGS.items() if word in words]
-    fast = any("int8" in meaning for meaning in has)
+    fast = bool(words & DOT_PRODUCTS.keys())
     findings = [
         Finding(
             True,
@@ -78,10 +80,10 @@ def machine() -> list[Finding]:
             f"{names[0] if names else platform.machine()}, {usable_cores()} cores for this process",
         ),
         Finding(
-            fast,
+            fast or "avx2" in words,
             "int8 on it",
             ", ".join(has) or "no instructions for int8",
-            "" if fast else "int8 will hardly be faster than FP32 here: edge bench shows it",
+            "" if fast else AVX2_INT8 if "avx2" in words else NO_INT8,
         ),
         Finding(True, "system", f"{platform.system()} {platform.release()}, {platform.machine()}"),
         Finding(True, "Python", sys.version.split()[0]),

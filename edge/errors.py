@@ -43,7 +43,7 @@ class UsageError(EdgeError):
 
 
 class AccuracyGateMissed(EdgeError):
-    """A build loses more accuracy than the gate allows."""
+    """A build loses more accuracy than the gate allows, or has no int8 where it was asked for."""
 
     exit_code = 3
 

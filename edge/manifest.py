@@ -46,6 +46,9 @@ class Manifest:
     fold:       what became a constant of the scene, and what could not (edge.graph.fold).
     layers, int8_layers: weight-carrying layers of the frame graph, and those whose data and
                 weights are int8 in the engine itself (None where the engine was not inspected).
+    instructions: instruction sets of the CPU on which the accuracy of an int8 build holds: `any`,
+                or empty in builds of earlier versions, whose sums of products saturate on an x86
+                CPU without dot products (edge.runtime.instructions).
     files:      sha256 of every other file of the folder.
     command:    the command that makes this build again.
     """
@@ -73,6 +76,7 @@ class Manifest:
     sm: tuple[int, ...] = ()
     layers: int | None = None
     int8_layers: int | None = None
+    instructions: str = ""
     size_mb: float = 0.0
     build_s: float = 0.0
     files: dict[str, str] = field(default_factory=dict)

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from edge.calibrate.methods import Range
-from edge.calibrate.qdq import Scheme, parameters
+from edge.calibrate.qdq import Scheme, parameters, quantized_weight
 from edge.train.data.mix import Batch
 from edge.train.networks import normalised
 from edge.train.networks.scene import SceneDepth
@@ -74,10 +74,11 @@ class FakeQuant(nn.Module):
 
 
 class FakeQuantLayer(nn.Module):
-    """A convolution with weights rounded to a scale per output channel, symmetric over +-127.
+    """A convolution with weights rounded as a build stores them.
 
     Args:
         layer: The convolution.
+        pairs: As of edge.calibrate.qdq.quantized_weight.
         per_position: Use a scale per output channel and kernel position, as of a ConvTranspose that
             the build turns into a 1x1 convolution with depth_to_space.
 
@@ -85,18 +86,30 @@ class FakeQuantLayer(nn.Module):
         exact: Leave the weights unrounded, while ranges are recorded.
     """
 
-    def __init__(self, layer: nn.Conv2d | nn.ConvTranspose2d, per_position: bool) -> None:
+    def __init__(
+        self, layer: nn.Conv2d | nn.ConvTranspose2d, pairs: bool, per_position: bool
+    ) -> None:
         super().__init__()
-        self.layer = layer
+        self.layer, self.pairs = layer, pairs
         self.exact = True
-        transposed = isinstance(layer, nn.ConvTranspose2d)
-        self.axes = (0,) if transposed and per_position else (0, 2, 3) if transposed else (1, 2, 3)
+        self.transposed = isinstance(layer, nn.ConvTranspose2d)
+        self.per_position = self.transposed and per_position
+
+    def _stored(self) -> Tensor:
+        """The weights of the build."""
+        weight = self.layer.weight.detach()
+        values = weight.cpu().numpy()
+        if self.per_position:
+            values = values.reshape(len(values), -1)
+        axis = 1 if self.transposed else 0
+        integers, scale = quantized_weight(values, axis, self.pairs)
+        steps = scale.reshape([-1 if i == axis else 1 for i in range(values.ndim)])
+        return torch.from_numpy(integers * steps).to(weight).reshape(weight.shape)
 
     def forward(self, x: Tensor) -> Tensor:
         layer, weight = self.layer, self.layer.weight
         if not self.exact:
-            scale = (weight.abs().amax(self.axes, keepdim=True).clamp(min=1e-8) / 127).detach()
-            weight = fake_quantize(weight, scale, torch.zeros_like(scale), -127, 127)
+            weight = weight + (self._stored() - weight).detach()
         if isinstance(layer, nn.ConvTranspose2d):
             return F.conv_transpose2d(
                 x, weight, layer.bias, layer.stride, layer.padding, layer.output_padding,  # type: ignore[arg-type]
@@ -177,11 +190,19 @@ class Quantized(nn.Module):
         layers = [n for n in graph.nodes if n in in_frame and self._is_layer(n)]
         for node in self._quantized_tensors(layers, in_frame):
             self._insert_pair(node, in_frame)
+        rounded: dict[nn.Module, str] = {}
         for node in layers:
-            name = f"int8_{node.name}"
-            layer = FakeQuantLayer(self._module(node), per_position=not self.scheme.results)  # type: ignore[arg-type]
+            name = rounded[self._module(node)] = f"int8_{node.name}"  # type: ignore[index]
+            layer = FakeQuantLayer(
+                self._module(node),  # type: ignore[arg-type]
+                pairs=not self.scheme.signed,
+                per_position=not self.scheme.results,
+            )
             self.traced.add_submodule(name, layer)
             node.target = name
+        for node in graph.nodes:  # the background's layers with the same weights
+            if node not in in_frame and (name := rounded.get(self._module(node))):  # type: ignore[arg-type, assignment]
+                node.target = name
         self.traced.recompile()
 
     def _module(self, node: fx.Node) -> nn.Module | None:

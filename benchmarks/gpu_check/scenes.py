@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from edge.calibrate.evaluator import exact_session
+from edge.calibrate.evaluator import exact
 from edge.calibrate.rendering.samples import Rendered
-from edge.runtime.cores import usable_cores
 from edge.runtime.handle import Outputs
 from edge.samples.sample import Sample, resize_sample
 from edge.targets import BACKGROUND, FRAME
@@ -42,17 +41,17 @@ def scenes_of(build: Path, samples: Sequence[Sample]) -> list[Scene]:
         build: A folder with both graphs.
         samples: Of `rendered_samples`.
     """
-    cores = usable_cores()
-    first, second = (exact_session(onnx.load(build / n), cores) for n in (BACKGROUND, FRAME))
-    scene = [value.name for value in first.get_outputs()]
+    background, frame_graph = (onnx.load(build / name) for name in (BACKGROUND, FRAME))
+    first, second = exact(background), exact(frame_graph)
+    scene = [value.name for value in background.graph.output]
     scenes = []
     for start in (0, PER_SCENE):
         group = samples[start : start + PER_SCENE]
         bg = group[0].bg
-        constants = dict(zip(scene, first.run(scene, {"bg": bg[None]}), strict=True))
+        constants = dict(zip(scene, first(scene, {"bg": bg[None]}), strict=True))
         frames = [sample.fg_bg for sample in group]
         answers = [
-            np.concatenate(second.run(["mask", "depth"], {"fg_bg": frame[None], **constants}))[:, 0]
+            np.concatenate(second(["mask", "depth"], {"fg_bg": frame[None], **constants}))[:, 0]
             for frame in frames
         ]
         scenes.append(Scene(bg, frames, np.stack(answers)))

@@ -110,6 +110,7 @@ def _manifest(plan: Plan, frame: onnx.ModelProto, folder: Path, engine: Engine) 
         sm=plan.sm or engine.sm,
         layers=engine.layers,
         int8_layers=engine.int8_layers,
+        instructions="any" if plan.precision == "int8" and plan.target.device == "cpu" else "",
         size_mb=_megabytes(folder, engine.sized),
         build_s=round(time.monotonic() - plan.started, 2),
     )

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from edge.errors import BuildMismatch
 from edge.manifest import Manifest
+from edge.runtime.instructions import saturates
 
 Plane = npt.NDArray[np.float32] | npt.NDArray[np.uint8]
 SLOTS = 2
@@ -73,6 +74,16 @@ class Staged(Protocol):
 def version(text: str) -> tuple[int, ...]:
     """Major and minor of a version such as 2026.4.1 or 1.22.0+cpu."""
     return tuple(int(part) for part in text.split("+")[0].split(".")[:2] if part.isdigit())
+
+
+def check_instructions(folder: Path, manifest: Manifest) -> None:
+    """BuildMismatch where an int8 build gives wrong masks on this CPU."""
+    if manifest.precision == "int8" and manifest.instructions != "any" and saturates():
+        raise BuildMismatch(
+            f"{folder} is int8 of an earlier version, whose sums are right only on a CPU with dot"
+            " products of 8-bit integers (VNNI); this CPU has none, and they would saturate",
+            f"make it again: {manifest.command}",
+        )
 
 
 def check_not_older(folder: Path, manifest: Manifest, installed: str) -> None:

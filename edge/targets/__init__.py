@@ -17,6 +17,7 @@ from edge.targets.target import (
     PRECISIONS,
     UPSAMPLE_OPS,
     Engine,
+    Run,
     Target,
 )
 
@@ -27,6 +28,7 @@ __all__ = [
     "PRECISIONS",
     "UPSAMPLE_OPS",
     "Engine",
+    "Run",
     "Target",
     "choose",
     "get",

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import onnx
 
+from edge.runtime.cores import usable_cores
 from edge.targets.registry import register
-from edge.targets.target import BACKGROUND, FRAME, Engine, Target
+from edge.targets.target import BACKGROUND, FRAME, Engine, Run, Target
 
 INT8 = {"QLinearConv", "QLinearConvTranspose"}
 FLOAT = {"Conv", "FusedConv", "ConvTranspose", "NhwcFusedConv"}
@@ -26,6 +27,13 @@ class OnnxRuntimeTarget(Target):
         background = BACKGROUND if (folder / BACKGROUND).exists() else ""
         layers, int8 = count_layers(folder / FRAME)
         return Engine(FRAME, background, (FRAME,), ort.__version__, layers=layers, int8_layers=int8)
+
+    def session(self, model: onnx.ModelProto) -> Run:
+        from edge.runtime.backends.onnxruntime import session
+
+        opened = session(model.SerializeToString(), usable_cores())
+        inputs = [value.name for value in opened.get_inputs()]
+        return lambda names, feeds: opened.run(list(names), {key: feeds[key] for key in inputs})
 
 
 def count_layers(frame: Path) -> tuple[int, int]:

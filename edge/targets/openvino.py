@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import onnx
+
+from edge.runtime.cores import usable_cores
 from edge.targets.registry import register
-from edge.targets.target import BACKGROUND, FRAME, PRECISIONS, Engine, Target
+from edge.targets.target import BACKGROUND, FRAME, PRECISIONS, Engine, Run, Target
 
 HINTS = {"fp32": "f32", "fp16": "f32", "bf16": "bf16", "int8": "f32"}
 """OpenVINO's compute precision for each of ours. Without a hint it computes "FP32" in bfloat16 on
@@ -35,6 +39,18 @@ class OpenVinoTarget(Target):
             layers,
             int8,
         )
+
+    def session(self, model: onnx.ModelProto) -> Run:
+        from edge.runtime.backends.openvino import compiled, core
+
+        opened = compiled(core().read_model(model.SerializeToString()), usable_cores(), "f32")
+        inputs = [value.get_any_name() for value in opened.inputs]
+
+        def run(names: Sequence[str], feeds: Mapping[str, Any]) -> list[Any]:
+            results = opened({key: feeds[key] for key in inputs})
+            return [results[opened.output(name)] for name in names]
+
+        return run
 
 
 def _converted(graph: Path, half: bool) -> Path:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import onnx
 
 from edge.errors import UsageError, install_command
 
@@ -16,6 +19,10 @@ FRAME, BACKGROUND = "frame.onnx", "background.onnx"
 """The graphs in a build folder that an engine is made from."""
 UPSAMPLE_OPS = ("convtranspose", "depth_to_space")
 """Operators that int8 graphs can double height and width with; the numbers are the same."""
+
+
+Run = Callable[[Sequence[str], Mapping[str, Any]], list[Any]]
+"""(names of outputs, inputs by name) -> arrays; those that the graph lacks are left out."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +113,10 @@ class Target(ABC):
     def check_graphs(self, folder: Path) -> None:
         """EdgeError where the runtime would refuse a graph in `folder`, as far as is known without
         the runtime."""
+        return None
+
+    def session(self, model: onnx.ModelProto) -> Run | None:
+        """Open a graph in the runtime as it is; None where the runtime shows no tensor within."""
         return None
 
     def check_precision(self, precision: str) -> None:

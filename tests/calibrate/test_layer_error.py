@@ -4,37 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import onnx
 import pytest
 
 from edge.builder.plan import Plan
-from edge.calibrate.apply import float_frame
+from edge.calibrate.apply import float_frame, quantize_plan
 from edge.calibrate.evaluator import Evaluator
 from edge.calibrate.layer_error import SHOWN, Differences, LayerError, compare_tensors, worst
-from edge.calibrate.qdq import SCHEMES, quantize
+from edge.calibrate.qdq import SCHEMES
 from edge.calibrate.record import key_of, record_ranges
 from edge.samples.sample import Sample
 
 KEY = key_of("", "", "", 8, "minmax", (64, 64))
 
 
-@pytest.fixture(scope="module", params=["tensorrt", "openvino"])
+@pytest.fixture(scope="module", params=["tensorrt", "openvino", "onnxruntime"])
 def case(request, plan: Callable[..., Plan], samples: list[Sample]):  # type: ignore[no-untyped-def]
     made = plan(request.param, "fp32")
-    ranges = dict(
-        record_ranges(made.split, samples, key_of("", "", "", 8, "minmax", (64, 64)), 1).ranges
-    )
-    evaluator = Evaluator(made.split, [("a", sample) for sample in samples[:3]], (64, 64), 1)
-    return float_frame(made), ranges, evaluator, SCHEMES[made.target.scheme]
+    made = replace(made, frame=float_frame(made))
+    evaluator = Evaluator(made, [("a", sample) for sample in samples[:3]])
+    return made, record_ranges(made.split, samples, KEY, 1), evaluator
 
 
-def layers_of(
-    reference: onnx.ModelProto, frame: onnx.ModelProto, evaluator: Evaluator
-) -> list[LayerError]:
-    sums = Differences(reference)
-    for exact, quantized in compare_tensors(reference, frame, evaluator):
+def layers_of(reference: Plan, build: Plan, evaluator: Evaluator) -> list[LayerError]:
+    sums = Differences(reference.frame)
+    for exact, quantized in compare_tensors(reference, build, evaluator):
         assert {"mask", "depth"} <= set(exact)
         sums.add(exact, quantized)
     return sums.layers()
@@ -51,20 +48,21 @@ def readers(frame: onnx.ModelProto, tensor: str) -> set[str]:
 
 
 def test_a_graph_equals_itself(case) -> None:  # type: ignore[no-untyped-def]
-    reference, _, evaluator, _ = case
+    reference, _, evaluator = case
     for layer in layers_of(reference, reference, evaluator):
         assert math.isinf(layer.snr_db)
         assert layer.cosine == pytest.approx(1)
 
 
 def test_the_harmed_layer_is_named(case) -> None:  # type: ignore[no-untyped-def]
-    reference, ranges, evaluator, scheme = case
+    made, ranges, evaluator = case
+    scheme, reference = SCHEMES[made.target.scheme], made.frame
     convolutions = [node for node in reference.graph.node if node.op_type == "Conv"]
     harmed_node = convolutions[2]
-    low, high = ranges[harmed_node.input[0]]
-    harmed = ranges | {harmed_node.input[0]: (low / 30, high / 30)}
-    good = layers_of(reference, quantize(reference, ranges, scheme), evaluator)
-    bad = layers_of(reference, quantize(reference, harmed, scheme), evaluator)
+    low, high = ranges.ranges[harmed_node.input[0]]
+    harmed = {**ranges.ranges, harmed_node.input[0]: (low / 30, high / 30)}
+    good = layers_of(made, quantize_plan(made, ranges), evaluator)
+    bad = layers_of(made, quantize_plan(made, replace(ranges, ranges=harmed)), evaluator)
     # s8 rounds where a tensor is read, u8 where it is made: there all that read it show the error.
     reading = readers(reference, harmed_node.input[0])
     assert harmed_node.name in reading

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from edge.calibrate.outputs import check_ranges
+from edge.builder.plan import Plan
+from edge.calibrate.apply import quantize_plan
+from edge.calibrate.outputs import check_change, check_ranges
 from edge.calibrate.pipeline import BuildRequest, plan
-from edge.errors import EdgeError
+from edge.calibrate.record import key_of, record_ranges
+from edge.errors import AccuracyGateMissed, EdgeError
 from edge.samples.sample import Sample
 from tests.edge.graph.exporters import small_network
 
@@ -70,3 +76,43 @@ def test_recorded_ranges_are_refused(low: float, high: float) -> None:
     with pytest.raises(EdgeError, match="on the calibration samples, expected"):
         check_ranges({"depth": (low, high)}, "on the calibration samples")
     check_ranges({"depth": (0.0, 1.0005), "conv": (-7.0, 9.0)}, "on the calibration samples")
+
+
+def swamped() -> onnx.ModelProto:
+    """The small network with one channel so large that 8 bits leave nothing of the others; the next
+    layer takes it off again."""
+    model = small_network()
+    stored = {w.name: w for w in model.graph.initializer}
+    values = {name: numpy_helper.to_array(stored[name]).copy() for name in ("b2", "w3", "b3")}
+    values["b2"][3] += 1e4
+    values["w3"][3] = 1.0
+    values["b3"] -= 1e4
+    for head in ("w4", "w5"):
+        values[head] = numpy_helper.to_array(stored[head]) * 300
+    for name, value in values.items():
+        stored[name].CopyFrom(numpy_helper.from_array(np.asarray(value, np.float32), name))
+    return model
+
+
+def test_int8_that_is_another_network_is_refused(samples: list[Sample]) -> None:
+    """With exit code 3, and the option that finds the layer."""
+    request = BuildRequest(target="tensorrt")
+    with pytest.raises(AccuracyGateMissed, match=r"int8 changes \w+ by 0\.\d+ .* --max-drop"):
+        plan(request, network=swamped(), samples=samples[:4])
+    plan(BuildRequest(target="tensorrt", precision="fp32"), network=swamped(), samples=samples[:4])
+    plan(request, network=small_network(), samples=samples[:4])
+
+
+@pytest.mark.parametrize("target", ["openvino", "tensorrt"])
+def test_ranges_of_something_else_change_the_network(
+    target: str, plan: Callable[..., Plan], samples: list[Sample]
+) -> None:
+    """As a method from outside may choose them."""
+    exact = plan(target, "fp32")
+    key = key_of("", "", "", 8, "minmax", (64, 64))
+    ranges = record_ranges(exact.split, samples, key, 1)
+    check_change(exact, quantize_plan(exact, ranges), samples[:2])
+    narrow = {name: (low / 100, high / 100) for name, (low, high) in ranges.ranges.items()}
+    wrong = quantize_plan(exact, replace(ranges, ranges=narrow))
+    with pytest.raises(AccuracyGateMissed, match="int8 changes mask by 0"):
+        check_change(exact, wrong, samples[:2])

@@ -16,7 +16,7 @@ from typer.main import get_command
 import edge
 from edge import targets
 from edge.calibrate import methods, pipeline
-from edge.calibrate.evaluator import exact_session
+from edge.calibrate.evaluator import exact
 from edge.calibrate.methods import Histogram, Method, Range
 from edge.calibrate.observe import Observer
 from edge.calibrate.pipeline import BuildRequest, build, plan, resolve
@@ -245,4 +245,4 @@ def test_an_operator_that_onnx_runtime_lacks_is_named() -> None:
     graph = onnx.helper.make_graph([square], "net", [info("x", 6, [2, 2])], [info("y", 6, [])])
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 11)])
     with pytest.raises(EdgeError, match=r"ONNX Runtime cannot run the network: .*[dD]et"):
-        exact_session(model, 1)
+        exact(model)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import subprocess
+import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +17,7 @@ import pytest
 from onnx import numpy_helper
 
 import edge
+from edge.builder.plan import Plan
 from edge.calibrate.observe import histograms
 from edge.calibrate.pipeline import BuildRequest, build
 from edge.calibrate.qdq import SCHEMES, parameters, quantize, quantized_weight
@@ -180,13 +186,193 @@ def test_a_missing_range_is_refused(parts: Split) -> None:
         quantize(parts.frame, {}, SCHEMES["u8"])
 
 
-def test_weights_come_back_within_half_a_step(rng: np.random.Generator) -> None:
-    weight = rng.normal(size=(5, 3, 3, 3)).astype(np.float32)
-    weight[2] = 0
-    integers, scale = quantized_weight(weight, 0)
-    back = integers * scale.reshape(-1, 1, 1, 1)
-    assert (np.abs(back - weight) <= scale.reshape(-1, 1, 1, 1) * 0.501).all()
-    assert np.abs(integers).max() == 127
+def weights_of(kind: str, rng: np.random.Generator) -> np.ndarray:
+    """Five output channels that are hard to keep within a limit."""
+    shape = (5, 8, 3, 3)
+    made = {
+        "normal": rng.normal(size=shape),
+        "heavy tails": rng.standard_t(1, shape),
+        "all nearly equal": rng.uniform(0.98, 1, shape),
+        "negative": -rng.uniform(0.5, 1, shape),
+        "one large": np.where(rng.random(shape) < 0.01, 1.0, 1e-4),
+        "dead channel": rng.normal(size=shape)
+        * np.array([1, 0, 1e-30, 1e-8, 1]).reshape(-1, 1, 1, 1),
+        "a single weight": rng.normal(size=(5, 1, 1, 1)),
+    }[kind]
+    return np.asarray(made, np.float32)
+
+
+KINDS = ("normal", "heavy tails", "all nearly equal", "negative", "one large", "dead channel",
+         "a single weight")  # fmt: skip
+
+
+@pytest.mark.parametrize("pairs", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_come_back_within_a_step_and_their_sums_within_half(
+    kind: str, pairs: bool, rng: np.random.Generator
+) -> None:
+    weight = weights_of(kind, rng)
+    integers, scale = quantized_weight(weight, 0, pairs)
+    steps = scale.reshape(-1, 1, 1, 1).astype(np.float64)
+    error = integers * steps - weight
+    assert (np.abs(error) <= steps * 1.001).all()
+    assert (np.abs(error.sum((2, 3), keepdims=True)) <= steps * 0.502).all()
+    if not pairs:
+        alive = np.abs(weight).max((1, 2, 3)) > 1e-8
+        assert (np.abs(integers).max((1, 2, 3))[alive] == 127).all()
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_two_products_of_a_channel_saturate_int16(
+    kind: str, axis: int, rng: np.random.Generator
+) -> None:
+    """Whichever two a kernel adds first."""
+    weight = np.moveaxis(weights_of(kind, rng), 0, axis)
+    integers, _ = quantized_weight(np.ascontiguousarray(weight), axis, pairs=True)
+    rows = np.moveaxis(integers, axis, 0).reshape(5, -1).astype(int)
+    for row in rows:
+        for sign in (1, -1):
+            two = np.sort(np.maximum(sign * row, 0))[-2:]
+            assert 255 * two.sum() <= 32767
+
+
+def saturating(data: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """uint8 [n, k] times int8 [k] as vpmaddubsw and vpmaddwd compute it: pairs in int16."""
+    products = data.astype(np.int32) * weight.astype(np.int32)
+    pairs = products.reshape(len(data), -1, 2).sum(-1)
+    return np.asarray(np.clip(pairs, -32768, 32767).sum(-1))
+
+
+def test_sums_in_int16_are_the_sums_in_int32(rng: np.random.Generator) -> None:
+    """And with weights of +-127 they are not: 255 x 127 twice is 32767."""
+    data = rng.integers(0, 256, (64, 72), np.uint8)
+    data[:8] = 255
+    true = data.astype(np.int64)
+    for kind in KINDS[:-1]:
+        weight = weights_of(kind, rng)
+        for pairs in (True, False):
+            rows = quantized_weight(weight, 0, pairs)[0].reshape(5, -1)
+            same = [np.array_equal(saturating(data, row), true @ row) for row in rows]
+            assert all(same) or not pairs
+            assert pairs or kind not in ("all nearly equal", "negative") or not any(same)
+
+
+ONE_CONV = Path(__file__).with_name("one_conv.py")
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="no x86 CPU")
+@pytest.mark.parametrize("level", ["AVX2", "AVX512_CORE", "AVX512_CORE_VNNI"])
+def test_openvino_computes_our_weights_right_at_every_level_of_instructions(level: str) -> None:
+    """In OpenVINO's own kernels; oneDNN leaves out instructions above the level."""
+    env = {**os.environ, "ONEDNN_MAX_CPU_ISA": level}
+
+    def error(kind: str) -> float:
+        words = [sys.executable, str(ONE_CONV), "openvino", kind]
+        done = subprocess.run(words, env=env, capture_output=True, text=True, check=True)
+        return float(done.stdout)
+
+    assert error("ours") < 0.03
+    if level == "AVX2":  # the fault itself
+        assert error("full") > 0.2
+
+
+def test_layers_that_share_weights_keep_their_own_steps() -> None:
+    """One of them has a bias that needs larger steps."""
+    model = small_network()
+    nodes = {node.name: node for node in model.graph.node}
+    nodes["depth_head"].input[1] = "w4"
+    bias = next(w for w in model.graph.initializer if w.name == "b5")
+    bias.CopyFrom(numpy_helper.from_array(np.full(1, 1e7, np.float32), "b5"))
+    frame = split(model).frame
+    names = {name for node in frame.graph.node for name in (*node.input, *node.output)}
+    quantized = quantize(frame, dict.fromkeys(names, (0.0, 1.0)), SCHEMES["u8"])
+    makers = {name: node for node in quantized.graph.node for name in node.output}
+    values = {w.name: numpy_helper.to_array(w) for w in quantized.graph.initializer}
+    for node in quantized.graph.node:
+        if node.op_type != "Conv":
+            continue
+        data, weight, bias = (values[makers[name].input[1]] for name in node.input)
+        assert np.allclose(bias, data * weight), node.name  # what ONNX Runtime takes for granted
+
+
+def test_what_the_background_shares_with_the_frame_is_rounded_with_it(
+    plan: Callable[..., Plan],
+) -> None:
+    """Where nothing moves, frame and background differ by the rounding of one tensor alone."""
+    int8, exact = plan("openvino", "int8"), plan("openvino", "fp32")
+    assert int8.split.background is not None
+    assert exact.split.background is not None
+    before = {w.name: numpy_helper.to_array(w) for w in exact.split.background.graph.initializer}
+    stored = {w.name: numpy_helper.to_array(w) for w in int8.frame.graph.initializer}
+    shared = 0
+    for weight in int8.split.background.graph.initializer:
+        value = numpy_helper.to_array(weight)
+        if f"{weight.name}.q" in stored:
+            shared += 1
+            scale = stored[f"{weight.name}.scale"].reshape(-1, 1, 1, 1)
+            assert np.allclose(value, stored[f"{weight.name}.q"] * scale)
+            assert not np.array_equal(value, before[weight.name])
+        else:
+            assert np.array_equal(value, before[weight.name])
+    assert shared == 4
+
+
+def with_head(weight: float, bias: float) -> onnx.ModelProto:
+    """The small network whose depth head has a bias that is taken off again behind it."""
+    model = small_network()
+    stored = {w.name: w for w in model.graph.initializer}
+    values = numpy_helper.to_array(stored["w5"]) * np.float32(weight)
+    stored["w5"].CopyFrom(numpy_helper.from_array(values, "w5"))
+    stored["b5"].CopyFrom(numpy_helper.from_array(np.full(1, bias, np.float32), "b5"))
+    nodes = list(model.graph.node)
+    place = next(i for i, node in enumerate(nodes) if node.name == "depth_out")
+    nodes[place].input[0] = "scaled"
+    nodes[place:place] = [
+        onnx.helper.make_node("Sub", ["p", "off"], ["rest"], "minus"),
+        onnx.helper.make_node("Mul", ["rest", "gain"], ["scaled"], "times"),
+    ]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    model.graph.initializer.extend(
+        [numpy_helper.from_array(np.float32(bias), "off"),
+         numpy_helper.from_array(np.float32(1 / weight), "gain")]
+    )  # fmt: skip
+    return model
+
+
+@pytest.mark.parametrize("target", ["onnxruntime", "openvino"])
+def test_a_layer_whose_bias_no_integer_holds_stays_float_and_is_named(
+    target: str, samples: list[Sample], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, outputs = with_head(1e-2, 1e4), []
+    for precision in ("fp32", "int8"):
+        request = BuildRequest(network="head", target=target, precision=precision)
+        manifest = build(request, tmp_path / precision, network=model, samples=samples[:4])
+        with edge.open(tmp_path / precision, threads=1) as h:
+            edge.set_background(h, samples[0].bg)
+            depth = edge.infer(h, samples[1].fg_bg)[1]
+            assert depth is not None
+            outputs.append(depth.copy())
+    assert manifest.calibration["kept_in_float"] == ["depth_head"]
+    assert "in float: depth_head, whose bias is too large" in capsys.readouterr().err
+    assert np.abs(np.subtract(*outputs)).max() < 0.05
+
+
+def test_a_layer_that_is_always_zero_compiles_in_openvino(
+    samples: list[Sample], tmp_path: Path
+) -> None:
+    """Its result has no range, and the bias in steps of that range is no number of 32 bits."""
+    model = small_network()
+    bias = next(w for w in model.graph.initializer if w.name == "b2")
+    bias.CopyFrom(numpy_helper.from_array(np.full(16, -1e4, np.float32), "b2"))
+    build(BuildRequest(network="zero", target="openvino"), tmp_path / "b", network=model,
+          samples=samples[:2])  # fmt: skip
+    with edge.open(tmp_path / "b", threads=1) as h:
+        edge.set_background(h, samples[0].bg)
+        mask, _ = edge.infer(h, samples[1].fg_bg)
+        assert mask is not None
+        assert np.ptp(mask) < 1e-3
 
 
 @pytest.mark.parametrize("span", [(0.0, 6.0), (-1.0, 3.0), (-4.0, 0.0), (0.0, 0.0)])

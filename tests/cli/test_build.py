@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -17,8 +18,10 @@ from edge.calibrate import pipeline
 from edge.calibrate.pipeline import BuildRequest
 from edge.cli import build as command
 from edge.cli.app import app
-from edge.errors import BuildMismatch, UsageError
+from edge.errors import AccuracyGateMissed, BuildMismatch, UsageError
 from edge.files import locked
+from edge.runtime import instructions
+from edge.samples.sample import Sample
 from edge.targets import get
 
 RESOLVE = pipeline.resolve
@@ -60,6 +63,64 @@ def test_a_build_of_an_older_schema_is_made_anew(bundled: list[onnx.ModelProto])
         manifests.read(place)
     assert command.default_build() == place
     assert manifests.read(place).schema == manifests.SCHEMA
+
+
+def test_a_build_that_is_wrong_on_this_cpu_is_made_anew(
+    bundled: list[onnx.ModelProto], samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one copied from another machine is."""
+    request = BuildRequest(target="onnxruntime", samples="rendered:1", calib_samples=1)
+    monkeypatch.setattr(pipeline, "resolve", lambda _: (request, get("onnxruntime")))
+    place = command.default_build()
+    file = place / "manifest.json"
+    file.write_text(file.read_text().replace('"instructions": "any"', '"instructions": ""'))
+    monkeypatch.setattr(instructions, "saturates", lambda: True)
+    monkeypatch.setattr("edge.runtime.backend.saturates", lambda: True)
+    assert command.default_build() == place
+    assert manifests.read(place).instructions == "any"
+
+
+@pytest.mark.parametrize(
+    ("layers", "int8", "kept", "sm", "said"),
+    [
+        (13, 13, [], (), ""),
+        (13, 1, [], (), ""),
+        (None, None, [], (), ""),
+        (2, 0, ["a", "b"], (), ""),
+        (13, 0, [], (), r"none of its 13 layers is.*; build --precision fp16$"),
+        (13, 0, [], (75,), r"has no int8 for Turing \(75\).*; build --precision fp16$"),
+        (13, 0, [], (75, 86), r"leave 75 out: --sm 86$"),
+    ],
+)
+def test_int8_that_is_none_is_no_success(
+    layers: int | None, int8: int | None, kept: list[str], sm: tuple[int, ...], said: str,
+    builds,
+) -> None:  # fmt: skip
+    manifest = manifests.read(builds("onnxruntime", "int8"))
+    manifest = replace(
+        manifest, layers=layers, int8_layers=int8, sm=sm, calibration={"kept_in_float": kept}
+    )
+    if not said:
+        command._check_int8(manifest, Path("b"))
+        return
+    with pytest.raises(AccuracyGateMissed, match=said):
+        command._check_int8(manifest, Path("b"))
+
+
+@pytest.mark.slow
+def test_turing_has_no_int8_in_tensorrt_rtx(
+    network: onnx.ModelProto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real builder; the build is there, and exit code 3 says what it is not."""
+    pytest.importorskip("tensorrt_rtx")
+    monkeypatch.chdir(tmp_path)
+    onnx.save(network, "n.onnx")
+    words = ["build", "n.onnx", "--target=tensorrt-rtx", "--sm=75", "--calib-samples=1"]
+    result = CliRunner().invoke(app, [*words, "--samples=rendered:1"])
+    assert isinstance(result.exception, AccuracyGateMissed)
+    assert result.exception.exit_code == 3
+    manifest = manifests.read(Path(result.stdout.strip()))
+    assert (manifest.layers, manifest.int8_layers) == (13, 0)
 
 
 def of_your_own(network: onnx.ModelProto) -> onnx.ModelProto:

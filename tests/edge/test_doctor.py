@@ -102,6 +102,23 @@ def test_a_slow_machine_is_told_why(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "cpupower frequency-set" in found["power"].hint
 
 
+ZEN3 = "model name : AMD Ryzen 7 5800X\nflags : sse2 avx avx2 fma\n"
+ICE_LAKE = "model name : Xeon\nflags : avx2 avx512f avx512_vnni\n"
+
+
+def test_int8_without_dot_products_is_no_bad_news(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But old builds, whose sums saturate there, are announced as refused."""
+    found = seen({"proc/cpuinfo": ZEN3}, tmp_path / "a", monkeypatch)["int8 on it"]
+    assert (found.ok, found.text) == (True, "AVX2")
+    assert "still faster than FP32" in found.hint
+    assert "builds of earlier versions are refused" in found.hint
+    found = seen({"proc/cpuinfo": ICE_LAKE}, tmp_path / "b", monkeypatch)["int8 on it"]
+    assert (found.ok, found.hint) == (True, "")
+    assert "AVX512-VNNI (int8)" in found.text
+
+
 def test_nothing_to_read_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen({}, tmp_path / "none", monkeypatch)["processor"].ok
 

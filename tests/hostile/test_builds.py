@@ -12,6 +12,7 @@ import pytest
 import edge
 from edge.errors import BuildMismatch
 from edge.manifest import Manifest, read
+from edge.runtime import instructions
 
 
 @pytest.fixture
@@ -55,6 +56,36 @@ def test_a_folder_that_is_no_build(tmp_path: Path) -> None:
 def test_a_damaged_manifest(build: Path, text: str) -> None:
     (build / "manifest.json").write_text(text)
     refused(build, "is damaged")
+
+
+def without_dot_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(instructions, "flags", lambda: {"avx2", "fma"})
+    monkeypatch.setattr(instructions.platform, "machine", lambda: "x86_64")
+
+
+def of_an_earlier_version(build: Path) -> None:
+    file = build / "manifest.json"
+    raw = json.loads(file.read_text())
+    assert raw.pop("instructions") == "any"
+    file.write_text(json.dumps(raw))
+
+
+def test_an_older_int8_build_on_a_cpu_without_dot_products(
+    build: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edge.open(build).__exit__(None, None, None)
+    of_an_earlier_version(build)
+    edge.open(build).__exit__(None, None, None)  # this CPU has them, or nothing is known
+    without_dot_products(monkeypatch)
+    refused(build, r"int8 of an earlier version, .* would saturate; make it again: edge build")
+
+
+def test_todays_builds_open_on_a_cpu_without_dot_products(
+    build: Path, builds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_dot_products(monkeypatch)
+    for place in (build, builds("openvino", "int8"), builds("onnxruntime", "fp32")):
+        edge.open(place).__exit__(None, None, None)
 
 
 def test_a_manifest_of_another_schema(build: Path) -> None:

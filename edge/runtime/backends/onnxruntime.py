@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.manifest import Manifest
-from edge.runtime.backend import SLOTS, OpenOptions, check_not_older
+from edge.runtime.backend import SLOTS, OpenOptions, check_instructions, check_not_older
 from edge.runtime.constants import with_constants
 from edge.runtime.ort import ort
 
 
 def open_backend(folder: Path, manifest: Manifest, options: OpenOptions) -> OnnxRuntime:
+    check_instructions(folder, manifest)
     check_not_older(folder, manifest, ort.__version__)
     return OnnxRuntime(folder, manifest, options)
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.manifest import Manifest
-from edge.runtime.backend import SLOTS, OpenOptions, check_not_older
+from edge.runtime.backend import SLOTS, OpenOptions, check_instructions, check_not_older
 
 # Importing OpenVINO forks processes that report to its maker's servers, and a fork beside the
 # threads of BLAS can hang the program for good. Without its reporter module OpenVINO reports
@@ -54,6 +54,7 @@ def compiled(model: ov.Model, threads: int, precision: str) -> ov.CompiledModel:
 
 
 def open_backend(folder: Path, manifest: Manifest, options: OpenOptions) -> OpenVino:
+    check_instructions(folder, manifest)
     check_not_older(folder, manifest, VERSION)
     return OpenVino(folder, manifest, options)
 

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 from edge.benchmarks.gpu_check.arrays import Torch
 from edge.benchmarks.gpu_check.network import Network
 from edge.bundled import bundled, names
-from edge.calibrate.evaluator import exact_session
+from edge.calibrate.evaluator import exact
 from edge.errors import EdgeError
 from edge.graph.fold import split
 from edge.graph.resize import resize_network
@@ -43,7 +43,7 @@ def test_both_graphs_of_every_bundled_network(
         inputs = {tensor.name: feeds[tensor.name] for tensor in network.inputs}
         found = network.run({k: arrays.constant(v) for k, v in inputs.items()})
         outputs = [tensor.name for tensor in network.outputs]
-        true = exact_session(graph, 1).run(outputs, inputs)
+        true = exact(graph)(outputs, inputs)
         for tensor, expected in zip(outputs, true, strict=True):
             assert tuple(found[tensor].shape) == expected.shape
             assert np.abs(np.asarray(found[tensor]) - expected).max() < 2e-5
