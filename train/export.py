@@ -10,48 +10,22 @@ import warnings
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import onnx
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from edge.errors import EdgeError
 from edge.graph.metadata import CONTRACT
-from edge.runtime.ort import ort  # before onnxsim, which imports ONNX Runtime with its reporter
 from edge.samples.sample import Sample
 from edge.train.checkpoint import network_of
-from edge.train.networks import check_size, normalised
-from edge.train.networks.variant import Variant
+from edge.train.contract import Contract, largest_difference
+from edge.train.networks import check_size
+from edge.train.networks.scene import kept_scenes
 
 OPSET = 20
 WEIGHT = ".weight"
 TOLERANCE = 1e-4
 """Largest allowed difference between the exported graph and torch, on outputs in 0..1."""
-
-
-class Contract(nn.Module):
-    """A network with the contract's inputs, uint8 [N, H, W, 3] BGR, and outputs, mask probability
-    and depth.
-
-    Attributes:
-        inputs: Names of the inputs that the network's variant has.
-        outputs: Names of its outputs.
-    """
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-        variant = network.variant
-        assert isinstance(variant, Variant)
-        self.inputs = ("bg", "fg_bg") if variant.sees_bg else ("fg_bg",)
-        given = {"mask": variant.gives_mask, "depth": variant.gives_depth}
-        self.outputs = tuple(name for name in given if given[name])
-
-    def forward(self, *images: Tensor) -> tuple[Tensor, ...]:
-        """Compute the outputs from the images that `inputs` names, in that order."""
-        logits, depth = self.network(normalised(images[0]), normalised(images[-1]))
-        outputs = (None if logits is None else torch.sigmoid(logits), depth)
-        return tuple(output for output in outputs if output is not None)
 
 
 def _commit() -> str:
@@ -144,7 +118,7 @@ def export(checkpoint: Path, height: int, width: int) -> onnx.ModelProto:
     """Export the network of a checkpoint, with its training and scores as metadata.
 
     Args:
-        checkpoint: A best.pt.
+        checkpoint: A best.pt, or what else `edge.train.checkpoint.load` reads.
         height: Of the images in pixels.
         width: Of the images in pixels.
 
@@ -157,6 +131,7 @@ def export(checkpoint: Path, height: int, width: int) -> onnx.ModelProto:
         "git_commit": _commit(),
         "training": json.dumps(state["recipe"]),
         "metrics": json.dumps(state["scores"]),
+        "scene_kept": json.dumps(bool(kept_scenes(network))),
     }
     for key, value in origin.items():
         model.metadata_props.add(key=key, value=value)
@@ -174,15 +149,6 @@ def difference(model: onnx.ModelProto, checkpoint: Path, samples: list[Sample]) 
     Returns:
         The largest absolute difference of outputs in 0..1.
     """
-    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     network, _ = network_of(checkpoint)
-    reference = Contract(network).eval()
-    largest = 0.0
-    for sample in samples:
-        images = {name: getattr(sample, name)[None] for name in reference.inputs}
-        exported = session.run(list(reference.outputs), images)
-        with torch.no_grad():
-            expected = reference(*(torch.from_numpy(image) for image in images.values()))
-        for a, b in zip(exported, expected, strict=True):
-            largest = max(largest, float(np.abs(np.asarray(a) - b.numpy()).max()))
-    return largest
+    pairs = ({"bg": sample.bg[None], "fg_bg": sample.fg_bg[None]} for sample in samples)
+    return largest_difference(model, network, pairs)

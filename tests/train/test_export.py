@@ -124,6 +124,15 @@ def test_a_changed_weight_shows(
     assert difference(other, checkpoint, samples[:3]) > TOLERANCE
 
 
+def test_a_graph_that_gives_nan_is_not_equal(
+    exported: onnx.ModelProto, checkpoint: Path, samples: list[Sample]
+) -> None:
+    other = onnx.ModelProto.FromString(exported.SerializeToString())
+    bias = next(w for w in other.graph.initializer if w.name == "network.mask.bias")
+    bias.raw_data = np.full(bias.dims, np.nan, np.float32).tobytes()
+    assert not difference(other, checkpoint, samples[:2]) <= TOLERANCE
+
+
 def test_batch_norm_is_gone_and_the_background_folds(exported: onnx.ModelProto) -> None:
     assert "BatchNormalization" not in {node.op_type for node in exported.graph.node}
     assert split(exported).scene
