@@ -140,6 +140,23 @@ def resolve(request: BuildRequest) -> tuple[BuildRequest, Target]:
     return replace(request, target=target.name), target
 
 
+def read_onnx(path: Path) -> onnx.ModelProto:
+    """Read and check an ONNX file, of whatever contract.
+
+    Raises:
+        EdgeError: It is no ONNX network.
+    """
+    try:
+        model = onnx.load(path)
+        # Since IR version 4 an initializer need not be an input as well.
+        model.ir_version = max(model.ir_version, 4) if model.ir_version else 0
+        onnx.checker.check_model(model)
+    except (DecodeError, ValueError, onnx.checker.ValidationError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else "cannot be parsed"
+        raise EdgeError(f"{path} is not an ONNX network: {reason}") from error
+    return model
+
+
 def load_network(request: BuildRequest) -> tuple[onnx.ModelProto, str]:
     """The float network of a request at its size, and its name.
 
@@ -152,14 +169,7 @@ def load_network(request: BuildRequest) -> tuple[onnx.ModelProto, str]:
         raise EdgeError(f"no file {path}; expected an ONNX network or a checkpoint (.pt)")
     if path.suffix == ".pt":
         raise UsageError(f"{path} is a checkpoint", f"make an ONNX file of it: edge export {path}")
-    try:
-        model = onnx.load(path)
-        # Since IR version 4 an initializer need not be an input as well.
-        model.ir_version = max(model.ir_version, 4) if model.ir_version else 0
-        onnx.checker.check_model(model)
-    except (DecodeError, ValueError, onnx.checker.ValidationError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else "cannot be parsed"
-        raise EdgeError(f"{path} is not an ONNX network: {reason}") from error
+    model = read_onnx(path)
     try:
         model = conform(model)
         check_shapes(model)

@@ -48,7 +48,13 @@ Pictures = Annotated[int, typer.Option(min=1, help="Training images after each s
 
 def prune(
     ctx: typer.Context,
-    checkpoint: Annotated[Path, typer.Argument(help="best.pt of a run of `edge train`.")],
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(
+            help="best.pt of a run of `edge train`, an ONNX file of `edge export`, or a bundled"
+            " network (nano, small, tiny)."
+        ),
+    ],
     target_macs: TargetMacs = None,
     target_fps: TargetFps = None,
     target: TargetName = "auto",

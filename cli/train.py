@@ -48,19 +48,20 @@ DepthLoss = Annotated[
 Start = Annotated[
     Optional[Path],
     typer.Option(
-        help="Checkpoint of the initial weights; of several networks the folder of a run that"
-        " trained them together."
+        help="Initial weights: a bundled network (nano, small, tiny), a checkpoint, or an ONNX file"
+        " of `edge export`; of several networks the folder of a run that trained them together."
     ),
 ]
 Distill = Annotated[
     Optional[list[Path]],
     typer.Option(
-        help="Checkpoint of a network to imitate, also in mirrored images; repeatable: the networks"
+        help="Network to imitate, also in mirrored images, as for --start; repeatable: the networks"
         " alternate."
     ),
 ]
 SceneDepth = Annotated[
-    Optional[Path], typer.Option(help="Checkpoint whose scene depth is taken over and frozen.")
+    Optional[Path],
+    typer.Option(help="Network, as for --start, whose scene depth is taken over and frozen."),
 ]
 Qat = Annotated[
     Optional[str],
@@ -199,7 +200,7 @@ def _qat_target(
 
     target = choose(qat).name
     if start is None:
-        raise UsageError("--qat tunes a trained network", "give its checkpoint with --start")
+        raise UsageError("--qat tunes a trained network", "give it with --start")
     if scene is not None:
         raise UsageError("--scene has no effect with --qat, which freezes --start's scene depth")
     return target

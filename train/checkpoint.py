@@ -1,4 +1,7 @@
-"""Checkpoints of a run: written whole or not at all, read with weights only."""
+"""Checkpoints of a run: written whole or not at all, read with weights only.
+
+Wherever one is read, an exported ONNX file or a bundled network serves as well.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from edge.bundled import bundled
+from edge.bundled import names as bundled_names
 from edge.errors import EdgeError
 from edge.files import atomic_write
+from edge.train.exported import load_exported
 from edge.train.networks import with_weights
 from edge.train.networks.variant import Variant
 
@@ -29,12 +35,24 @@ def save(state: dict[str, Any], path: Path) -> None:
             raise OSError(str(error)) from error
 
 
+def locate(path: Path) -> Path:
+    """The file that a name means: `small` is the bundled network unless a file is called that."""
+    name = str(path)
+    return bundled(name) if name in bundled_names() and not path.is_file() else path
+
+
 def load(path: Path) -> dict[str, Any]:
     """Read the checkpoint of one network.
+
+    Args:
+        path: A checkpoint, an ONNX file of `edge export`, or the name of a bundled network.
 
     Raises:
         EdgeError: The file is missing, unreadable, of several networks, or no such checkpoint.
     """
+    path = locate(path)
+    if path.suffix == ".onnx" and path.is_file():
+        return load_exported(path)
     state = _read(path)
     if "learners" in state:
         names = ", ".join(learner["network"] for learner in state["learners"])
@@ -61,7 +79,9 @@ def load_run(path: Path) -> dict[str, Any]:
 def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise EdgeError(
-            f"no checkpoint {path}", "`edge train` writes best.pt into its --out folder"
+            f"no checkpoint {path}",
+            "`edge train` writes best.pt into its --out folder; bundled networks are"
+            f" {', '.join(bundled_names())}",
         )
     _check_whole(path)
     try:
@@ -131,7 +151,7 @@ def network_of(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     """Read the network of a checkpoint with its averaged weights.
 
     Args:
-        path: A best.pt, or the last.pt of a run of one network.
+        path: As of `load`; a last.pt is of a run of one network.
 
     Returns:
         The network in evaluation mode, and the whole checkpoint. A scene depth that was taken over

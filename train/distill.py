@@ -21,7 +21,7 @@ def load_teacher(checkpoint: Path, variant: Variant, imgsz: int) -> nn.Module:
     """Load the network of a checkpoint as a teacher.
 
     Args:
-        checkpoint: A best.pt.
+        checkpoint: As of `edge.train.checkpoint.load`.
         variant: Of the network that is trained.
         imgsz: Side of the training images in pixels.
 

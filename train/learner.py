@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
@@ -20,8 +20,9 @@ from edge.train.batchnorm import share_batchnorm
 from edge.train.checkpoint import network_of, save
 from edge.train.data.mix import Batch, Mix, WeightedSource, batches
 from edge.train.distill import distillation_losses
+from edge.train.folding import folded_norms, measure_statistics
 from edge.train.losses import DEPTH, MASK
-from edge.train.networks import check_size, create
+from edge.train.networks import check_size, create, normalised
 from edge.train.networks.scene import SceneDepthNetwork, kept_scenes
 from edge.train.networks.unet import UNet
 from edge.train.networks.variant import Outputs, Variant
@@ -29,8 +30,9 @@ from edge.train.qat import Quantized
 from edge.train.recipe import Recipe, learning_rate
 from edge.train.validation import validate
 
-CALIBRATION_BATCHES = 8
-"""Batches that fix the activation ranges of int8 training."""
+MEASURED_BATCHES = 8
+"""Batches that fix the activation ranges of int8 training, or the statistics of BatchNorm that was
+folded."""
 
 
 class Step(NamedTuple):
@@ -95,14 +97,20 @@ def averaged(network: nn.Module, decay: float) -> AveragedModel:
     return AveragedModel(network, multi_avg_fn=blend, use_buffers=True)
 
 
+def first_images(recipe: Recipe, sources: Sequence[WeightedSource]) -> Iterator[Batch]:
+    """Batches that a network is measured on before its training: the series of another seed, which
+    the run does not train on."""
+    end = MEASURED_BATCHES * recipe.batch
+    return batches(Mix(sources, seed=recipe.seed + 1, start=0, end=end, batch=recipe.batch))
+
+
 def quantize(network: nn.Module, recipe: Recipe, sources: Sequence[WeightedSource]) -> Quantized:
     """Simulate the int8 arithmetic of the recipe's target.
 
     Args:
         network: A network of ours.
         recipe: Its `qat` names the target.
-        sources: They give the images that fix the activation ranges; the series of another seed,
-            which the run does not train on.
+        sources: They give the images that fix the activation ranges.
 
     Raises:
         UsageError: The network is not one of ours.
@@ -113,9 +121,7 @@ def quantize(network: nn.Module, recipe: Recipe, sources: Sequence[WeightedSourc
             "build that network without --qat",
         )
     simulated = Quantized(network, SCHEMES[targets()[recipe.qat].scheme])
-    end = CALIBRATION_BATCHES * recipe.batch
-    mix = Mix(sources, seed=recipe.seed + 1, start=0, end=end, batch=recipe.batch)
-    simulated.calibrate(batches(mix))
+    simulated.calibrate(first_images(recipe, sources))
     return simulated
 
 
@@ -153,7 +159,7 @@ class Learner:
         name: Of the network.
         out: Folder of its best.pt.
         fabric: Devices, precision and processes.
-        sources: For the activation ranges of int8 training.
+        sources: What activation ranges and folded BatchNorm are measured on.
     """
 
     def __init__(
@@ -169,12 +175,18 @@ class Learner:
         self.variant = Variant(recipe.inputs, recipe.outputs)
         if recipe.start:
             start = Path(recipe.start)
-            network, _ = network_of(start / name / "best.pt" if start.is_dir() else start)
+            together = len(recipe.networks) > 1
+            network, _ = network_of(start / name / "best.pt" if together else start)
         else:
             network = create(name, self.variant)
         if recipe.scene:
             take_scene(network, Path(recipe.scene))
         check_size(network, name, recipe.imgsz, recipe.imgsz)
+        if not recipe.qat and folded_norms(network):
+            images = first_images(recipe, sources)
+            measure_statistics(
+                network, ((normalised(b["bg"]), normalised(b["fg_bg"])) for b in images)
+            )
         network.train()
         self.plain = share_batchnorm(network) if fabric.world_size > 1 else network
         if recipe.qat:

@@ -22,7 +22,7 @@ from edge.errors import EdgeError
 from edge.files import atomic_write
 from edge.manifest import sha256
 from edge.progress import note
-from edge.train.checkpoint import load, network_of, save
+from edge.train.checkpoint import load, locate, network_of, save
 from edge.train.data.mix import Batch
 from edge.train.importance import IMPORTANCES
 from edge.train.networks.scene import kept_scenes
@@ -212,7 +212,7 @@ class Goal:
         limit = (
             f"{self.limit} {self.unit}" if self.share is None else f"{self.share} of {self.unit}"
         )
-        network = f"{checkpoint}, sha256 {sha256(checkpoint)[:12]}"
+        network = f"{checkpoint}, sha256 {sha256(locate(checkpoint))[:12]}"
         return [network, limit, f"blocks of {self.block}", f"{steps} steps", importance]
 
     def limit_from(self, original: float) -> float:
@@ -267,7 +267,7 @@ def prune(
     to its goal it ended.
 
     Args:
-        checkpoint: A best.pt.
+        checkpoint: As of `edge.train.checkpoint.load`.
         out: Folder of the steps.
         goal: What a frame may take.
         steps: Number of steps.

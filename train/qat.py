@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import copy
 import operator
-from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from collections.abc import Iterable
 from typing import cast
 
 import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from edge.calibrate.methods import Range
 from edge.calibrate.qdq import Scheme, parameters, quantized_weight
 from edge.train.data.mix import Batch
+from edge.train.folding import fold_batchnorm, identity, normalised_layers
 from edge.train.networks import normalised
 from edge.train.networks.scene import SceneDepth
 from edge.train.networks.variant import Outputs
@@ -124,32 +123,6 @@ class FakeQuantLayer(nn.Module):
             layer.dilation,
             layer.groups,  # type: ignore[arg-type]
         )
-
-
-def _normalised_layers(network: nn.Module) -> Iterator[tuple[str, str]]:
-    """Names of each convolution and the BatchNorm directly after it in a Sequential."""
-    for name, parent in network.named_modules():
-        if isinstance(parent, nn.Sequential):
-            for index, (layer, norm) in enumerate(pairwise(parent)):
-                if isinstance(norm, nn.BatchNorm2d) and isinstance(
-                    layer, nn.Conv2d | nn.ConvTranspose2d
-                ):
-                    yield f"{name}.{index}", f"{name}.{index + 1}"
-
-
-def fold_batchnorm(network: nn.Module) -> nn.Module:
-    """Fold BatchNorm into the layers before it, in place; sets evaluation mode."""
-    network.eval()
-    for layer, norm in list(_normalised_layers(network)):
-        convolution = network.get_submodule(layer)
-        fused = fuse_conv_bn_eval(
-            convolution,  # type: ignore[type-var]
-            network.get_submodule(norm),  # type: ignore[arg-type]
-            transpose=isinstance(convolution, nn.ConvTranspose2d),
-        )
-        network.set_submodule(layer, fused)
-        network.set_submodule(norm, nn.Identity())
-    return network
 
 
 class _Tracer(fx.Tracer):
@@ -294,11 +267,7 @@ class Quantized(nn.Module):
         trained = dict(self.traced.named_parameters(remove_duplicate=False))
         for name in state.keys() & trained.keys():
             state[name] = trained[name].detach().clone()
-        for layer, norm in _normalised_layers(plain):
+        for layer, norm in normalised_layers(plain):
             bias = trained[f"{layer}.bias"].detach().clone()
-            epsilon = plain.get_submodule(norm).eps
-            state[f"{norm}.bias"] = bias
-            state[f"{norm}.weight"] = torch.ones_like(bias)
-            state[f"{norm}.running_mean"] = torch.zeros_like(bias)
-            state[f"{norm}.running_var"] = torch.full_like(bias, 1 - float(epsilon))  # type: ignore[arg-type]
+            state |= identity(norm, plain.get_submodule(norm), bias)
         return state

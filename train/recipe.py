@@ -24,10 +24,10 @@ class Recipe:
         outputs: See edge.train.networks.variant.
         mask_loss: Names of train/losses/mask, joined by `+`.
         depth_loss: Names of train/losses/depth, joined by `+`.
-        start: Checkpoint of the initial weights (of several networks the folder of their run);
-            empty for fresh weights.
-        distill: Checkpoints of networks to imitate.
-        scene: Checkpoint of a network of ours whose scene depth is taken over and frozen, or empty.
+        start: Checkpoint, exported ONNX file or bundled network of the initial weights (of several
+            networks the folder of their run); empty for fresh weights.
+        distill: Networks to imitate, each as `start`.
+        scene: A network of ours, as `start`, whose scene depth is taken over and frozen, or empty.
         qat: Target whose int8 arithmetic is simulated, or empty.
         depth_teacher: ONNX file that labels depth, or empty.
         whole: Train on whole images, not on random crops.

@@ -463,4 +463,4 @@ def test_int8_training_needs_something_to_start_from() -> None:
         [sys.executable, "-m", "edge", "train", "--qat=openvino"], capture_output=True, text=True
     )
     assert done.returncode == 2
-    assert "give its checkpoint with --start" in done.stderr
+    assert "give it with --start" in done.stderr

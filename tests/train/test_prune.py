@@ -14,8 +14,10 @@ import pytest
 import torch
 from torch import nn
 
+from edge.bundled import bundled
 from edge.calibrate.rendering.samples import Rendered
 from edge.errors import EdgeError
+from edge.manifest import sha256
 from edge.train.augment.photometric import augment_sample
 from edge.train.checkpoint import load, network_of, save
 from edge.train.data.crops import Crops
@@ -390,3 +392,8 @@ def test_frames_a_second_are_measured_beside_training(network: nn.Module, tmp_pa
     assert "no further block of 16 channels can be removed" in done.stderr
     pruned, _ = network_of(Path(done.stdout.strip()))
     assert pruned.encoder.levels[1][0].out_channels == 16
+
+
+def test_a_step_belongs_to_the_bundled_file_that_a_name_means() -> None:
+    goal = Goal(measure_macs, "MACs", 16, share=0.5)
+    assert goal.key(Path("nano"), 1, "taylor")[0] == f"nano, sha256 {sha256(bundled('nano'))[:12]}"
