@@ -14,6 +14,7 @@ from edge.samples.sample import Sample
 from edge.targets import targets
 from edge.train.data.mix import collate
 from edge.train.export import to_onnx
+from edge.train.folding import folded_norms
 from edge.train.networks import create, normalised, with_weights
 from edge.train.qat import FakeQuant, FakeQuantLayer, Quantized, fake_quantize
 
@@ -92,6 +93,7 @@ def test_the_plain_weights_compute_the_same_in_float(network: nn.Module) -> None
             parameter.add_(0.01 * torch.randn_like(parameter))
         pair = torch.rand(2, 1, 3, 64, 96)
         plain = with_weights("nano", quantized.weights(network)).eval()
+        assert len(folded_norms(plain)) == 30  # which training in float measures first
         for module in quantized.modules():
             if isinstance(module, FakeQuantLayer):
                 module.exact = True
