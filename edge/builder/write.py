@@ -21,6 +21,7 @@ from edge.errors import BuildMismatch, UsageError
 from edge.files import atomic_folder
 from edge.graph.dependencies import FRAME_INPUT, SCENE_INPUT
 from edge.graph.profile import parameters
+from edge.graph.scene_tensors import ready_scene_tensors
 from edge.graph.uint8_outputs import with_uint8_outputs
 from edge.manifest import Manifest, Origin, Tensor
 from edge.progress import note
@@ -49,14 +50,16 @@ def write_build(plan: Plan, out: Path, *, replace: bool = False) -> Manifest:
     """
     _check_free(out)
     _check_network(plan, out, replace)
-    frame = plan.frame
+    background, frame = plan.split.background, plan.frame
+    if background is not None and plan.precision in plan.target.channels_last:
+        background, frame = ready_scene_tensors(background, frame)
     if plan.uint8_outputs:
         frame = with_uint8_outputs(frame, quantizer=plan.target.device == "cpu")
     with atomic_folder(out) as folder:
         onnx.save(frame, folder / FRAME)
         onnx.save(plan.source, folder / NETWORK)
-        if plan.split.background is not None:
-            onnx.save(plan.split.background, folder / BACKGROUND)
+        if background is not None:
+            onnx.save(background, folder / BACKGROUND)
         if plan.ranges:
             (folder / RANGES).write_text(plan.ranges)
         engine = plan.target.make_engine(folder, plan.precision, plan.sm)

@@ -80,6 +80,7 @@ register(
         scheme="u8",
         upsample="convtranspose",
         channels=16,
+        channels_last=PRECISIONS,
         float16_graph=False,
     )
 )
