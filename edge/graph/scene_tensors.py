@@ -87,7 +87,7 @@ def _make_ready(
         converted = [helper.make_node("DequantizeLinear", [back[0], *keys], back[1:])]
     else:
         dtype, converted = TensorProto.FLOAT, []
-        if all(node.op_type == "Sub" and node.input[1] == name for node in readers):
+        if all(node.op_type == "Sub" and node.input[0] != name for node in readers):
             steps.append(f"{name}.negative")
             background.node.append(helper.make_node("Neg", [plain], steps[-1:]))
             for node in readers:

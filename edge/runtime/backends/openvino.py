@@ -66,6 +66,7 @@ class Graph:
 
     def __init__(self, model: ov.CompiledModel) -> None:
         self.model, self.users = model, 0
+        model.create_infer_request().infer(share_outputs=True)  # the first frame takes longer
 
 
 class Graphs:
@@ -174,7 +175,12 @@ class OpenVino:
             self._end(slot)
 
     def start(self, slot: int) -> None:
-        self._begin(slot).start_async()
+        request = self._begin(slot)
+        try:
+            request.start_async()
+        except BaseException:
+            self._end(slot)
+            raise
 
     def finish(self, slot: int) -> None:
         if slot in self._under_way:
