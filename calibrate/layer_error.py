@@ -56,8 +56,17 @@ def _shown(frame: onnx.ModelProto) -> dict[str, onnx.NodeProto]:
     }
 
 
-def tensors(frame: onnx.ModelProto, names: list[str], evaluator: Evaluator) -> Iterator[Tensors]:
-    """Yield the tensors of those names for each of the evaluator's samples."""
+def tensors(
+    frame: onnx.ModelProto,
+    names: list[str],
+    evaluator: Evaluator,
+    background: onnx.ModelProto | None = None,
+) -> Iterator[Tensors]:
+    """Yield the tensors of those names for each of the evaluator's samples.
+
+    background: gives the scene tensors in the form in which `frame` takes them; None where that is
+        the evaluator's own.
+    """
     opened = onnx.ModelProto()
     opened.CopyFrom(frame)
     given = {value.name for value in frame.graph.output}
@@ -68,19 +77,34 @@ def tensors(frame: onnx.ModelProto, names: list[str], evaluator: Evaluator) -> I
     )
     session = exact_session(opened, evaluator.threads)
     inputs = [value.name for value in session.get_inputs()]
-    for feeds in evaluator.feeds:
+    first = exact_session(background, evaluator.threads) if background else None
+    scenes: dict[str, Tensors] = {}
+    for (scene, _), feeds in zip(evaluator.samples, evaluator.feeds, strict=True):
+        if first is not None and scene not in scenes:
+            given_by = [output.name for output in first.get_outputs()]
+            scene_tensors = first.run(given_by, {"bg": feeds["bg"]})
+            scenes[scene] = dict(zip(given_by, scene_tensors, strict=True))
+        feeds = feeds | scenes.get(scene, {})
         values = session.run(names, {key: feeds[key] for key in inputs})
         yield dict(zip(names, (np.asarray(value, np.float32) for value in values), strict=True))
 
 
 def compare_tensors(
-    reference: onnx.ModelProto, frame: onnx.ModelProto, evaluator: Evaluator
+    reference: onnx.ModelProto,
+    frame: onnx.ModelProto,
+    evaluator: Evaluator,
+    background: onnx.ModelProto | None = None,
 ) -> Iterator[tuple[Tensors, Tensors]]:
-    """Yield the compared tensors of the float and of the quantized graph, one pair per sample."""
+    """Yield the compared tensors of the float and of the quantized graph, one pair per sample.
+
+    background: of the quantized graph, as `tensors` takes it.
+    """
     made = {name for node in frame.graph.node for name in node.output}
     names = [name for name in _shown(reference) if name in made]
     yield from zip(
-        tensors(reference, names, evaluator), tensors(frame, names, evaluator), strict=True
+        tensors(reference, names, evaluator),
+        tensors(frame, names, evaluator, background),
+        strict=True,
     )
 
 

@@ -100,7 +100,7 @@ def _layers(build: Path, samples: str, count: int, out: Path, as_json: bool) -> 
     from edge.calibrate.samples import open_samples
     from edge.files import SideFiles, atomic_write
     from edge.runtime.cores import usable_cores
-    from edge.targets import FRAME
+    from edge.targets import BACKGROUND, FRAME
 
     manifest = manifests.read(build)
     if manifest.precision != "int8":
@@ -111,7 +111,8 @@ def _layers(build: Path, samples: str, count: int, out: Path, as_json: bool) -> 
     evaluator = Evaluator(float_build.split, labelled, float_build.imgsz, usable_cores())
     reference = float_frame(float_build)
     sums, answers = Differences(reference), []
-    pairs = compare_tensors(reference, onnx.load(build / FRAME), evaluator)
+    background = onnx.load(build / BACKGROUND) if manifest.scene else None
+    pairs = compare_tensors(reference, onnx.load(build / FRAME), evaluator, background)
     for exact, quantized in track(pairs, len(labelled), "frame by frame"):
         sums.add(exact, quantized)
         answers.append({"FP32": _answer(exact), "INT8": _answer(quantized)})
