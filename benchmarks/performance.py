@@ -172,7 +172,9 @@ def batches(folder: Path) -> list[str]:
         samples = frames(image_size(model)[0])
         int8 = plan(BuildRequest(network=name, target=TARGET), network=model, samples=samples)
         assert int8.split.background is not None
-        background, frame = ready_scene_tensors(int8.split.background, int8.frame)
+        background, frame = ready_scene_tensors(
+            int8.split.background, int8.frame, int8.target.float16_scene
+        )
         scene = compiled(
             core().read_model(_saved(background, folder / "background.onnx")), 1, "f32"
         )({"bg": samples[0].bg[None]})

@@ -52,7 +52,7 @@ def write_build(plan: Plan, out: Path, *, replace: bool = False) -> Manifest:
     _check_network(plan, out, replace)
     background, frame = plan.split.background, plan.frame
     if background is not None and plan.precision in plan.target.channels_last:
-        background, frame = ready_scene_tensors(background, frame)
+        background, frame = ready_scene_tensors(background, frame, plan.target.float16_scene)
     if plan.uint8_outputs:
         frame = with_uint8_outputs(frame, quantizer=plan.target.device == "cpu")
     with atomic_folder(out) as folder:

@@ -81,6 +81,7 @@ register(
         upsample="convtranspose",
         channels=16,
         channels_last=PRECISIONS,
+        float16_scene=True,
         float16_graph=False,
     )
 )

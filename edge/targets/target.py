@@ -55,6 +55,7 @@ class Target(ABC):
         channels: Channels that its int8 kernels process at a time: fewer take as long.
         channels_last: Precisions whose kernels read the scene tensors channels last
             (edge.graph.scene_tensors).
+        float16_scene: Its int8 kernels read scene tensors in float16 faster than in float32.
         float16_graph: fp16 is float16 tensors in the graph; False where the runtime converts.
         sms: GPU generations that an engine can be built for without such a GPU.
     """
@@ -70,6 +71,7 @@ class Target(ABC):
     upsample: str
     channels: int
     channels_last: tuple[str, ...] = ()
+    float16_scene: bool = False
     float16_graph: bool = True
     sms: tuple[int, ...] = ()
 

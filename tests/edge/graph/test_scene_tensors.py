@@ -1,4 +1,4 @@
-"""Scene tensors as the kernels read them: the same numbers, or those of one more rounding."""
+"""Scene tensors as the kernels read them: the same bits, or those that float16 leaves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edge.builder.plan import Plan
-from edge.graph.fold import split
 from edge.graph.scene_tensors import ready_scene_tensors
 from edge.samples.sample import Sample
 
@@ -37,31 +36,33 @@ def types(graph: onnx.GraphProto) -> dict[str, tuple[int, list[int]]]:
     }
 
 
-def test_a_float_network_gives_the_same_bits(
-    network: onnx.ModelProto, samples: list[Sample]
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_the_results_are_the_same_bits(
+    precision: str, plan: Callable[..., Plan], samples: list[Sample]
 ) -> None:
-    parts = split(network)
-    assert parts.background is not None
-    background, frame = ready_scene_tensors(parts.background, parts.frame)
-    assert {v.name for v in frame.graph.input} == {v.name for v in parts.frame.graph.input}
+    made = plan("openvino", precision)
+    assert made.split.background is not None
+    background, frame = ready_scene_tensors(made.split.background, made.frame)
+    assert types(frame.graph).keys() == types(made.frame.graph).keys()
     for sample in (samples[0], samples[4]):
         bg, fg_bg = {"bg": sample.bg[None]}, {"fg_bg": sample.fg_bg[None]}
         found = run(frame, fg_bg | run(background, bg))
-        true = run(parts.frame, fg_bg | run(parts.background, bg))
+        true = run(made.frame, fg_bg | run(made.split.background, bg))
         assert found.keys() == true.keys()
         assert all(np.array_equal(found[name], true[name]) for name in true)
 
 
+@pytest.mark.parametrize("precision,float16", [("int8", True), ("int8", False), ("fp32", True)])
 def test_tensors_of_convolutions_have_their_channels_last_and_others_stay(
-    plan: Callable[..., Plan],
+    plan: Callable[..., Plan], precision: str, float16: bool
 ) -> None:
-    int8 = plan("openvino", "int8")
-    assert int8.split.background is not None
-    background, frame = ready_scene_tensors(int8.split.background, int8.frame)
-    before, after = types(int8.frame.graph), types(frame.graph)
+    made = plan("openvino", precision)
+    assert made.split.background is not None
+    background, frame = ready_scene_tensors(made.split.background, made.frame, float16)
+    before, after = types(made.frame.graph), types(frame.graph)
     given = types(background.graph)
-    kinds = set()
-    for name in int8.split.scene:
+    halves = set()
+    for name in made.split.scene:
         assert given[name] == after[name]
         kind, sides = after[name]
         if name == "view_3":  # the depth of the scene meets outputs, not layers
@@ -69,34 +70,31 @@ def test_tensors_of_convolutions_have_their_channels_last_and_others_stay(
             continue
         n, c, h, w = before[name][1]
         assert sides == [n, h, w, c]
-        kinds.add((name.startswith("relu"), kind))
-    assert kinds == {(True, TensorProto.UINT8), (False, TensorProto.FLOAT)}
+        if kind == TensorProto.FLOAT16:
+            halves.add(name)
+        else:
+            assert kind == TensorProto.FLOAT
+    compared = {name for name in made.split.scene if name.startswith("relu")}
+    assert halves == (compared if float16 and precision == "int8" else set())
+    assert len(compared) == 4
 
 
-def test_an_int8_difference_has_one_rounding_more_and_no_other_change(
+def test_float16_is_all_that_changes_in_int8(
     plan: Callable[..., Plan], samples: list[Sample]
 ) -> None:
     """Against the graph as it was, with the rounding done in numpy."""
     int8 = plan("openvino", "int8")
     assert int8.split.background is not None
-    background, frame = ready_scene_tensors(int8.split.background, int8.frame)
-    weights = {w.name: numpy_helper.to_array(w) for w in int8.frame.graph.initializer}
-    rounded = 0
+    background, frame = ready_scene_tensors(int8.split.background, int8.frame, float16=True)
     for sample in (samples[0], samples[4]):
         bg, fg_bg = {"bg": sample.bg[None]}, {"fg_bg": sample.fg_bg[None]}
         scene = run(int8.split.background, bg)
-        for node in int8.frame.graph.node:
-            if node.op_type == "Sub" and node.input[1].startswith("relu"):
-                other = node.input[0].removesuffix(".dq")
-                scale, zero = weights[f"{other}.scale"], int(weights[f"{other}.zero"])
-                steps = np.clip(np.round(scene[node.input[1]] / scale) + zero, 0, 255)
-                scene[node.input[1]] = ((steps - zero) * scale).astype(np.float32)
-                rounded += 1
+        for name in scene:
+            if name.startswith("relu"):
+                scene[name] = scene[name].astype(np.float16).astype(np.float32)
         true = run(int8.frame, fg_bg | scene)
         found = run(frame, fg_bg | run(background, bg))
-        for name in true:
-            assert np.abs(found[name] - true[name]).max() < 1e-6
-    assert rounded == 8
+        assert all(np.array_equal(found[name], true[name]) for name in true)
 
 
 def graphs(*nodes: onnx.NodeProto) -> tuple[onnx.ModelProto, onnx.ModelProto]:
@@ -135,39 +133,46 @@ DEQUANTIZED = node("DequantizeLinear", "q scale zero", "d")
 
 
 @pytest.mark.parametrize(
-    "nodes,quantized",
+    "nodes,half",
     [
         ([DEQUANTIZED, node("Sub", "d b", "x")], True),
         ([DEQUANTIZED, node("Sub", "b d", "x")], True),
+        ([DEQUANTIZED, node("DequantizeLinear", "q other zero", "e"), node("Sub", "d b", "s"),
+          node("Sub", "b e", "t"), node("Add", "s t", "x")], True),
         ([DEQUANTIZED, node("Add", "d b", "x")], False),
         ([DEQUANTIZED, node("Sub", "d b", "s"), node("Add", "s b", "x")], False),
         ([DEQUANTIZED, node("Sub", "d b", "s"), node("Sub", "f b", "t"), node("Add", "s t", "x")],
          False),
-        ([DEQUANTIZED, node("DequantizeLinear", "q other zero", "e"), node("Sub", "d b", "s"),
-          node("Sub", "e b", "t"), node("Add", "s t", "x")], False),
         ([node("Sub", "f b", "x")], False),
         ([node("Sub", "b f", "x")], False),
-        ([node("Sub", "b b", "z"), node("Add", "z f", "x")], False),
+        ([node("Sub", "f b", "s"), node("Sub", "b f", "t"), node("Mul", "s t", "x")], False),
     ],
     ids=str,
 )  # fmt: skip
-def test_only_differences_from_one_int8_tensor_are_quantized(
-    nodes: list[onnx.NodeProto], quantized: bool, rng: np.random.Generator
+def test_only_differences_from_int8_tensors_are_float16(
+    nodes: list[onnx.NodeProto], half: bool, rng: np.random.Generator
 ) -> None:
     before = graphs(*nodes)
-    background, frame = ready_scene_tensors(*before)
+    background, frame = ready_scene_tensors(*before, float16=True)
     shape = (1, 2, 4, 6)
     feeds = {"f": rng.random(shape, np.float32), "q": rng.integers(0, 256, shape, np.uint8)}
     bg = {"bg": rng.random(shape, np.float32)}
     scene, plain = run(background, bg), run(before[0], bg)
-    assert scene["b"].dtype == (np.uint8 if quantized else np.float32)
+    assert scene["b"].dtype == (np.float16 if half else np.float32)
     assert scene["b"].shape == (1, 4, 6, 2)
-    if quantized:
-        steps = np.round(plain["b"] / np.float32(0.1)) + 3
-        assert np.array_equal(scene["b"], steps.transpose(0, 2, 3, 1))
-        plain["b"] = ((steps - 3) * np.float32(0.1)).astype(np.float32)
+    if half:
+        plain["b"] = plain["b"].astype(np.float16).astype(np.float32)
     found, true = run(frame, feeds | scene)["y"], run(before[1], feeds | plain)["y"]
-    assert np.abs(found - true).max() < 1e-5 if quantized else np.array_equal(found, true)
+    assert np.array_equal(found, true)
+
+
+def test_a_difference_from_itself_keeps_its_sign(rng: np.random.Generator) -> None:
+    before = graphs(node("Sub", "b b", "z"), node("Add", "z f", "x"))
+    background, frame = ready_scene_tensors(*before)
+    feeds = {"f": rng.random((1, 2, 4, 6), np.float32), "q": np.zeros((1, 2, 4, 6), np.uint8)}
+    bg = {"bg": rng.random((1, 2, 4, 6), np.float32)}
+    found = run(frame, feeds | run(background, bg))["y"]
+    assert np.array_equal(found, run(before[1], feeds | run(before[0], bg))["y"])
 
 
 def test_a_tensor_without_a_convolution_stays() -> None:
