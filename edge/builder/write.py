@@ -20,6 +20,7 @@ from edge.builder.plan import Plan
 from edge.errors import BuildMismatch, UsageError
 from edge.files import atomic_folder
 from edge.graph.dependencies import FRAME_INPUT, SCENE_INPUT
+from edge.graph.early_sigmoid import early_sigmoid
 from edge.graph.profile import parameters
 from edge.graph.scene_tensors import ready_scene_tensors
 from edge.graph.uint8_outputs import with_uint8_outputs
@@ -53,6 +54,8 @@ def write_build(plan: Plan, out: Path, *, replace: bool = False) -> Manifest:
     background, frame = plan.split.background, plan.frame
     if background is not None and plan.precision in plan.target.channels_last:
         background, frame = ready_scene_tensors(background, frame, plan.target.float16_scene)
+    if plan.target.device == "cpu":
+        frame = early_sigmoid(frame)
     if plan.uint8_outputs:
         frame = with_uint8_outputs(frame, quantizer=plan.target.device == "cpu")
     with atomic_folder(out) as folder:
