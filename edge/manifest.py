@@ -128,6 +128,9 @@ def parse(text: str, folder: Path) -> Manifest:
             values[key] = _tensors(raw[key])
         for key in ("imgsz", "runtime", "sm"):
             values[key] = tuple(raw[key])
+        for key in ("files", "model", "fold", "calibration", "options"):
+            if key in values:
+                values[key] = dict(values[key])
         return Manifest(**values)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BuildMismatch(

@@ -147,6 +147,7 @@ def finish_build(out: Path) -> Manifest:
                 engine=engine.frame,
                 background=engine.background,
                 runtime=(target.modules[0], engine.version),
+                options=engine.options,
                 sm=manifest.sm or engine.sm,
                 layers=engine.layers,
                 int8_layers=engine.int8_layers,
