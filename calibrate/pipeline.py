@@ -22,13 +22,13 @@ from edge.bundled import names as bundled_names
 from edge.calibrate import methods
 from edge.calibrate.apply import float_frame, quantize_plan
 from edge.calibrate.evaluator import Evaluator
-from edge.calibrate.labelled import Labelled, read_labelled
+from edge.calibrate.labelled import Labelled, read_footage, read_labelled
 from edge.calibrate.observe import passes
 from edge.calibrate.outputs import check_change, check_ranges, check_values
 from edge.calibrate.qdq import SCHEMES
 from edge.calibrate.record import Ranges, RangesKey, key_of, load_ranges, record_ranges
 from edge.calibrate.rendering.samples import Rendered
-from edge.calibrate.samples import open_samples
+from edge.calibrate.samples import open_calibration
 from edge.calibrate.sensitivity import keep_in_float, layer_drops, layers
 from edge.errors import EdgeError, UsageError
 from edge.graph.contract import check_shapes, conform
@@ -39,6 +39,7 @@ from edge.graph.scene_depth import with_scene_depth
 from edge.manifest import Manifest
 from edge.progress import note, track
 from edge.runtime.cores import usable_cores
+from edge.samples.footage import Footage
 from edge.samples.sample import (
     Sample,
     Samples,
@@ -212,7 +213,14 @@ class Calibration:
     ) -> None:
         self._request, self._size = request, size
         self._given = samples
-        self.source: Samples | None = None if samples is not None else open_samples(request.samples)
+        self.source: Samples | None = None
+        if samples is None:
+            self.source = open_calibration(request.samples)
+        if isinstance(self.source, Footage) and request.max_drop is not None:
+            raise UsageError(
+                f"--max-drop compares with labels, and {self.source.name} has none",
+                "give labelled samples, or leave --max-drop out",
+            )
 
     @cached_property
     def labelled(self) -> Labelled:
@@ -220,6 +228,8 @@ class Calibration:
         if self._given is not None:
             return [(sample.name.rpartition("/")[0], sample) for sample in self._given]
         assert self.source is not None
+        if isinstance(self.source, Footage):
+            return read_footage(self.source, self._request.calib_samples)
         return read_labelled(self.source, self._request.calib_samples)
 
     def some(self, count: int) -> list[Sample]:

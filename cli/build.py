@@ -12,11 +12,11 @@ import typer
 
 from edge.bundled import DEFAULT
 from edge.cli.options import (
+    CalibrationSamples,
     Count,
     Imgsz,
     Json,
     Method,
-    Samples_,
     Upsample,
     command_line,
     network_of,
@@ -55,7 +55,7 @@ def build(
         str, typer.Option(help="GPU generations of a tensorrt-rtx plan, as in 86,89,120.")
     ] = "",
     imgsz: Imgsz = None,
-    samples: Samples_ = "rendered",
+    samples: CalibrationSamples = "rendered",
     calib_method: Method = "minmax",
     calib_samples: Count = 64,
     ranges: Annotated[
