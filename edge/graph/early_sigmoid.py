@@ -44,6 +44,7 @@ def early_sigmoid(model: onnx.ModelProto) -> onnx.ModelProto:
         makers |= {result: last, early: sigmoid}
         nodes.remove(sigmoid)
         nodes.insert(nodes.index(first), sigmoid)
+    # Shapes of tensors between may differ now.
     del graph.node[:], graph.value_info[:]
     graph.node.extend(nodes)
     onnx.checker.check_model(model)
