@@ -10,6 +10,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from edge.graph.dependencies import input_names
+from edge.manifest import SCENE_DEPTH
 
 LAYERS = {"Conv", "ConvTranspose"}
 CHANNELS_LAST, CHANNELS_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
@@ -21,7 +22,8 @@ def ready_scene_tensors(
     """Move what a frame graph does to its scene tensors alone into the background graph.
 
     A tensor that leads to a convolution becomes [N, H, W, C]. One that is only subtracted is
-    negated: a runtime turns the difference into a sum.
+    negated: a runtime turns the difference into a sum. The scene's depth stays as it is:
+    programs read it.
 
     Args:
         background: From bg to the scene tensors, float32 [N, C, H, W].
@@ -37,6 +39,8 @@ def ready_scene_tensors(
     )
     outputs = {value.name: value for value in background.graph.output}
     for value in frame.graph.input:
+        if value.name == SCENE_DEPTH:
+            continue
         if value.name in outputs and _leads_to_layer(frame.graph, value.name):
             _make_ready(background.graph, frame.graph, outputs[value.name], value, float16)
     for model in (background, frame):

@@ -46,6 +46,9 @@ class Backend(Protocol):
     def set_background(self, bg: npt.NDArray[np.uint8]) -> None:
         """Run the background graph on uint8 [H, W, 3] and make its results constants."""
 
+    def scene_tensor(self, name: str) -> npt.NDArray[Any]:
+        """A copy of a tensor that the background graph gave for the last background."""
+
     def run(self, slot: int) -> None:
         """Compute outputs[slot] from frames[slot]; return when they are ready."""
 

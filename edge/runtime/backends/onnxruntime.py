@@ -54,7 +54,7 @@ class OnnxRuntime:
         self.frames = [block[0] for block in blocks]
         results = [zeros(manifest.outputs) for _ in range(SLOTS)]
         self.outputs = [{name: a[0, 0] for name, a in result.items()} for result in results]
-        scene = zeros(manifest.scene)
+        self._scene = scene = zeros(manifest.scene)
         bg = {"bg": self._bg}
         takes_bg = any(tensor.name == "bg" for tensor in manifest.inputs)
         fixed = scene | (bg if takes_bg else {})
@@ -67,11 +67,14 @@ class OnnxRuntime:
         self._unfolded = not options.fold
         self._worker = ThreadPoolExecutor(1, "edge-onnxruntime")
         self._pending: list[Future[None] | None] = [None] * SLOTS
-        self._keep = (blocks, scene, results)
+        self._keep = (blocks, results)
 
     def set_background(self, bg: npt.NDArray[np.uint8]) -> None:
         np.copyto(self._bg[0], bg)
         self._run_background()
+
+    def scene_tensor(self, name: str) -> npt.NDArray[Any]:
+        return np.array(self._scene[name])
 
     def _run_background(self) -> None:
         if self._background is not None and self._sessions is not None:

@@ -145,6 +145,9 @@ class OpenVino:
         np.copyto(self._bg[0], bg)
         self._run_background()
 
+    def scene_tensor(self, name: str) -> npt.NDArray[Any]:
+        return np.array(self._scene[name].data)
+
     def _run_background(self) -> None:
         if self._scene and self._graphs is not None:
             self._graphs.run_background(self._bg, self._scene)

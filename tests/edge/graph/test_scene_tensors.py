@@ -65,7 +65,7 @@ def test_tensors_of_convolutions_have_their_channels_last_and_others_stay(
     for name in made.split.scene:
         assert given[name] == after[name]
         kind, sides = after[name]
-        if name == "view_3":  # the depth of the scene meets outputs, not layers
+        if name == "scene_depth":  # the depth of the scene meets outputs, not layers
             assert after[name] == before[name]
             continue
         n, c, h, w = before[name][1]
@@ -177,5 +177,19 @@ def test_a_difference_from_itself_keeps_its_sign(rng: np.random.Generator) -> No
 
 def test_a_tensor_without_a_convolution_stays() -> None:
     before = graphs(node("Identity", "f", "x"), node("Sub", "f b", "unread"))
+    after = ready_scene_tensors(*before)
+    assert [model.graph for model in after] == [model.graph for model in before]
+
+
+def test_the_depth_of_the_scene_stays_for_the_programs_that_read_it() -> None:
+    """Where layers read it, too; any other tensor would change."""
+    before = graphs(node("Sub", "f b", "x"))
+    assert ready_scene_tensors(*before)[0].graph != before[0].graph
+    for model in before:
+        for each in (*model.graph.input, *model.graph.output):
+            each.name = "scene_depth" if each.name == "b" else each.name
+        for made in model.graph.node:
+            made.input[:] = ["scene_depth" if name == "b" else name for name in made.input]
+            made.output[:] = ["scene_depth" if name == "b" else name for name in made.output]
     after = ready_scene_tensors(*before)
     assert [model.graph for model in after] == [model.graph for model in before]
