@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edge.errors import EdgeError
 from edge.progress import note, track
+from edge.samples.footage import Footage
 from edge.samples.sample import (
     FOREGROUND,
     IGNORED,
@@ -34,6 +35,15 @@ def read_labelled(samples: Samples, count: int) -> Labelled:
         masks.add(sample)
     masks.report()
     return labelled
+
+
+def read_footage(footage: Footage, count: int) -> Labelled:
+    """Read at most `count` frames of footage, evenly spaced; name those that cannot be read."""
+    indices = evenly_spaced(footage, count)
+    frames = [(footage.sequence(index), footage[index]) for index in indices]
+    report_skipped(footage.skipped, noun="frames")
+    note(f"{len(frames)} frames of {footage.name}, which have no labels: nothing is scored on them")
+    return frames
 
 
 def nothing_read(samples: Samples) -> EdgeError:

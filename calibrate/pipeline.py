@@ -22,21 +22,24 @@ from edge.bundled import names as bundled_names
 from edge.calibrate import methods
 from edge.calibrate.apply import float_frame, quantize_plan
 from edge.calibrate.evaluator import Evaluator
-from edge.calibrate.labelled import Labelled, read_labelled
+from edge.calibrate.labelled import Labelled, read_footage, read_labelled
 from edge.calibrate.observe import passes
 from edge.calibrate.outputs import check_change, check_ranges, check_values
 from edge.calibrate.qdq import SCHEMES
 from edge.calibrate.record import Ranges, RangesKey, key_of, load_ranges, record_ranges
 from edge.calibrate.rendering.samples import Rendered
-from edge.calibrate.samples import open_samples
+from edge.calibrate.samples import open_calibration
 from edge.calibrate.sensitivity import keep_in_float, layer_drops, layers
 from edge.errors import EdgeError, UsageError
 from edge.graph.contract import check_shapes, conform
+from edge.graph.depth_network import read_depth_network
 from edge.graph.fold import Split, split
 from edge.graph.resize import image_size, resize_network
+from edge.graph.scene_depth import with_scene_depth
 from edge.manifest import Manifest
 from edge.progress import note, track
 from edge.runtime.cores import usable_cores
+from edge.samples.footage import Footage
 from edge.samples.sample import (
     Sample,
     Samples,
@@ -66,6 +69,8 @@ class BuildRequest:
         upsample: Operator of UPSAMPLE_OPS for int8; None takes the target's.
         uint8_outputs: mask and depth as uint8.
         sm: GPU generations of the engine, as 86 for 8.6.
+        scene_depth: An ONNX file that gives the depth of the scene in place of the network's own.
+        scene_depth_format: Its format (edge.graph.depth_network); None takes that of its metadata.
     """
 
     model: str | None = None
@@ -82,6 +87,8 @@ class BuildRequest:
     upsample: str | None = None
     uint8_outputs: bool = False
     sm: tuple[int, ...] = ()
+    scene_depth: Path | None = None
+    scene_depth_format: str | None = None
 
     def command(self) -> str:
         """The shell command that makes the build again."""
@@ -99,6 +106,9 @@ class BuildRequest:
             words += ["--max-drop", self.max_drop] if self.max_drop is not None else []
             words += ["--keep", ",".join(self.keep)] if self.keep else []
             words += ["--upsample", self.upsample] if self.upsample else []
+        words += ["--scene-depth", self.scene_depth] if self.scene_depth else []
+        if self.scene_depth_format:
+            words += ["--scene-depth-format", self.scene_depth_format]
         words += ["--bytes"] if self.uint8_outputs else []
         return shlex.join(str(word) for word in words)
 
@@ -135,6 +145,8 @@ def resolve(request: BuildRequest) -> tuple[BuildRequest, Target]:
         methods.get(request.calib_method)
     if request.upsample not in (None, *UPSAMPLE_OPS):
         raise UsageError(f"--upsample {request.upsample}: known are {', '.join(UPSAMPLE_OPS)}")
+    if request.scene_depth_format and request.scene_depth is None:
+        raise UsageError("--scene-depth-format has no effect without --scene-depth")
     if request.max_drop is not None and request.keep:
         raise UsageError("--max-drop chooses the layers that stay in float; leave --keep out")
     return replace(request, target=target.name), target
@@ -211,7 +223,14 @@ class Calibration:
     ) -> None:
         self._request, self._size = request, size
         self._given = samples
-        self.source: Samples | None = None if samples is not None else open_samples(request.samples)
+        self.source: Samples | None = None
+        if samples is None:
+            self.source = open_calibration(request.samples)
+        if isinstance(self.source, Footage) and request.max_drop is not None:
+            raise UsageError(
+                f"--max-drop compares with labels, and {self.source.name} has none",
+                "give labelled samples, or leave --max-drop out",
+            )
 
     @cached_property
     def labelled(self) -> Labelled:
@@ -219,6 +238,8 @@ class Calibration:
         if self._given is not None:
             return [(sample.name.rpartition("/")[0], sample) for sample in self._given]
         assert self.source is not None
+        if isinstance(self.source, Footage):
+            return read_footage(self.source, self._request.calib_samples)
         return read_labelled(self.source, self._request.calib_samples)
 
     def some(self, count: int) -> list[Sample]:
@@ -293,6 +314,10 @@ def plan(
     else:
         network = conform(network)
     name, is_bundled = identify(request, network, name)
+    if request.scene_depth is not None:
+        other = read_depth_network(request.scene_depth, request.scene_depth_format)
+        network, is_bundled = with_scene_depth(network, other), False
+        name = f"{name}-{request.scene_depth.stem}"
     float_build = float_plan(
         network,
         name,

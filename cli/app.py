@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Annotated, Any
 
 import typer
@@ -55,6 +55,24 @@ class Output(io.TextIOWrapper):
         except OSError as error:
             error.filename = STDOUT
             raise
+
+
+@contextmanager
+def _named_stdout() -> Iterator[None]:
+    """Put an Output in the place of stdout; the stream itself stays open for whoever calls main."""
+    given = sys.stdout
+    if not isinstance(given, io.TextIOWrapper):
+        yield
+        return
+    given.flush()
+    output = Output(given.buffer, given.encoding, given.errors, line_buffering=given.line_buffering)
+    sys.stdout = output
+    try:
+        yield
+    finally:
+        sys.stdout = given
+        with suppress(OSError):  # told already, or about a stdout that nobody reads any more
+            output.detach()
 
 
 class Commands(TyperGroup):
@@ -112,15 +130,9 @@ app.command("run")(run.run)
 def main() -> None:
     # SIGTERM unwinds like Ctrl-C, so that no half-written file stays behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout = Output(
-            sys.stdout.buffer,
-            sys.stdout.encoding,
-            sys.stdout.errors,
-            line_buffering=sys.stdout.line_buffering,
-        )
     try:
-        app()
+        with _named_stdout():
+            app()
     except EdgeError as error:
         sys.exit(_fail(str(error), error.exit_code))
     except ModuleNotFoundError as error:

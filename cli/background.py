@@ -59,6 +59,7 @@ def background(
     show the background, black where none does."""
     import cv2
 
+    import edge.calibrate.rendering.camera  # noqa: F401 (synthetic://)
     from edge.camera.address import redact_address
     from edge.camera.reader import check_source
     from edge.camera.schemes.recording import path_of

@@ -12,11 +12,11 @@ import typer
 
 from edge.bundled import DEFAULT
 from edge.cli.options import (
+    CalibrationSamples,
     Count,
     Imgsz,
     Json,
     Method,
-    Samples_,
     Upsample,
     command_line,
     network_of,
@@ -55,7 +55,7 @@ def build(
         str, typer.Option(help="GPU generations of a tensorrt-rtx plan, as in 86,89,120.")
     ] = "",
     imgsz: Imgsz = None,
-    samples: Samples_ = "rendered",
+    samples: CalibrationSamples = "rendered",
     calib_method: Method = "minmax",
     calib_samples: Count = 64,
     ranges: Annotated[
@@ -72,6 +72,20 @@ def build(
     uint8_outputs: Annotated[
         bool, typer.Option("--bytes", help="Give mask and depth as uint8, 255 for 1.0.")
     ] = False,
+    scene_depth: Annotated[
+        Optional[Path],
+        typer.Option(
+            help="ONNX depth network of a single image (Depth Anything, MiDaS) that gives the"
+            " depth of the scene instead of the network's own."
+        ),
+    ] = None,
+    scene_depth_format: Annotated[
+        Optional[str],
+        typer.Option(
+            help="NORMALISATION,MEANING[,WIDTHxHEIGHT] of --scene-depth: imagenet, 0..1, -1..1 or"
+            " 0..255; inverse or metres.  [default: from its metadata]"
+        ),
+    ] = None,
     out: Annotated[
         Optional[Path],
         typer.Option(
@@ -123,6 +137,8 @@ def build(
             upsample=upsample,
             uint8_outputs=uint8_outputs,
             sm=parse_sms(sm),
+            scene_depth=scene_depth,
+            scene_depth_format=scene_depth_format,
         )
         began = time.time()
         graph, request = network_of(request)

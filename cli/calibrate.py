@@ -9,10 +9,10 @@ import typer
 
 from edge.bundled import DEFAULT
 from edge.cli.options import (
+    CalibrationSamples,
     Count,
     Imgsz,
     Method,
-    Samples_,
     network_of,
     parse_imgsz,
     refuse_unused,
@@ -26,7 +26,7 @@ def calibrate(
         Optional[str], typer.Argument(help="ONNX file or checkpoint.  [default: the bundled one]")
     ] = None,
     network: Annotated[str, typer.Option(help="Bundled network: nano, tiny or small.")] = DEFAULT,
-    samples: Samples_ = "rendered",
+    samples: CalibrationSamples = "rendered",
     imgsz: Imgsz = None,
     calib_method: Method = "minmax",
     calib_samples: Count = 64,

@@ -118,7 +118,10 @@ def _layers(build: Path, samples: str, count: int, out: Path, as_json: bool) -> 
     quantized_build = replace(
         float_build,
         frame=onnx.load(build / FRAME),
-        split=replace(float_build.split, background=scene),
+        # An earlier version may have given a scene tensor another name.
+        split=replace(
+            float_build.split, background=scene, scene=tuple(t.name for t in manifest.scene)
+        ),
     )
     sums, answers = Differences(reference.frame), []
     pairs = compare_tensors(reference, quantized_build, evaluator)

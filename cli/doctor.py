@@ -59,8 +59,10 @@ def _tried(build: Path) -> Finding:
 
     import edge
     from edge.doctor import Finding
+    from edge.targets import get
 
     with edge.open(build) as h:
+        get(h.manifest.target)
         image = np.full((h.height, h.width, 3), 128, np.uint8)
         edge.set_background(h, image)
         start = time.perf_counter()

@@ -41,6 +41,7 @@ def inspect(
         f" {width}x{height}",
         "parameters": f"{manifest.params:,}",
         "sha256": f"{str(manifest.model['sha256'])[:12]}...",
+        **_scene_depth(manifest.model),
         "int8 layers": "not inspected" if manifest.layers is None else int8,
         "inputs": ", ".join(_tensor(t) for t in manifest.inputs),
         "outputs": ", ".join(_tensor(t) for t in manifest.outputs),
@@ -60,6 +61,14 @@ def inspect(
 
 def _tensor(tensor: Tensor) -> str:
     return f"{tensor.name} {tensor.dtype} {list(tensor.shape)}"
+
+
+def _scene_depth(model: dict[str, Any]) -> dict[str, object]:
+    """The network that gives the depth of the scene, where it is another one."""
+    if "scene_depth_file" not in model:
+        return {}
+    file, sha = model["scene_depth_file"], model["scene_depth_sha256"]
+    return {"scene depth": f"{file}, sha256 {sha[:12]}..., {model['scene_depth_format']}"}
 
 
 def _calibration(calibration: dict[str, Any]) -> str:

@@ -27,6 +27,14 @@ Samples_ = Annotated[
         " folder in the seed's layout.",
     ),
 ]
+CalibrationSamples = Annotated[
+    str,
+    typer.Option(
+        "--samples",
+        help="Calibration samples: rendered[:COUNT[:SEED]], a folder of labelled sequences or in"
+        " the seed's layout, or footage without labels: a video or a folder of frames.",
+    ),
+]
 Imgsz = Annotated[
     Optional[str],
     typer.Option(help="Image size, WIDTHxHEIGHT or one number.  [default: the network's own]"),

@@ -81,7 +81,7 @@ def tune(
     ] = Path("tune"),
     as_json: Json = False,
 ) -> None:
-    """Search for the fastest build that meets a frame rate and an accuracy constraint."""
+    """Search for the most accurate build that meets a frame rate and an accuracy constraint."""
     from edge.benchmarks.ledger import Candidate, Ledger
     from edge.benchmarks.tune import Constraints, missed, search
     from edge.calibrate.labelled import report_skipped

@@ -18,6 +18,9 @@ CACHE = ".cache"
 """Suffix of the kernels that TensorRT-RTX compiled for this GPU, beside each plan: the next start
 skips compiling. The file is not part of the build."""
 SCHEMA = "edge.build/2"
+SCENE_DEPTH = "scene_depth"
+"""Name of the scene tensor that is the depth of the scene, where the network has one: the values of
+[H, W] row by row, in any shape."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,9 @@ def parse(text: str, folder: Path) -> Manifest:
             values[key] = _tensors(raw[key])
         for key in ("imgsz", "runtime", "sm"):
             values[key] = tuple(raw[key])
+        for key in ("files", "model", "fold", "calibration", "options"):
+            if key in values:
+                values[key] = dict(values[key])
         return Manifest(**values)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BuildMismatch(

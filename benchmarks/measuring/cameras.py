@@ -1,8 +1,8 @@
 """How many cameras a machine serves: many open builds, each camera's frames due at their times.
 
 A frame counts from the decoded image at the camera's size to its blobs: resize, registration to the
-background, inference, blobs. Every camera has a background, and so a compiled graph, of its own.
-Each core gets a process with one thread and its share of the cameras.
+background, inference, blobs. Every camera has a background of its own. Each core gets a process
+with one thread and its share of the cameras, which share a compiled graph.
 """
 
 from __future__ import annotations

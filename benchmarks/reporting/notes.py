@@ -18,11 +18,14 @@ def headline(report: Report) -> str:
     mask, depth = build.drop.mask, build.drop.depth
     delta1 = "delta1" if report.samples.depth == "truth" else "delta1 against FP32's own depth"
     drops = (("IoU", mask.iou if mask else None), (delta1, depth.delta1 if depth else None))
-    lost = " and ".join(
-        f"{loss(100 * value, 2)} points of {word}" for word, value in drops if value is not None
-    )
     text = f"{build.name} runs {ratio:.2f}x as fast as FP32"
-    return f"{text} and loses {lost}." if lost else f"{text}; its accuracy could not be scored."
+    changes = [_change(100 * value, word) for word, value in drops if value is not None]
+    return f"{' and '.join([text, *changes])}." if changes else f"{text}; it could not be scored."
+
+
+def _change(lost: float, word: str) -> str:
+    verb = "gains" if round(lost, 2) < 0 else "loses"
+    return f"{verb} {loss(abs(lost), 2)} points of {word}"
 
 
 def notes(report: Report) -> list[str]:

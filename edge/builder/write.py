@@ -20,7 +20,9 @@ from edge.builder.plan import Plan
 from edge.errors import BuildMismatch, EdgeError, UsageError
 from edge.files import atomic_folder
 from edge.graph.dependencies import FRAME_INPUT, SCENE_INPUT
+from edge.graph.early_sigmoid import early_sigmoid
 from edge.graph.profile import parameters
+from edge.graph.scene_tensors import ready_scene_tensors
 from edge.graph.uint8_outputs import with_uint8_outputs
 from edge.manifest import Manifest, Origin, Tensor
 from edge.progress import note
@@ -62,14 +64,18 @@ def write_build(
     _check_first(out, began)
     _check_free(out)
     _check_network(plan, out, replace)
-    frame = plan.frame
+    background, frame = plan.split.background, plan.frame
+    if background is not None and plan.precision in plan.target.channels_last:
+        background, frame = ready_scene_tensors(background, frame, plan.target.float16_scene)
+    if plan.target.device == "cpu":
+        frame = early_sigmoid(frame)
     if plan.uint8_outputs:
         frame = with_uint8_outputs(frame, quantizer=plan.target.device == "cpu")
     with atomic_folder(out) as folder:
         onnx.save(frame, folder / FRAME)
         onnx.save(plan.source, folder / NETWORK)
-        if plan.split.background is not None:
-            onnx.save(plan.split.background, folder / BACKGROUND)
+        if background is not None:
+            onnx.save(background, folder / BACKGROUND)
         if plan.ranges:
             (folder / RANGES).write_text(plan.ranges)
         if graphs_only:
@@ -141,6 +147,7 @@ def finish_build(out: Path) -> Manifest:
                 engine=engine.frame,
                 background=engine.background,
                 runtime=(target.modules[0], engine.version),
+                options=engine.options,
                 sm=manifest.sm or engine.sm,
                 layers=engine.layers,
                 int8_layers=engine.int8_layers,

@@ -23,6 +23,7 @@ from edge.graph.dependencies import (
     input_names,
 )
 from edge.graph.profile import macs
+from edge.graph.scene_depth import name_scene_depth
 from edge.graph.split_concat import mixes, split_concat
 
 NORMALISATIONS = {
@@ -78,6 +79,7 @@ def split(model: onnx.ModelProto) -> Split:
     original = onnx.shape_inference.infer_shapes(model, strict_mode=True)
     model, distributed = split_concat(original)
     model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
+    name_scene_depth(model)
     depends = dependencies(model.graph)
     reasons = _why_unfolded(model.graph, depends)
     if fixed := [v.name for v in model.graph.output if v.name not in depends.framed]:

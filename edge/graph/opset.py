@@ -17,14 +17,14 @@ def opset_of(model: onnx.ModelProto) -> int:
     return next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
 
 
-def with_opset(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Convert a model to an opset from OLDEST to NEWEST; return it as it is where it has one.
+def with_opset(model: onnx.ModelProto, oldest: int = OLDEST) -> onnx.ModelProto:
+    """Convert a model to an opset from `oldest` to NEWEST; return it as it is where it has one.
 
     Raises:
         EdgeError: The opset cannot be converted, or the installed onnx does not know it.
     """
     opset, known = opset_of(model), onnx_opset_version()
-    wanted = min(max(opset, OLDEST), NEWEST)
+    wanted = min(max(opset, oldest, OLDEST), NEWEST)
     if opset == wanted:
         return model
     hint = f"export the network with an opset from {OLDEST} to {NEWEST}"

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
@@ -87,9 +88,7 @@ def _resize_resizes(model: onnx.ModelProto, before: tuple[int, int], now: tuple[
         wanted = numpy_helper.to_array(constants[node.input[3]])
         if tuple(wanted[-2:]) == before:
             sizes = np.array([*wanted[:-2], *now], wanted.dtype)
-            name = f"{node.output[0]}.sizes"
-            model.graph.initializer.append(numpy_helper.from_array(sizes, name))
-            node.input[3] = name
+            node.input[3] = _add_constant(model, f"{node.output[0]}.sizes", sizes)
 
 
 def _resize_reshapes(model: onnx.ModelProto, original: onnx.ModelProto) -> None:
@@ -105,9 +104,16 @@ def _resize_reshapes(model: onnx.ModelProto, original: onnx.ModelProto) -> None:
         now = tensor_shapes(onnx.shape_inference.infer_shapes(model).graph).get(node.input[0], [])
         after = numpy_helper.to_array(constants[node.input[1]]).tolist()
         shape = _resized_shape(before.get(node.input[0], []), after, now)
-        name = f"{node.output[0]}.shape"
-        model.graph.initializer.append(numpy_helper.from_array(np.array(shape, np.int64), name))
-        node.input[1] = name
+        node.input[1] = _add_constant(model, f"{node.output[0]}.shape", np.array(shape, np.int64))
+
+
+def _add_constant(model: onnx.ModelProto, name: str, value: npt.NDArray[np.int64]) -> str:
+    """Add a constant and return its name, a new one where a network is resized once more."""
+    taken = {weight.name for weight in model.graph.initializer}
+    while name in taken:
+        name += "_"
+    model.graph.initializer.append(numpy_helper.from_array(value, name))
+    return name
 
 
 def _resized_shape(before: Sequence[int], after: Sequence[int], now: Sequence[int]) -> list[int]:

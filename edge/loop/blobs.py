@@ -72,4 +72,8 @@ def _median_depth(binary: Plane, depth: Plane | None, rows: slice, columns: slic
     if depth is None:
         return None
     inside = depth[rows, columns][binary[rows, columns] > 0]
-    return float(np.median(inside)) / (255 if depth.dtype == np.uint8 else 1)
+    middle = inside.size // 2
+    below = middle - 1 + inside.size % 2
+    ordered = np.partition(inside, (below, middle))  # np.median takes three times as long
+    white = 255 if depth.dtype == np.uint8 else 1
+    return (float(ordered[below]) + float(ordered[middle])) / 2 / white

@@ -124,7 +124,7 @@ class CameraPipeline:
             frame=frame,
             mask=mask,
             depth=depth,
-            foreground=float(binarize(mask).mean()),
+            foreground=np.count_nonzero(binarize(mask)) / mask.size,
             blobs=blobs(mask, depth, self.size),
             offset=self.stabilizer.offset if self.stabilizer and self._check.fits else None,
             background=self.background,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from edge.errors import BuildMismatch
-from edge.manifest import Manifest
+from edge.manifest import Manifest, Tensor
 from edge.runtime.instructions import saturates
 
 Plane = npt.NDArray[np.float32] | npt.NDArray[np.uint8]
@@ -45,6 +46,9 @@ class Backend(Protocol):
     def set_background(self, bg: npt.NDArray[np.uint8]) -> None:
         """Run the background graph on uint8 [H, W, 3] and make its results constants."""
 
+    def scene_tensor(self, name: str) -> npt.NDArray[Any]:
+        """A copy of a tensor that the background graph gave for the last background."""
+
     def run(self, slot: int) -> None:
         """Compute outputs[slot] from frames[slot]; return when they are ready."""
 
@@ -69,6 +73,11 @@ class Staged(Protocol):
             `gpu_compute` and, where the device has memory of its own, `h2d` and `d2h`, the copies
             in and out.
         """
+
+
+def zeros(tensors: Sequence[Tensor]) -> dict[str, npt.NDArray[Any]]:
+    """An array for each tensor, by name."""
+    return {tensor.name: np.zeros(tensor.shape, tensor.dtype) for tensor in tensors}
 
 
 def version(text: str) -> tuple[int, ...]:

@@ -147,6 +147,8 @@ def driver(name: str = "auto") -> Cuda:
     if not libraries:
         if name == "pycuda":
             raise missing("pycuda")
+        if nvidia.driver_cuda() is None:
+            raise no_gpu("no NVIDIA driver")
         raise EdgeError(
             f"this needs `{nvidia.BINDINGS}`, which is not installed",
             install_command(nvidia.extra()),

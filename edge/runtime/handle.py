@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from edge import manifest as manifests
 from edge.errors import EdgeError, UsageError
-from edge.manifest import Manifest
+from edge.manifest import SCENE_DEPTH, Manifest
 from edge.runtime.backend import SLOTS, Backend, OpenOptions, Plane
 from edge.runtime.backends import open_backend
 from edge.runtime.cores import usable_cores
@@ -145,6 +145,33 @@ def set_background(h: Handle, bg: npt.NDArray[np.uint8]) -> None:
         for slot in range(h._next, SLOTS):
             np.copyto(h.backend.frames[slot], bg)
             h.backend.run(slot)
+
+
+def scene_depth(h: Handle) -> npt.NDArray[np.float32]:
+    """Give the depth of the empty scene, on which whatever is new stands.
+
+    Args:
+        h: An open build with a background.
+
+    Returns:
+        float32 [H, W], relative inverse depth in 0..1, near is large; the caller's own.
+
+    Raises:
+        UsageError: There is no background yet.
+        EdgeError: The build has no depth of the scene.
+    """
+    with h._lock:
+        backend = h.backend
+        if all(tensor.name != SCENE_DEPTH for tensor in h.manifest.scene):
+            raise EdgeError(
+                f"build {h.manifest.name} has no depth of the scene: its network computes none, or"
+                " an earlier version built it",
+                f"the bundled networks compute it; to make this build again: {h.manifest.command}",
+            )
+        if not h._ready:
+            raise UsageError("no background yet", "call edge.set_background(h, bg) first")
+        depth = backend.scene_tensor(SCENE_DEPTH).reshape(h.height, h.width)
+        return depth.astype(np.float32)
 
 
 def _enter(h: Handle) -> None:

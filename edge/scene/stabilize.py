@@ -29,6 +29,11 @@ MIN_GAIN = 1.12
 """Ratio by which a frame must fit better at its offset than at none. A whole pixel of 224 makes a
 seventh or more; half a pixel, which networks tolerate, makes 3 to 10 %: to register it would blur
 it for nothing."""
+NEAR = 0.25
+"""Pixels of the full size below which an offset never makes MIN_GAIN."""
+STILL, FITS = 0.1, 0.5
+"""A frame has not moved if its first step, in pixels of the full size, is below the one and its
+mean weight above the other. One that is pixels off may have a short step too, but does not fit."""
 INSIDE = np.s_[4:-4, 4:-4]
 """Pixels that stay inside the image when it is translated."""
 
@@ -79,41 +84,58 @@ class PyramidLevel:
 
     def _residual(self, frame: Field, x: float, y: float) -> tuple[Field, Field]:
         """The residual of each pixel at an offset, and its weight, up to 1."""
-        residual = translate(frame, -x, -y)[INSIDE] - self.bg
-        weight = 1 / (1 + (residual / MISFIT) ** 2) ** 2
-        return residual, np.asarray(weight, np.float32)
+        moved = translate(frame, -x, -y) if x or y else frame
+        residual = moved[INSIDE] - self.bg
+        weight = np.square(residual)
+        weight /= MISFIT**2
+        weight += 1
+        np.square(weight, out=weight)
+        return residual, np.reciprocal(weight, out=weight)
 
-    def refine(
-        self, grey: npt.NDArray[np.uint8], offset: tuple[float, float]
-    ) -> tuple[float, float]:
+    def _step(self, residual: Field, weight: Field) -> tuple[float, float]:
+        """How much farther the frame is off, in pixels of this level."""
+        wx, wy = weight * self.dx, weight * self.dy
+        xx, xy, ex = (_product(wx, other) for other in (self.dx, self.dy, residual))
+        yy, ey = (_product(wy, other) for other in (self.dy, residual))
+        xx, yy = xx + self.stiffness, yy + self.stiffness
+        determinant = xx * yy - xy * xy
+        return (xy * ey - yy * ex) / determinant, (xy * ex - xx * ey) / determinant
+
+    def is_still(self, frame: Field) -> bool:
+        """Whether a normalized frame fits so well as it is that no search is needed."""
+        residual, weight = self._residual(frame, 0, 0)
+        if float(weight.mean()) < FITS:
+            return False
+        return max(map(abs, self._step(residual, weight))) < STILL * self.factor
+
+    def refine(self, frame: Field, offset: tuple[float, float]) -> tuple[float, float]:
         """Refine an estimated offset, in pixels of the full size.
 
         Args:
-            grey: uint8 [h, w], the frame in grey at this level.
+            frame: float32 [h, w], the frame at this level, normalized.
             offset: (x, y) as estimated so far.
 
         Returns:
             (x, y); (0, 0) if no offset fits clearly better.
         """
-        frame = normalize_contrast(grey)
+        unmoved = self._residual(frame, 0, 0)
         x, y = (self.factor * pixels for pixels in offset)
         for _ in range(MAX_STEPS):
-            residual, weight = self._residual(frame, x, y)
-            wx, wy = weight * self.dx, weight * self.dy
-            xx, xy = float((wx * self.dx).sum()) + self.stiffness, float((wx * self.dy).sum())
-            yy = float((wy * self.dy).sum()) + self.stiffness
-            ex, ey = float((wx * residual).sum()), float((wy * residual).sum())
-            determinant = xx * yy - xy * xy
-            step_x, step_y = (yy * ex - xy * ey) / determinant, (xx * ey - xy * ex) / determinant
-            x, y = x - step_x, y - step_y
+            step_x, step_y = self._step(*(self._residual(frame, x, y) if x or y else unmoved))
+            x, y = x + step_x, y + step_y
             if max(abs(step_x), abs(step_y)) < CONVERGED:
                 break
-        unmoved, moved = (
-            float(self._residual(frame, *at)[1].mean()) for at in ((0.0, 0.0), (x, y))
-        )
-        if moved < MIN_GAIN * unmoved:
+        if max(abs(x), abs(y)) < NEAR * self.factor:
+            return 0.0, 0.0
+        moved = self._residual(frame, x, y)
+        if float(moved[1].mean()) < MIN_GAIN * float(unmoved[1].mean()):
             return 0.0, 0.0
         return x / self.factor, y / self.factor
+
+
+def _product(a: Field, b: Field) -> float:
+    """The sum of the products; np.dot would wake the threads of BLAS."""
+    return float(np.einsum("ij,ij->", a, b))
 
 
 def build_pyramid(bg: Image) -> list[PyramidLevel]:
@@ -129,9 +151,12 @@ def estimate_offset(pyramid: list[PyramidLevel], frame: Image) -> tuple[float, f
         Pixels to the right and down; (0, 0) for less than about half a pixel of 224, and where the
         scene has no contrast to register to.
     """
+    frames = [normalize_contrast(grey) for grey in grey_pyramid(frame)]
     offset = 0.0, 0.0
-    for level, grey in zip(pyramid, grey_pyramid(frame), strict=True):
-        offset = level.refine(grey, offset)
+    if pyramid and pyramid[-1].is_still(frames[-1]):
+        return offset
+    for level, normalized in zip(pyramid, frames, strict=True):
+        offset = level.refine(normalized, offset)
     return offset
 
 

@@ -67,5 +67,6 @@ register(
         scheme="u8",
         upsample="convtranspose",
         channels=4,
+        channels_last=("int8",),
     )
 )

@@ -96,6 +96,8 @@ register(
         scheme="u8",
         upsample="convtranspose",
         channels=16,
+        channels_last=PRECISIONS,
+        float16_scene=True,
         float16_graph=False,
     )
 )

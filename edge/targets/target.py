@@ -62,6 +62,9 @@ class Target(ABC):
         upsample: Operator of UPSAMPLE_OPS that its int8 graphs use; chosen by measurement
             (docs/build.md).
         channels: Channels that its int8 kernels process at a time: fewer take as long.
+        channels_last: Precisions whose kernels read the scene tensors channels last
+            (edge.graph.scene_tensors).
+        float16_scene: Its int8 kernels read scene tensors in float16 faster than in float32.
         float16_graph: fp16 is float16 tensors in the graph; False where the runtime converts.
         sms: GPU generations that an engine can be built for without such a GPU.
     """
@@ -76,6 +79,8 @@ class Target(ABC):
     scheme: str
     upsample: str
     channels: int
+    channels_last: tuple[str, ...] = ()
+    float16_scene: bool = False
     float16_graph: bool = True
     sms: tuple[int, ...] = ()
 

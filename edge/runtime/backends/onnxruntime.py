@@ -1,17 +1,19 @@
-"""ONNX Runtime on the CPU: IO binding over fixed buffers, scene constants compiled in."""
+"""ONNX Runtime on the CPU: sessions that the cameras of a build share, IO binding over fixed
+buffers."""
 
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edge.manifest import Manifest
-from edge.runtime.backend import SLOTS, OpenOptions, check_instructions, check_not_older
-from edge.runtime.constants import with_constants
+from edge.runtime.backend import SLOTS, OpenOptions, check_instructions, check_not_older, zeros
 from edge.runtime.ort import ort
+from edge.runtime.shared import shared
 
 
 def open_backend(folder: Path, manifest: Manifest, options: OpenOptions) -> OnnxRuntime:
@@ -28,66 +30,62 @@ def session(model: bytes, threads: int) -> ort.InferenceSession:
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
+class Sessions:
+    """The sessions of a build, shared by its handles: any number of threads may run one."""
+
+    def __init__(self, folder: Path, manifest: Manifest, threads: int) -> None:
+        def opened(name: str) -> ort.InferenceSession:
+            return session((folder / name).read_bytes(), threads)
+
+        self.frame = opened(manifest.engine)
+        self.background = opened(manifest.background) if manifest.scene else None
+
+
 class OnnxRuntime:
     """The backend of `onnxruntime` builds."""
 
     def __init__(self, folder: Path, manifest: Manifest, options: OpenOptions) -> None:
         threads = options.threads
-        self._threads, self._fold = threads, options.fold
-        self._model = (folder / manifest.engine).read_bytes()
-        self._scene = [tensor.name for tensor in manifest.scene]
-        self._background = (
-            session((folder / manifest.background).read_bytes(), threads) if self._scene else None
+        self._sessions: Sessions | None = shared(
+            manifest, threads, lambda: Sessions(folder, manifest, threads)
         )
-        self._takes_bg = any(tensor.name == "bg" for tensor in manifest.inputs)
         self._bg = np.zeros((1, *manifest.imgsz, 3), np.uint8)
         blocks = [np.zeros_like(self._bg) for _ in range(SLOTS)]
         self.frames = [block[0] for block in blocks]
-        self._inputs = [ort.OrtValue.ortvalue_from_numpy(block) for block in blocks]
-        results = [
-            {t.name: np.zeros(t.shape, t.dtype) for t in manifest.outputs} for _ in range(SLOTS)
-        ]
+        results = [zeros(manifest.outputs) for _ in range(SLOTS)]
         self.outputs = [{name: a[0, 0] for name, a in result.items()} for result in results]
-        self._results = [
-            {name: ort.OrtValue.ortvalue_from_numpy(a) for name, a in result.items()}
-            for result in results
+        self._scene = scene = zeros(manifest.scene)
+        bg = {"bg": self._bg}
+        takes_bg = any(tensor.name == "bg" for tensor in manifest.inputs)
+        fixed = scene | (bg if takes_bg else {})
+        frame, background = self._sessions.frame, self._sessions.background
+        self._bindings = [
+            _bound(frame, {"fg_bg": block} | fixed, result)
+            for block, result in zip(blocks, results, strict=True)
         ]
-        self._session: ort.InferenceSession | None = None
-        self._bindings: list[ort.IOBinding] = []
+        self._background = None if background is None else _bound(background, bg, scene)
+        self._unfolded = not options.fold
         self._worker = ThreadPoolExecutor(1, "edge-onnxruntime")
         self._pending: list[Future[None] | None] = [None] * SLOTS
         self._keep = (blocks, results)
 
     def set_background(self, bg: npt.NDArray[np.uint8]) -> None:
         np.copyto(self._bg[0], bg)
-        if self._fold and self._background is not None:
-            values = self._background.run(self._scene, {"bg": self._bg})
-            model = with_constants(self._model, dict(zip(self._scene, values, strict=True)))
-            self._bind(session(model, self._threads))
-        elif self._session is None:
-            self._bind(session(self._model, self._threads))
+        self._run_background()
 
-    def _bind(self, ready: ort.InferenceSession) -> None:
-        """Bind every input and output once; the buffers never move."""
-        bindings = []
-        for slot in range(SLOTS):
-            binding = ready.io_binding()
-            binding.bind_ortvalue_input("fg_bg", self._inputs[slot])
-            if self._takes_bg:
-                binding.bind_cpu_input("bg", self._bg)
-            for name, value in self._results[slot].items():
-                binding.bind_ortvalue_output(name, value)
-            bindings.append(binding)
-        self._session, self._bindings = ready, bindings
+    def scene_tensor(self, name: str) -> npt.NDArray[Any]:
+        return np.array(self._scene[name])
+
+    def _run_background(self) -> None:
+        if self._background is not None and self._sessions is not None:
+            assert self._sessions.background is not None
+            self._sessions.background.run_with_iobinding(self._background)
 
     def run(self, slot: int) -> None:
-        assert self._session is not None
-        binding = self._bindings[slot]
-        if not self._fold and self._background is not None:
-            values = self._background.run(self._scene, {"bg": self._bg})
-            for name, value in zip(self._scene, values, strict=True):
-                binding.bind_cpu_input(name, value)
-        self._session.run_with_iobinding(binding)
+        assert self._sessions is not None
+        if self._unfolded:
+            self._run_background()
+        self._sessions.frame.run_with_iobinding(self._bindings[slot])
 
     def start(self, slot: int) -> None:
         self._pending[slot] = self._worker.submit(self.run, slot)
@@ -100,4 +98,18 @@ class OnnxRuntime:
 
     def close(self) -> None:
         self._worker.shutdown()
-        self._bindings, self._session, self._background = [], None, None
+        self._bindings, self._background, self._sessions = [], None, None
+
+
+def _bound(
+    ready: ort.InferenceSession,
+    inputs: dict[str, npt.NDArray[Any]],
+    outputs: dict[str, npt.NDArray[Any]],
+) -> ort.IOBinding:
+    """Bind every input and output once; the buffers never move."""
+    binding = ready.io_binding()
+    for name, array in inputs.items():
+        binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(array))
+    for name, array in outputs.items():
+        binding.bind_ortvalue_output(name, ort.OrtValue.ortvalue_from_numpy(array))
+    return binding

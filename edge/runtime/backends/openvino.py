@@ -1,23 +1,26 @@
-"""OpenVINO on the CPU: shared-memory tensors, one asynchronous request per slot."""
+"""OpenVINO on the CPU: the cameras of a build share compiled graphs, each has its own tensors."""
 
 from __future__ import annotations
 
 import sys
+import threading
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edge.manifest import Manifest
-from edge.runtime.backend import SLOTS, OpenOptions, check_instructions, check_not_older
+from edge.runtime.backend import SLOTS, OpenOptions, check_instructions, check_not_older, zeros
+from edge.runtime.cores import usable_cores
+from edge.runtime.shared import shared
 
 # Importing OpenVINO forks processes that report to its maker's servers, and a fork beside the
 # threads of BLAS can hang the program for good. Without its reporter module OpenVINO reports
 # nothing. All other modules import `ov` from here.
 _absent = sys.modules.setdefault("openvino_telemetry", None) is None  # type: ignore[arg-type]
 import openvino as ov  # noqa: E402
-from openvino import opset13  # noqa: E402
 
 if _absent:
     del sys.modules["openvino_telemetry"]
@@ -59,78 +62,140 @@ def open_backend(folder: Path, manifest: Manifest, options: OpenOptions) -> Open
     return OpenVino(folder, manifest, options)
 
 
+class Graph:
+    """A compiled frame graph, which computes one frame at a time. users: frames under way."""
+
+    def __init__(self, model: ov.CompiledModel) -> None:
+        self.model, self.users = model, 0
+        model.create_infer_request().infer(share_outputs=True)  # the first frame takes longer
+
+
+class Graphs:
+    """The compiled graphs of a build, shared by its handles.
+
+    Frames of different threads run at the same time, so there is a frame graph for every `threads`
+    cores, but not more of them than handles were opened.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._frames: list[Graph] = []
+        self._background: ov.InferRequest | None = None
+        self._lock, self._background_lock = threading.Lock(), threading.Lock()
+
+    def add_handle(self, folder: Path, manifest: Manifest) -> None:
+        """Compile what one more handle needs."""
+        with self._background_lock:
+            if manifest.scene and self._background is None:
+                model = core().read_model(folder / manifest.background)
+                ready = compiled(model, self._threads, "f32")
+                self._background = ready.create_infer_request()
+            if len(self._frames) < max(1, usable_cores() // self._threads):
+                model = core().read_model(folder / manifest.engine)
+                precision = manifest.options["inference_precision"]
+                self._frames.append(Graph(compiled(model, self._threads, precision)))
+
+    def take(self) -> Graph:
+        """The frame graph with the fewest users, for one more; the first one stays in the caches
+        while one thread runs all frames."""
+        with self._lock:
+            graph = min(self._frames, key=lambda each: each.users)
+            graph.users += 1
+            return graph
+
+    def give_back(self, graph: Graph) -> None:
+        with self._lock:
+            graph.users -= 1
+
+    def run_background(self, bg: npt.NDArray[np.uint8], scene: dict[str, ov.Tensor]) -> None:
+        """Compute the scene tensors of a background into a handle's memory."""
+        with self._background_lock:
+            assert self._background is not None
+            for name, tensor in scene.items():
+                self._background.set_tensor(name, tensor)
+            self._background.set_tensor("bg", ov.Tensor(bg, shared_memory=True))
+            self._background.infer(share_outputs=True)
+
+
 class OpenVino:
     """The backend of `openvino` builds."""
 
     def __init__(self, folder: Path, manifest: Manifest, options: OpenOptions) -> None:
-        threads = options.threads
-        self._threads, self._fold = threads, options.fold
-        self._precision = manifest.options["inference_precision"]
-        self._file = folder / manifest.engine
-        self._scene = [tensor.name for tensor in manifest.scene]
-        self._background: ov.InferRequest | None = None
-        if self._scene:
-            model = core().read_model(folder / manifest.background)
-            self._background = compiled(model, threads, "f32").create_infer_request()
-        self._takes_bg = any(tensor.name == "bg" for tensor in manifest.inputs)
+        self._graphs: Graphs | None = shared(
+            manifest, options.threads, lambda: Graphs(options.threads)
+        )
+        self._graphs.add_handle(folder, manifest)
+        self._unfolded = bool(manifest.scene) and not options.fold
         self._bg = np.zeros((1, *manifest.imgsz, 3), np.uint8)
         blocks = [np.zeros_like(self._bg) for _ in range(SLOTS)]
         self.frames = [block[0] for block in blocks]
-        results = [
-            {t.name: np.zeros(t.shape, t.dtype) for t in manifest.outputs} for _ in range(SLOTS)
-        ]
+        results = [zeros(manifest.outputs) for _ in range(SLOTS)]
         self.outputs = [{name: a[0, 0] for name, a in result.items()} for result in results]
-        self._requests: list[ov.InferRequest] = []
-        self._blocks, self._results = blocks, results
+        self._scene = _tensors(zeros(manifest.scene))
+        takes_bg = any(tensor.name == "bg" for tensor in manifest.inputs)
+        bg = {"bg": self._bg} if takes_bg else {}
+        self._tensors = [
+            self._scene | _tensors({"fg_bg": block} | bg | result)
+            for block, result in zip(blocks, results, strict=True)
+        ]
+        self._requests: dict[tuple[Graph, int], ov.InferRequest] = {}
+        self._under_way: dict[int, Graph] = {}
 
     def set_background(self, bg: npt.NDArray[np.uint8]) -> None:
         np.copyto(self._bg[0], bg)
-        if self._requests and not (self._fold and self._scene):
-            return
-        model = core().read_model(self._file)
-        if self._fold and self._scene:
-            for name, value in self._scene_values().items():
-                self.make_constant(model, name, value)
-        ready = compiled(model, self._threads, self._precision)
-        self._requests = [self._bound(ready, slot) for slot in range(SLOTS)]
+        self._run_background()
 
-    def _scene_values(self) -> dict[str, npt.NDArray[np.float32]]:
-        assert self._background is not None
-        self._background.set_tensor("bg", ov.Tensor(self._bg, shared_memory=True))
-        self._background.infer()
-        return {name: self._background.get_tensor(name).data for name in self._scene}
+    def scene_tensor(self, name: str) -> npt.NDArray[Any]:
+        return np.array(self._scene[name].data)
 
-    @staticmethod
-    def make_constant(model: ov.Model, name: str, value: npt.NDArray[np.float32]) -> None:
-        parameter = model.input(name).get_node()
-        constant = opset13.constant(value.copy())
-        parameter.output(0).replace(constant.output(0))
-        model.remove_parameter(parameter)
+    def _run_background(self) -> None:
+        if self._scene and self._graphs is not None:
+            self._graphs.run_background(self._bg, self._scene)
 
-    def _bound(self, ready: ov.CompiledModel, slot: int) -> ov.InferRequest:
-        request = ready.create_infer_request()
-        request.set_tensor("fg_bg", ov.Tensor(self._blocks[slot], shared_memory=True))
-        if self._takes_bg:
-            request.set_tensor("bg", ov.Tensor(self._bg, shared_memory=True))
-        for name, value in self._results[slot].items():
-            request.set_tensor(name, ov.Tensor(value, shared_memory=True))
+    def _begin(self, slot: int) -> ov.InferRequest:
+        """A request for the slot, in a frame graph that `_end` gives back. It was bound once: the
+        buffers never move."""
+        assert self._graphs is not None
+        if self._unfolded:
+            self._run_background()
+        graph = self._under_way[slot] = self._graphs.take()
+        request = self._requests.get((graph, slot))
+        if request is None:
+            request = self._requests[graph, slot] = graph.model.create_infer_request()
+            for name, tensor in self._tensors[slot].items():
+                request.set_tensor(name, tensor)
         return request
 
-    def _unfolded_inputs(self, slot: int) -> None:
-        if not self._fold and self._scene:
-            for name, value in self._scene_values().items():
-                self._requests[slot].set_tensor(name, ov.Tensor(value, shared_memory=True))
+    def _end(self, slot: int) -> None:
+        assert self._graphs is not None
+        self._graphs.give_back(self._under_way.pop(slot))
 
     def run(self, slot: int) -> None:
-        self._unfolded_inputs(slot)
-        self._requests[slot].infer()
+        request = self._begin(slot)
+        try:
+            # Results that are not shared would be copied, for nobody.
+            request.infer(share_outputs=True)
+        finally:
+            self._end(slot)
 
     def start(self, slot: int) -> None:
-        self._unfolded_inputs(slot)
-        self._requests[slot].start_async()
+        request = self._begin(slot)
+        try:
+            request.start_async()
+        except BaseException:
+            self._end(slot)
+            raise
 
     def finish(self, slot: int) -> None:
-        self._requests[slot].wait()
+        if slot in self._under_way:
+            try:
+                self._requests[self._under_way[slot], slot].wait()
+            finally:
+                self._end(slot)
 
     def close(self) -> None:
-        self._requests, self._background = [], None
+        self._requests, self._graphs = {}, None
+
+
+def _tensors(arrays: dict[str, npt.NDArray[Any]]) -> dict[str, ov.Tensor]:
+    return {name: ov.Tensor(array, shared_memory=True) for name, array in arrays.items()}

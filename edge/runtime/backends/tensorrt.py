@@ -246,6 +246,15 @@ class TensorRt:
         with self._cuda.active():
             self._take_background(bg)
 
+    def scene_tensor(self, name: str) -> npt.NDArray[Any]:
+        tensor = next(each for each in self._manifest.scene if each.name == name)
+        slot = self._slots[0]
+        with self._cuda.active():
+            memory = self._cuda.pinned(_bytes(tensor))
+            self._cuda.copy_out(memory, slot.device[name], slot.stream)
+            self._cuda.synchronize(slot.stream)
+            return np.array(memory.array.view(tensor.dtype).reshape(tensor.shape))
+
     def _take_background(self, bg: npt.NDArray[np.uint8]) -> None:
         for slot in self._slots:
             if "bg" in slot.pinned:

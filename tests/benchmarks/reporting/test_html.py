@@ -67,6 +67,17 @@ class Balance(HTMLParser):
         assert self.open.pop() == tag
 
 
+@pytest.mark.parametrize(("lost", "told"), [(0.0012, "loses 0.12"), (-0.0012, "gains 0.12")])
+def test_the_headline_says_what_is_lost_and_gained(
+    lost: float, told: str, outcome: Outcome
+) -> None:
+    build = outcome.report.folded[-1]
+    assert build.drop.mask is not None
+    changed = replace(build, drop=replace(build.drop, mask=replace(build.drop.mask, iou=lost)))
+    entries = [changed if entry is build else entry for entry in outcome.report.builds]
+    assert f"{told} points of IoU" in headline(replace(outcome.report, builds=entries))
+
+
 def test_the_page_is_whole_and_loads_nothing(text: str, outcome: Outcome) -> None:
     parser = Balance()
     # Self-closed shapes of SVG are elements of their own.

@@ -9,9 +9,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 
+import edge
 from edge import manifest as manifests
 from edge.builder import write as builds_module
 from edge.builder.plan import Plan
@@ -176,6 +178,23 @@ def test_the_device_finishes_a_prepared_folder(
     assert (manifest.engine, manifest.int8_layers) == ("frame.engine", 13)
     with pytest.raises(UsageError, match="is complete"):
         finish_build(place)
+
+
+@pytest.mark.parametrize(
+    ("target", "precision"), [("openvino", "fp32"), ("openvino", "int8"), ("onnxruntime", "int8")]
+)
+def test_a_finished_folder_is_the_build_that_is_made_at_once(
+    target: str, precision: str, plan: Callable[..., Plan], tmp_path: Path
+) -> None:
+    write_build(plan(target, precision), tmp_path / "later", graphs_only=True)
+    finished = finish_build(tmp_path / "later")
+    at_once = write_build(plan(target, precision), tmp_path / "at_once")
+    own = {"created", "build_s", "files", "size_mb"}  # the files of OpenVINO differ in bytes
+    kept = [{k: v for k, v in vars(m).items() if k not in own} for m in (finished, at_once)]
+    assert kept[0] == kept[1]
+    with edge.open(tmp_path / "later") as h:
+        edge.set_background(h, np.zeros((h.height, h.width, 3), np.uint8))
+        edge.infer(h, np.zeros((h.height, h.width, 3), np.uint8))
 
 
 def test_a_graph_that_tensorrt_would_refuse_is_not_built(

@@ -23,6 +23,20 @@ def test_another_size_runs(network: onnx.ModelProto, height: int, width: int) ->
     assert mask.shape == depth.shape == (1, 1, height, width)
 
 
+def test_a_network_can_be_resized_again(network: onnx.ModelProto) -> None:
+    model = resize_network(resize_network(network, 192, 320), 96, 128)
+    onnx.checker.check_model(model)
+    image = np.zeros((1, 96, 128, 3), np.uint8)
+    feeds = {"bg": image, "fg_bg": image}
+    once = resize_network(network, 96, 128)
+    found, true = (
+        onnxruntime.InferenceSession(each.SerializeToString()).run(["mask", "depth"], feeds)
+        for each in (model, once)
+    )
+    for a, b in zip(found, true, strict=True):
+        assert np.array_equal(a, b)
+
+
 def test_a_size_that_does_not_divide_is_refused_with_the_nearest(network: onnx.ModelProto) -> None:
     with pytest.raises(UsageError, match="multiples of 16; the nearest is 96x96"):
         resize_network(network, 100, 100)

@@ -78,13 +78,16 @@ def test_the_real_bindings_on_an_older_driver_name_the_cure(tmp_path: Path) -> N
 
 def test_without_bindings_those_of_the_driver_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cuda, "is_installed", lambda module: False)
-    for speaks, extra in (((12, 8), "cuda12"), ((13, 0), "cuda13"), (None, "cuda13")):
+    for speaks, extra in (((12, 8), "cuda12"), ((13, 0), "cuda13")):
         monkeypatch.setattr(nvidia, "driver_cuda", lambda speaks=speaks: speaks)
         with pytest.raises(Exception, match=rf"needs `cuda-bindings`.*\.\[{extra}\]") as caught:
             cuda.driver()
         assert not isinstance(caught.value, BuildMismatch)
     with pytest.raises(Exception, match=r"needs `pycuda`.*\.\[pycuda\]"):
         cuda.driver("pycuda")
+    monkeypatch.setattr(nvidia, "driver_cuda", lambda: None)
+    with pytest.raises(BuildMismatch, match="no NVIDIA driver"):
+        cuda.driver()
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,24 @@ def test_the_answers_are_those_of_the_graphs(
                         assert np.array_equal(a, b)
 
 
+@pytest.mark.parametrize("fold", [True, False], ids=["folded", "unfolded"])
+@pytest.mark.parametrize("name", GPUS)
+def test_the_depth_of_the_scene_comes_back_from_the_gpu(
+    name: str, fold: bool, gpu: Callable[[str], Bench], samples: list[Sample]
+) -> None:
+    bench = gpu(name)
+    session = onnxruntime.InferenceSession(str(bench.folder / "background.onnx"))
+    with edge.open(bench.folder, fold=fold) as h:
+        for sample in (samples[0], samples[4]):
+            edge.set_background(h, sample.bg)
+            ticket = edge.submit(h, sample.fg_bg)
+            found = edge.scene_depth(h)
+            edge.wait(h, ticket)
+            (true,) = session.run(["scene_depth"], {"bg": sample.bg[None]})
+            assert found.dtype == np.float32
+            np.testing.assert_allclose(found, np.reshape(true, found.shape), atol=1e-5)
+
+
 @pytest.mark.parametrize("name", GPUS)
 def test_two_frames_under_way_do_not_mix(
     name: str, gpu: Callable[[str], Bench], samples: list[Sample]
