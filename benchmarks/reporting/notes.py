@@ -19,13 +19,15 @@ def headline(report: Report) -> str:
     delta1 = "delta1" if report.samples.depth == "truth" else "delta1 against FP32's own depth"
     drops = (("IoU", mask.iou if mask else None), (delta1, depth.delta1 if depth else None))
     text = f"{build.name} runs {ratio:.2f}x as fast as FP32"
-    changes = [_change(100 * value, word) for word, value in drops if value is not None]
-    return f"{' and '.join([text, *changes])}." if changes else f"{text}; it could not be scored."
-
-
-def _change(lost: float, word: str) -> str:
-    verb = "gains" if round(lost, 2) < 0 else "loses"
-    return f"{verb} {loss(abs(lost), 2)} points of {word}"
+    said = ""
+    for word, value in drops:
+        if value is None:
+            continue
+        verb = "gains" if round(100 * value, 2) < 0 else "loses"
+        text += f" and{'' if verb == said else f' {verb}'}"
+        text += f" {loss(abs(100 * value), 2)} points of {word}"
+        said = verb
+    return f"{text}." if said else f"{text}; its accuracy could not be scored."
 
 
 def notes(report: Report) -> list[str]:
