@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -10,7 +12,7 @@ import typer
 
 from edge.cli.build import default_build
 from edge.cli.options import CudaBackend, Json, Samples_, command_line, refuse_unused
-from edge.errors import Untrustworthy, UsageError
+from edge.errors import EdgeError, Untrustworthy, UsageError
 from edge.progress import bar, note
 
 if TYPE_CHECKING:
@@ -211,14 +213,26 @@ def _print_and_write(
 def _check_gates(
     outcome: Outcome, drop: Optional[float], fps: Optional[float], strict: bool
 ) -> None:
+    """Say every gate that is missed; the exit code is of the first."""
     from edge.benchmarks.reporting.gates import check_drop, check_fps, check_undisturbed
 
+    missed: list[EdgeError] = []
+    checks: list[Callable[[], None]] = []
     if drop is not None:
-        check_drop(outcome.report, drop)
+        checks.append(partial(check_drop, outcome.report, drop))
     if fps is not None:
-        check_fps(outcome.report, fps)
+        checks.append(partial(check_fps, outcome.report, fps))
     if strict:
-        check_undisturbed(outcome.report)
+        checks.append(partial(check_undisturbed, outcome.report))
+    for check in checks:
+        try:
+            check()
+        except EdgeError as error:
+            missed.append(error)
+    for other in missed[1:]:
+        note(str(other))
+    if missed:
+        raise missed[0]
 
 
 def _read_sensitivity(path: Path) -> Sensitivity:

@@ -154,12 +154,17 @@ def build(
             began=began,
         )
     _print(manifest, place, as_json)
+    if not manifest.engine and manifest.precision == "int8" and 75 in manifest.sm:
+        note(f"its engine will be all float: {TURING}")
     if graphs_only:
         note(f"it has no engine yet; on the machine that runs it: edge build {place}")
     elif not manifest.engine:
         error: BuildMismatch = no_engine(get(manifest.target), place)
         raise error
     _check_int8(manifest, place)
+
+
+TURING = "TensorRT-RTX has no int8 for Turing (75), nor for others in the same plan"
 
 
 def _check_int8(manifest: Manifest, place: Path) -> None:
@@ -171,7 +176,7 @@ def _check_int8(manifest: Manifest, place: Path) -> None:
         return
     why = "; the engine can be used, it is no faster than FP32"
     if 75 in manifest.sm:
-        why += ". TensorRT-RTX has no int8 for Turing (75), nor for others in the same plan"
+        why += f". {TURING}"
     others = ",".join(str(sm) for sm in manifest.sm if sm != 75)
     raise AccuracyGateMissed(
         f"{place} was asked for in int8, and none of its {manifest.layers} layers is{why}",
@@ -203,11 +208,11 @@ def _print(manifest: Manifest, place: Path, as_json: bool) -> None:
         print(json.dumps({"path": str(place), **document, "files": sorted(manifest.files)}))
         return
     height, width = manifest.imgsz
-    counted = ""
+    made, counted = "engine" if manifest.engine else "graph", ""
     if manifest.layers is not None:
         counted = f", {manifest.int8_layers} of {manifest.layers} layers in int8"
     note(
-        f"{manifest.name}: {width}x{height}, {manifest.size_mb} MB frame engine{counted},"
+        f"{manifest.name}: {width}x{height}, {manifest.size_mb} MB frame {made}{counted},"
         f" built in {manifest.build_s} s"
     )
     fold = manifest.fold

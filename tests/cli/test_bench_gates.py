@@ -28,9 +28,9 @@ def write(folder: Path, label: np.ndarray) -> Path:
     return folder
 
 
-def bench(build: Path, samples: Path, out: Path) -> None:
+def bench(build: Path, samples: Path, out: Path, *more: str) -> None:
     words = ["--samples", samples, "--gate-drop", "1", "--iterations", "11", "--duration", "0.01"]
-    words += ["--warmup", "1", "--out", out]
+    words += ["--warmup", "1", "--out", out, *more]
     app(["bench", str(build), *map(str, words)], standalone_mode=False)
 
 
@@ -40,10 +40,13 @@ def build(builds: Callable[[str, str], Path]) -> Path:
 
 
 @pytest.mark.slow
-def test_a_gate_over_no_foreground_is_missed(build: Path, tmp_path: Path) -> None:
+def test_a_gate_over_no_foreground_is_missed_and_each_other_is_said(
+    build: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     samples = write(tmp_path / "empty", np.zeros((SIDE, SIDE), np.uint8))
     with pytest.raises(AccuracyGateMissed, match=r"the samples .*empty have no foreground"):
-        bench(build, samples, tmp_path / "out")
+        bench(build, samples, tmp_path / "out", "--gate-fps", "1e9")
+    assert "fps, asked are 1e+09" in capsys.readouterr().err
 
 
 def test_masks_of_unknown_meaning_are_refused(build: Path, tmp_path: Path) -> None:
