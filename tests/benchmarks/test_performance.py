@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from edge.benchmarks.performance import at_batch
+from edge.benchmarks.performance import at_batch, int8_peak
 from edge.graph.fold import split
 from edge.graph.profile import memory_traffic
 from edge.samples.sample import Sample
@@ -32,6 +34,11 @@ def test_a_batch_is_what_its_pairs_are_one_by_one(
     for i, feeds in enumerate(each):
         for a, b in zip(outputs, single.run(None, feeds), strict=True):
             assert np.abs(a[i] - b[0]).max() < 1e-5
+
+
+def test_the_peak_is_measured_by_a_build_that_may_be_made(tmp_path: Path) -> None:
+    """It computes about what FP32 does, or no int8 build of it is given out."""
+    assert int8_peak(tmp_path) > 1e8
 
 
 def test_bytes_of_a_layer_are_its_weights_and_what_it_reads_and_gives() -> None:
