@@ -86,7 +86,7 @@ def test_wrong_words_are_refused(make: Callable[[], object], told: str) -> None:
 
 def test_a_teacher_that_is_no_network_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("a diary")
-    with pytest.raises(EdgeError, match=r"notes\.txt cannot be loaded: "):
+    with pytest.raises(EdgeError, match=r"notes\.txt is not an ONNX network: "):
         read_data(recipe("rendered:2", depth_teacher=str(tmp_path / "notes.txt")))
 
 
