@@ -58,9 +58,13 @@ def test_a_damaged_manifest(build: Path, text: str) -> None:
     refused(build, "is damaged")
 
 
-def without_dot_products(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(instructions, "flags", lambda: {"avx2", "fma"})
+def cpu_with(words: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(instructions, "flags", lambda: words)
     monkeypatch.setattr(instructions.platform, "machine", lambda: "x86_64")
+
+
+def without_dot_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu_with({"avx2", "fma"}, monkeypatch)
 
 
 def of_an_earlier_version(build: Path) -> None:
@@ -75,7 +79,8 @@ def test_an_older_int8_build_on_a_cpu_without_dot_products(
 ) -> None:
     edge.open(build).__exit__(None, None, None)
     of_an_earlier_version(build)
-    edge.open(build).__exit__(None, None, None)  # this CPU has them, or nothing is known
+    cpu_with({"avx2", "avx_vnni"}, monkeypatch)
+    edge.open(build).__exit__(None, None, None)
     without_dot_products(monkeypatch)
     refused(build, r"int8 of an earlier version, .* would saturate; make it again: edge build")
 
