@@ -127,7 +127,6 @@ def make_background(
 ) -> Background:
     """Make the background of a source, with a bar; a build's network leaves out the foreground."""
     import edge
-    import edge.calibrate.rendering.camera
     from edge.camera.address import redact_address
     from edge.loop.masks import network_masks
     from edge.scene.background import estimate_background

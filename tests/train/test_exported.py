@@ -23,19 +23,9 @@ from edge.train.networks.scene import kept_scenes
 from edge.train.networks.variant import Variant
 from edge.train.prune import without
 
+from .batchnorm import shuffled
+
 EXACT = 2e-5
-
-
-def shuffled(network: nn.Module) -> nn.Module:
-    """BatchNorm that is not the identity."""
-    torch.manual_seed(5)
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.2)
-            module.running_var.uniform_(0.5, 2)
-            module.weight.data.uniform_(0.5, 1.5)
-            module.bias.data.normal_(0, 0.2)
-    return network.eval()
 
 
 def onnx_file(path: Path, name: str, network: nn.Module, variant: Variant, side: int = 64) -> Path:
