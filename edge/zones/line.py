@@ -52,7 +52,8 @@ class LineWatch:
         return found
 
     def _direction(self, track: Track, at: float) -> str | None:
-        foot = stands_at(track, self.size)
+        # A track that is not seen right now is where it was.
+        foot = stands_at(track, self.size) if track.last_seen >= at else None
         if foot is None:
             return None
         distance, right = self._side(foot)
