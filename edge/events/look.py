@@ -6,9 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from edge.samples.sample import Image
 from edge.things.tracks import Track
 from edge.zones.membership import Membership
@@ -24,7 +21,6 @@ class Look:
         zones: who is in each zone, by its name; lines and ignored zones are none of them.
         image: the frame, uint8 [H, W, 3] BGR.
         bg: the background, of the same size.
-        foreground: bool [h, w] at the size of the build, what is new.
     """
 
     at: float
@@ -32,7 +28,6 @@ class Look:
     zones: Mapping[str, Membership]
     image: Image
     bg: Image
-    foreground: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
