@@ -26,6 +26,11 @@ class Facts:
         self._reporter = reporter
         self._open: dict[tuple[str, int | None, str | None], _Open] = {}
 
+    @property
+    def any(self) -> bool:
+        """Whether anything holds."""
+        return bool(self._open)
+
     def update(self, facts: Iterable[Fact], at: float) -> list[Event]:
         """The events of a frame, ends before begins.
 

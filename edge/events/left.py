@@ -58,27 +58,25 @@ class Left:
     """
 
     def __init__(self, travels: Travels, left_s: float = LEFT_S) -> None:
-        self._travels, self._left_s = travels, left_s
+        self._travels, self.left_s = travels, left_s
         self._stills: dict[int, _Still] = {}
         self._largest: dict[int, float] = {}
         self._told: dict[int, str] = {}
 
     def facts(self, look: Look) -> Iterator[Fact]:
         """One fact for each thing that was left or taken."""
-        standing = {
-            n: track for n, track in look.tracks.items() if track.stationary_since is not None
-        }
+        everything = {**look.tracks, **look.gone}
+        standing = {n: t for n, t in everything.items() if t.stationary_since is not None}
         self._stills = {n: still for n, still in self._stills.items() if n in standing}
         self._told = {n: kind for n, kind in self._told.items() if n in standing}
         self._largest = {
-            n: max(track.thing.area, self._largest.get(n, 0.0))
-            for n, track in look.tracks.items()
-        }  # fmt: skip
+            n: max(track.thing.area, self._largest.get(n, 0.0)) for n, track in everything.items()
+        }
         for number, track in standing.items():
             since = track.stationary_since
             assert since is not None
             self._look_at(look, track)
-            if number not in self._told and look.at - since >= self._left_s:
+            if number not in self._told and look.at - since >= self.left_s:
                 kind = self._kind(look, track)
                 if kind is not None:
                     self._told[number] = kind
@@ -101,7 +99,7 @@ class Left:
         still.same += float((changed[still.inside] <= SAME).mean()) >= SAME_SHARE
 
     def _kind(self, look: Look, track: Track) -> str | None:
-        if is_gone(look, track.thing):
+        if is_gone(look.image, look.bg, track.thing):
             return "taken_away"
         still = self._stills.get(track.number)
         walked = self._travels.went(track)
@@ -111,15 +109,20 @@ class Left:
         return "left_behind"
 
 
-def is_gone(look: Look, thing: Thing) -> bool:
-    """Whether a thing is what the background still shows and is there no more."""
+def is_gone(image: Image, bg: Image, thing: Thing) -> bool:
+    """Whether a thing is what the background still shows and is there no more.
+
+    Args:
+        image, bg: uint8 [H, W, 3] BGR.
+        thing: as it is in the image.
+    """
     left, top, wide, tall = thing.box
-    height, width = look.image.shape[:2]
+    height, width = image.shape[:2]
     place = (
         slice(max(0, top - AROUND), min(height, top + tall + AROUND)),
         slice(max(0, left - AROUND), min(width, left + wide + AROUND)),
     )
-    bg, image = look.bg[place], look.image[place]
+    bg, image = bg[place], image[place]
     if min(bg.shape[:2]) < 2:
         return False
     plane = np.zeros(bg.shape[:2], np.uint8)

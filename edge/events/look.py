@@ -17,7 +17,8 @@ class Look:
 
     Attributes:
         at: source time in seconds.
-        tracks: living and confirmed, by number.
+        tracks: living and confirmed, by number; without those in `gone`.
+        gone: living and confirmed tracks of what the background still shows and is there no more.
         zones: who is in each zone, by its name; lines and ignored zones are none of them.
         image: the frame, uint8 [H, W, 3] BGR.
         bg: the background, of the same size.
@@ -25,6 +26,7 @@ class Look:
 
     at: float
     tracks: Mapping[int, Track]
+    gone: Mapping[int, Track]
     zones: Mapping[str, Membership]
     image: Image
     bg: Image

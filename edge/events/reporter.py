@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -29,6 +29,10 @@ class Reporter:
         self.camera, self.size, self._clock = camera, size, clock
         self.labels: dict[int, tuple[str, float]] = {}
         """What a classifier called tracks, with its score."""
+
+    def forget(self, living: Container[int]) -> None:
+        """Forget what other tracks were called than the living ones."""
+        self.labels = {number: label for number, label in self.labels.items() if number in living}
 
     def begin(self, kind: str, at: float, track: Track | None = None, **values: Any) -> Event:
         """Something begins; `end` takes what this returns."""
@@ -88,7 +92,9 @@ class Reporter:
         if track is None:
             return {}
         thing = track.thing
-        label, score = self.labels.get(track.number, (None, None))
+        called = {}
+        if (label := self.labels.get(track.number)) is not None:
+            called = {"label": label[0], "label_score": label[1]}
         return {
             "track": track.number,
             "box": thing.box,
@@ -96,6 +102,5 @@ class Reporter:
             "depth": thing.ground_depth if thing.ground_depth is not None else thing.depth,
             "distance_m": None if track.position is None else math.hypot(*track.position),
             "confidence": thing.confidence,
-            "label": label,
-            "label_score": score,
+            **called,
         }

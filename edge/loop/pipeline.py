@@ -37,6 +37,7 @@ class FrameResult:
         offset: how far the camera was off, in pixels of the build to the right and down; None
             without stabilization, and where it is unknown.
         background: the background that the frame was compared with.
+        fits: whether the background fits the scene; where not, mask and depth mean nothing.
         events: what happened to the scene: `camera_moved`, `covered`, `defocused`,
             `scene_changed`, `scene_fits`, `background_unsure`, `background_improved`.
         busy_ms: milliseconds of computing.
@@ -50,6 +51,7 @@ class FrameResult:
     blobs: list[Blob]
     offset: tuple[float, float] | None
     background: Background
+    fits: bool
     events: list[CameraEvent]
     busy_ms: float
     latency_ms: float
@@ -128,6 +130,7 @@ class CameraPipeline:
             blobs=blobs(mask, depth, self.size),
             offset=self.stabilizer.offset if self.stabilizer and self._check.fits else None,
             background=self.background,
+            fits=self._check.fits,
             events=events,
             busy_ms=1e3 * (time.perf_counter() - start),
             latency_ms=1e3 * (time.monotonic() - frame.arrived),

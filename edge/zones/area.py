@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Container
 
 import cv2
 import numpy as np
@@ -129,16 +130,17 @@ class IgnoredPixels:
     def __bool__(self) -> bool:
         return bool(self._zones)
 
-    def cut(self, mask: Plane, depth: Plane | None, at: float) -> Plane:
+    def cut(self, mask: Plane, depth: Plane | None, at: float, off: Container[str] = ()) -> Plane:
         """The mask, zero in the zones that are active at a Unix time; the given one stays as it is.
 
         Args:
             mask: [h, w] as a build gives it.
             depth: the same; None leaves zones with an interval of depth without effect.
             at: Unix time.
+            off: names of zones that are switched off.
         """
         for zone, area in self._zones:
-            if not zone.active(at):
+            if zone.name in off or not zone.active(at):
                 continue
             ignored = area
             if zone.depth is not None:
