@@ -38,8 +38,7 @@ class OnnxClassifier:
     """
 
     def __init__(self, path: Path) -> None:
-        import edge.runtime.ort  # noqa: F401 (without its reporter)
-        import onnxruntime as ort
+        from edge.runtime.ort import ort
 
         if not path.is_file():
             raise EdgeError(f"cannot read {path}: no such file")

@@ -148,7 +148,8 @@ def _config(value: dict[str, Any], folder: Path) -> WatchConfig:
     build = _path(("build",), value["build"], folder) if "build" in value else None
     sinks = _tables("sinks", value)
     cameras = tuple(
-        _camera(name, table, folder, build, sinks) for name, table in _tables("cameras", value).items()
+        _camera(name, table, folder, build, sinks)
+        for name, table in _tables("cameras", value).items()
     )  # fmt: skip
     if not cameras:
         raise _Wrong(("cameras",), "no camera, expected one or more", "as in [cameras.door]")
