@@ -19,12 +19,12 @@ class Reporter:
 
     Args:
         camera: its name.
-        size: height and width of its frames.
+        size: height and width of its frames; None: not known yet.
         clock: Unix time.
     """
 
     def __init__(
-        self, camera: str, size: tuple[int, int], clock: Callable[[], float] = time.time
+        self, camera: str, size: tuple[int, int] | None, clock: Callable[[], float] = time.time
     ) -> None:
         self.camera, self.size, self._clock = camera, size, clock
         self.labels: dict[int, tuple[str, float]] = {}

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from edge.camera.source import CameraEvent
 from edge.events.event import Event
@@ -41,8 +40,6 @@ GONE_S = 0.5
 AROUND = 0.1
 """Share of its box that is shown around a thing to a classifier."""
 
-Depth = npt.NDArray[np.float32]
-
 
 class Tracking(Protocol):
     """What edge.things.tracks.Tracker is."""
@@ -51,11 +48,9 @@ class Tracking(Protocol):
 
 
 class Finder(Protocol):
-    """What edge.things.find.find_things is: the things of a frame."""
+    """Gives the things of a frame from its mask and depth, [h, w] as a build gives them."""
 
-    def __call__(
-        self, mask: Plane, depth: Plane | None, scene_depth: Depth | None, size: tuple[int, int]
-    ) -> list[Thing]: ...
+    def __call__(self, mask: Plane, depth: Plane | None) -> list[Thing]: ...
 
 
 class Classifier(Protocol):
@@ -95,10 +90,8 @@ class Watcher:
         camera: its name.
         size: height and width of its frames.
         settings: zones and hours.
-        find: gives the things of a frame.
+        finder: gives what finds the things of a frame, for a background that is used from now on.
         tracker: follows them.
-        scene_depth: the depth of the empty scene, [h, w] at the size of the build, of the
-            background that is used now; None where the build has none.
         classify: called once for each track, when it is confirmed.
         clock: Unix time.
     """
@@ -108,17 +101,15 @@ class Watcher:
         camera: str,
         size: tuple[int, int],
         settings: Settings,
-        find: Finder,
+        finder: Callable[[Background], Finder],
         tracker: Tracking,
-        scene_depth: Callable[[], Depth | None],
         classify: Classifier | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.camera, self.size, self.switches = camera, size, Switches()
-        self._find, self._tracker, self._classify, self._clock = find, tracker, classify, clock
-        self._read_depth = scene_depth
+        self._finder, self._tracker, self._classify, self._clock = finder, tracker, classify, clock
         self._background: Background | None = None
-        self._scene_depth: Depth | None = None
+        self._find: Finder | None = None
         self.reporter = Reporter(camera, size, clock)
         self.states = CameraStates(self.reporter)
         self._facts = Facts(self.reporter)
@@ -197,9 +188,9 @@ class Watcher:
             ignored = [zone for zone in self.settings.zones if zone.kind == IGNORED]
             self._ignored = IgnoredPixels(ignored, (mask.shape[0], mask.shape[1]))
         mask = self._ignored.cut(mask, depth, self._clock(), self.switches.zones)
-        if result.background is not self._background:
-            self._background, self._scene_depth = result.background, self._read_depth()
-        return self._find(mask, depth, self._scene_depth, self.size)
+        if self._find is None or result.background is not self._background:
+            self._background, self._find = result.background, self._finder(result.background)
+        return self._find(mask, depth)
 
     def _look(self, result: FrameResult) -> Look:
         """Update everything that remembers, and show it to the rules."""
