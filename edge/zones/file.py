@@ -44,7 +44,9 @@ class Key:
 def _number(value: Any, low: float, high: float) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
         raise ValueError
-    return float(value)
+    if not math.isfinite(number := float(value)):
+        raise ValueError
+    return number
 
 
 def _numbers(low: float, high: float, words: str) -> Key:
@@ -257,14 +259,15 @@ def _shown(value: Any) -> str:
 
 def as_json(zones: Sequence[Zone]) -> Json:
     """The content of zones.json; keys with their default are left out."""
+    default = {field.name: field.default for field in fields(Zone)}
     listed = []
     for zone in zones:
         values = asdict(zone)
-        default = {field.name: field.default for field in fields(Zone)}
         listed.append(
             {key: values[key] for key in KEYS if key in NEEDED or values[key] != default[key]}
         )
-    return {"schema": SCHEMA, "zones": listed}
+    content: Json = json.loads(json.dumps({"schema": SCHEMA, "zones": listed}))
+    return content
 
 
 def write_zones(path: Path, zones: Sequence[Zone]) -> None:

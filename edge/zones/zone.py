@@ -117,7 +117,5 @@ def side(begin: Point, end: Point, point: Point) -> float:
 
 
 def segments_cross(a: Point, b: Point, c: Point, d: Point) -> bool:
-    """Whether the segments a-b and c-d cut each other in more than an end point."""
-    return (
-        side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0
-    )  # fmt: skip
+    """Whether the segments a-b and c-d cut each other; a point on a segment lies to its left."""
+    return (side(a, b, c) > 0) != (side(a, b, d) > 0) and (side(c, d, a) > 0) != (side(c, d, b) > 0)
