@@ -29,6 +29,8 @@ SAME, SAME_SHARE = 18, 0.85
 """Grey levels within which a pixel looks the same, and share of them in a thing that does."""
 STEADY = 0.8
 """Share of the looks in which something that lies there looks the same: people walk before it."""
+OTHERS = 4
+"""Looks in a row at something else after which what was seen first was somebody before it."""
 SHRUNK = 0.5
 """Share of its largest area from which a track is what somebody else left there."""
 AROUND = 8
@@ -44,9 +46,11 @@ class _Still:
     thing: Thing
     first: Image
     inside: npt.NDArray[np.bool_]
+    began: float
     last: float
     looks: int = 1
     same: int = 1
+    others: int = 0
 
 
 class Left:
@@ -85,18 +89,21 @@ class Left:
 
     def _look_at(self, look: Look, track: Track) -> None:
         still = self._stills.get(track.number)
-        if still is None:
+        if still is None or still.others >= OTHERS:
             inside = _inside(track.thing)
             if inside is not None:
                 first = _crop(look.image, track.thing).copy()
-                self._stills[track.number] = _Still(track.thing, first, inside, look.at)
+                self._stills[track.number] = _Still(track.thing, first, inside, look.at, look.at)
             return
         if look.at - still.last < EVERY_S:
             return
         still.last = look.at
         still.looks += 1
         changed = cv2.absdiff(_crop(look.image, still.thing), still.first).max(2)
-        still.same += float((changed[still.inside] <= SAME).mean()) >= SAME_SHARE
+        if float((changed[still.inside] <= SAME).mean()) >= SAME_SHARE:
+            still.same, still.others = still.same + 1, 0
+        else:
+            still.others += 1
 
     def _kind(self, look: Look, track: Track) -> str | None:
         if is_gone(look.image, look.bg, track.thing):
@@ -104,7 +111,9 @@ class Left:
         still = self._stills.get(track.number)
         walked = self._travels.went(track)
         shrunk = track.thing.area < SHRUNK * self._largest[track.number]
-        if still is None or still.same < STEADY * still.looks or (walked and not shrunk):
+        if still is None or look.at - still.began < self.left_s or (walked and not shrunk):
+            return None
+        if still.same < STEADY * still.looks:
             return None
         return "left_behind"
 
