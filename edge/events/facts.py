@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from edge.events.event import Event
 from edge.events.look import Fact
@@ -14,6 +14,7 @@ from edge.events.reporter import Reporter
 class _Open:
     begun: Event
     fact: Fact
+    since: float | None
 
 
 class Facts:
@@ -48,13 +49,12 @@ class Facts:
         self._open = {key: entry for key, entry in self._open.items() if key in holding}
         for key, fact in holding.items():
             if (entry := self._open.get(key)) is not None:
-                # `since` is that of the begin, whatever is known later.
-                entry.fact = replace(fact, since=entry.fact.since)
+                entry.fact = fact
                 continue
             begun = self._reporter.begin(
                 fact.kind, at, fact.track, zone=fact.zone, count=fact.count
             )
-            self._open[key] = _Open(begun, fact)
+            self._open[key] = _Open(begun, fact, fact.since)
             begins.append(begun)
         return ends + begins
 
@@ -69,4 +69,4 @@ class Facts:
             return self._reporter.end(
                 entry.begun, at, fact.track, at - (fact.track.last_seen - fact.track.first_seen)
             )
-        return self._reporter.end(entry.begun, at, fact.track, fact.since)
+        return self._reporter.end(entry.begun, at, fact.track, entry.since)

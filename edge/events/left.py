@@ -79,24 +79,25 @@ class Left:
         for number, track in standing.items():
             since = track.stationary_since
             assert since is not None
-            self._look_at(look, track)
-            if number not in self._told and look.at - since >= self.left_s:
+            looked = self._look_at(look, track)
+            if looked and number not in self._told and look.at - since >= self.left_s:
                 kind = self._kind(look, track)
                 if kind is not None:
                     self._told[number] = kind
             if number in self._told:
                 yield Fact(self._told[number], track, since=since)
 
-    def _look_at(self, look: Look, track: Track) -> None:
+    def _look_at(self, look: Look, track: Track) -> bool:
+        """Look at a thing that does not move, now and then; False: not now."""
         still = self._stills.get(track.number)
         if still is None or still.others >= OTHERS:
             inside = _inside(track.thing)
             if inside is not None:
                 first = _crop(look.image, track.thing).copy()
                 self._stills[track.number] = _Still(track.thing, first, inside, look.at, look.at)
-            return
+            return True
         if look.at - still.last < EVERY_S:
-            return
+            return False
         still.last = look.at
         still.looks += 1
         changed = cv2.absdiff(_crop(look.image, still.thing), still.first).max(2)
@@ -104,6 +105,7 @@ class Left:
             still.same, still.others = still.same + 1, 0
         else:
             still.others += 1
+        return True
 
     def _kind(self, look: Look, track: Track) -> str | None:
         if is_gone(look.image, look.bg, track.thing):
