@@ -97,7 +97,7 @@ def watch(
     for place in places:
         check_device_options(ctx, place or bundled or Path())
     options = given_options(ctx)
-    opener = _opener(
+    opener = camera_opener(
         lambda: bundled or default_build(),
         threads,
         cuda_backend if "cuda_backend" in options else "auto",
@@ -220,8 +220,11 @@ def _check(camera: CameraConfig, locate: Callable[[str, EdgeError], EdgeError]) 
             raise locate(key, error) from error
 
 
-def _opener(
-    bundled: Callable[[], Path], threads: Optional[int], cuda_backend: str, alone: bool
+def camera_opener(
+    bundled: Callable[[], Path],
+    threads: Optional[int] = None,
+    cuda_backend: str = "auto",
+    alone: bool = False,
 ) -> Opener:
     """What opens a camera of a configuration.
 
