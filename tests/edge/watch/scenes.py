@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import cv2
 import numpy as np
@@ -97,7 +96,6 @@ class Scene:
     change: Change = lambda image, t: image
     before: Sequence[Box] = ()
     seed: int = 3
-    values: dict[str, Any] = field(default_factory=dict)
 
     def background(self) -> np.ndarray:
         """The empty yard, uint8 [H, W, 3] BGR."""
@@ -116,8 +114,15 @@ def _yard(seed: int) -> RenderedScene:
     return RenderedScene("yard", seed, SIZE)
 
 
+@cache
+def _empty(seed: int) -> np.ndarray:
+    return _yard(seed).background().image
+
+
 def _render(seed: int, visits: list[Visit], t: float) -> np.ndarray:
     yard = _yard(seed)
+    if not any(visit.parts(t) for visit in visits):
+        return _empty(seed)
     yard._visits = visits
     return yard.frame(t).image
 
