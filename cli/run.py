@@ -271,11 +271,14 @@ def json_line(channel: Channel, result: FrameResult) -> dict[str, object]:
         "foreground": round(result.foreground, 5),
         "blobs": [
             {
-                "box": list(blob.box),
-                "area": round(blob.area, 5),
-                "depth": None if blob.depth is None else round(blob.depth, 3),
+                "box": list(thing.box),
+                "area": round(thing.area, 5),
+                "depth": _rounded(thing.depth),
+                "foot": None if thing.foot is None else [round(pixels, 1) for pixels in thing.foot],
+                "ground_depth": _rounded(thing.ground_depth),
+                "confidence": round(thing.confidence, 3),
             }
-            for blob in result.blobs
+            for thing in result.things
         ],
     }
     if channel.pipeline.stabilizer is not None:
@@ -284,6 +287,10 @@ def json_line(channel: Channel, result: FrameResult) -> dict[str, object]:
     if frame.truth is not None:
         line["true_foreground"] = round(float(frame.truth.mean()), 5)
     return line
+
+
+def _rounded(depth: Optional[float]) -> Optional[float]:
+    return None if depth is None else round(depth, 3)
 
 
 class _Printer:
