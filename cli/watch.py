@@ -6,7 +6,7 @@ import re
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
@@ -231,20 +231,16 @@ def camera_opener(
     bundled: the build of cameras that name none.
     alone: there is one camera, whose background is made with a bar.
     """
-    from edge.things.find import find_things
-    from edge.things.ground import Ground
 
     import edge
     from edge.camera.camera import Camera
-    from edge.image import fit
     from edge.loop.channel import Channel
     from edge.loop.pipeline import CameraPipeline
-    from edge.scene.background import Background
     from edge.scene.improve import BackgroundImprover
     from edge.things.tracks import Tracker
     from edge.watch.classify import OnnxClassifier
     from edge.watch.watch import Watched, settings_of, zones_of
-    from edge.watch.watcher import Finder, Watcher
+    from edge.watch.watcher import Watcher
     from edge.zones.file import ZonesFile
 
     def open_camera(config: CameraConfig, wake: threading.Event) -> Watched:
@@ -264,25 +260,16 @@ def camera_opener(
                 improver = BackgroundImprover(estimator(place))
             pipeline = CameraPipeline(camera, h, background, config.stabilize, improver)
             stack.callback(pipeline.close)
-            size = pipeline.size
-
-            def finder(scene: Background) -> Finder:
-                depth = None
-                with suppress(EdgeError):  # of a build without a depth of the scene
-                    depth = edge.scene_depth(h)
-                ground = Ground(fit(h, scene.image), depth)
-                return lambda mask, depth: find_things(mask, depth, size, ground)
-
             channel = Channel(pipeline)
             stack.callback(channel.close)
             watcher = Watcher(
                 config.name,
-                size,
+                pipeline.size,
                 settings_of(config, zones_of(zones)),
-                finder,
                 Tracker(),
                 None if config.classify is None else OnnxClassifier(config.classify),
             )
+            pipeline.cut = watcher.cut
             return Watched(config, channel, watcher, stack.pop_all(), zones)
 
     return open_camera
