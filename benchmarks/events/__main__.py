@@ -12,11 +12,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import cv2
-
 from edge.benchmarks.events.expected import FOOTAGE, Footage
 from edge.benchmarks.events.match import Score, match
 from edge.camera.video import Video
+from edge.samples.image_file import read_image
 from edge.zones.file import write_zones
 
 
@@ -43,7 +42,7 @@ def as_video(sequence: Path, fps: float, out: Path) -> Path:
     """The images of a labelled sequence as a video: they have no times of their own."""
     video: Video | None = None
     for number, file in enumerate(sorted((sequence / "input").iterdir())):
-        image = cv2.imread(str(file))
+        image = read_image(file)
         if video is None:
             video = Video(out, image.shape[:2], fps)
         video.write(image, number / fps)

@@ -50,7 +50,7 @@ def match(footage: Footage, events: Sequence[dict[str, Any]]) -> Score:
 
 
 def _same(expected: Expected, event: dict[str, Any]) -> bool:
-    return (
+    return bool(
         expected.kind == event["kind"]
         and (expected.kind not in ("left_behind", "taken_away") or event["phase"] == "begin")
         and expected.zone == event["zone"]
