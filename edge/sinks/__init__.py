@@ -1,4 +1,4 @@
-"""Sinks: where events go. One file of this folder each, which registers itself in edge.sinks.sink."""
+"""Sinks: where events go. Each is one file, which registers itself in edge.sinks.sink.SINKS."""
 
 from __future__ import annotations
 

@@ -42,6 +42,7 @@ class Sink(Protocol):
         Raises:
             SinkError: it did not; the same event comes again, after a wait.
             EventRefused: it will never take this one.
+            OSError: the sink is gone for good, as the reader of a pipe, and the program ends.
         """
 
     def close(self) -> None:
@@ -84,7 +85,7 @@ Opener = Callable[[Table, Site], Sink]
 """Opens a sink; raises UsageError for a table that cannot be right. It does not wait for a receiver
 that is away."""
 SINKS: dict[str, Opener] = {}
-"""Openers by the scheme of `url`, or by the whole of one without `://`. A module registers its own."""
+"""Openers by what stands before `://` in `url`, or by all of it. A module registers its own."""
 
 
 def open_sink(table: Table, site: Site) -> Sink:
