@@ -10,6 +10,7 @@ from typing import Protocol
 from edge.camera.address import redact_address
 from edge.errors import EdgeError, UsageError
 from edge.events.event import Event
+from edge.zones.zone import Zone
 
 Table = Mapping[str, object]
 """A sink as cameras.toml holds it: `url`, and what its kind needs besides."""
@@ -68,14 +69,14 @@ class Site:
     """What a sink may know of the program that it serves.
 
     Attributes:
-        cameras: names of the zones and lines of each camera.
+        cameras: the zones of each camera.
         profiles: names of the profiles that can be chosen, the present one first.
         switch: called when somebody turns something, in a thread of the sink; raises EdgeError to
             refuse. None: nothing can be turned.
         recordings: folder to which `snapshot` and `clip` of an event are relative.
     """
 
-    cameras: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    cameras: Mapping[str, Sequence[Zone]] = field(default_factory=dict)
     profiles: Sequence[str] = ()
     switch: Callable[[Switch], None] | None = None
     recordings: Path | None = None

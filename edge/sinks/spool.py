@@ -237,6 +237,8 @@ def read_event(body: str) -> Event:
         ValueError: it is none.
     """
     given = json.loads(body)
+    if not isinstance(given, dict):
+        raise ValueError(f"{body[:40]!r} is no event")
     known = {field.name: field for field in fields(Event)}
     missing = [n for n, f in known.items() if f.default is MISSING and n not in given]
     if missing:
