@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from edge.camera.address import redact_address
 from edge.errors import EdgeError, UsageError
@@ -27,15 +27,12 @@ class EventRefused(SinkError):
 class Sink(Protocol):
     """Takes events, one after another, in a thread of its own.
 
-    A sink that also has `observe(event)` is told of every event at once, in the thread of the
-    camera, before it is on disk: for a state of which only the newest value counts. It must
-    neither wait nor raise.
-
     Attributes:
         name: unique among the sinks of a program; its position in the spool is kept under it.
     """
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def send(self, event: Event) -> None:
         """Hand an event over; it returns when the receiver has acknowledged it.
@@ -48,6 +45,14 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Say goodbye; a second call does nothing."""
+
+
+@runtime_checkable
+class Observer(Protocol):
+    """A sink that is told of every event at once as well: for a state whose newest value counts."""
+
+    def observe(self, event: Event) -> None:
+        """Take an event, in the camera's thread and before it is on disk; it does not wait."""
 
 
 @dataclass(frozen=True)
