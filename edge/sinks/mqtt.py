@@ -20,6 +20,7 @@ import ssl
 import sys
 import threading
 import time
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,8 @@ ANSWER_S = 10.0
 SNAPSHOT_S = 1.0
 """Seconds for which an event's snapshot may still be on its way to the disk."""
 LONGEST_RECONNECT_S = 15
+LOSSES, LOSSES_S = 3, 60.0
+"""So many lost connections in so many seconds look like two programs that push each other out."""
 WILDCARDS = "/+#\0"
 
 
@@ -115,12 +118,13 @@ class MqttSink:
             snapshots=site.recordings is not None,
         )
         self._configs = {f"{discovery}/{topic}": config for topic, config in self._configs.items()}
-        self._switches = {
-            f"{broker.prefix}/{camera}/zone/{zone.name}": ON
-            for camera, zones in site.cameras.items()
-            for zone in zones
-        }
-        self._profile = site.profiles[0] if site.profiles else None
+        self._switches: dict[str, str] = {}
+        if site.switch is not None:
+            for camera, zones in site.cameras.items():
+                for zone in zones:
+                    self._switches[f"{broker.prefix}/{camera}/zone/{zone.name}"] = ON
+            if site.profiles:
+                self._switches[f"{broker.prefix}/profile"] = site.profiles[0]
         self._snapshots: dict[str, str] = {}
         self._lock = threading.Lock()  # of what is told
         # Of what is acknowledged. The client calls `_on_publish` with its own lock held: nothing
@@ -131,7 +135,7 @@ class MqttSink:
         self._answers: dict[int, ReasonCode] = {}
         self._pending: tuple[str, int] | None = None
         self._largest = 0
-        self._taken_over = False
+        self._losses: deque[float] = deque(maxlen=LOSSES)
         # One session for each prefix: the broker tells the will of a lost one before it takes the
         # next, so that `offline` never comes after `online`.
         client_id = f"edge-{node(broker.prefix)}"
@@ -221,8 +225,6 @@ class MqttSink:
         prefix = self._broker.prefix
         now = {f"{prefix}/{path}": value for path, value in self._states.all().items()}
         now |= {f"{switch}/state": value for switch, value in self._switches.items()}
-        if self._profile is not None:
-            now[f"{prefix}/profile/state"] = self._profile
         for topic, value in now.items():
             if self._told.get(topic) != value:
                 self._told[topic] = value
@@ -275,17 +277,18 @@ class MqttSink:
                 self._changed.notify_all()
             self._tell()
 
-    def _on_disconnect(self, *arguments: Any) -> None:
-        reason = arguments[3]
+    def _on_disconnect(self, *_: Any) -> None:
         with self._changed:
-            self._connected = False
-            self._why = f"the connection to {self._place} is lost"
+            lost, self._connected = self._connected, False
+            if lost:
+                self._why = f"the connection to {self._place} is lost"
+                self._losses.append(time.monotonic())
             self._changed.notify_all()
-        if reason == "Session taken over" and not self._taken_over:
-            self._taken_over = True
+        if len(self._losses) == LOSSES and self._losses[-1] - self._losses[0] < LOSSES_S:
+            self._losses.clear()
             note(
-                f"{self.name}: another program uses the prefix {self._broker.prefix} at"
-                f" {self._place}, expected one for each: mqtt://HOST/PREFIX"
+                f"{self.name}: the connection to {self._place} is lost again and again; if another"
+                f" program uses the prefix {self._broker.prefix} there, give each its own"
             )
 
     def _on_connect_fail(self, *_: Any) -> None:
@@ -311,6 +314,8 @@ class MqttSink:
             self._switch(place, value)
         except EdgeError as error:
             note(f"{self.name}: {message.topic} {value!r} is refused: {error}")
+        except Exception as error:  # it would end the thread of the client
+            note(f"{self.name}: {message.topic} {value!r}: {type(error).__name__} in the program")
         with self._lock:
             # Told even where nothing changed, so that a switch that was refused springs back.
             self._told.pop(f"{place}/state", None)
@@ -322,7 +327,7 @@ class MqttSink:
             if value not in self._site.profiles:
                 raise UsageError(f"known: {', '.join(self._site.profiles) or 'no profile'}")
             self._site.switch(Switch(None, None, value))
-            self._profile = value
+            self._switches[place] = value
             return
         if place not in self._switches:
             raise UsageError("there is no such zone")

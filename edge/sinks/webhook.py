@@ -73,6 +73,8 @@ class WebhookSink:
         try:
             connection.request("POST", self.path, body, self.headers(event.id, body))
             status = connection.getresponse().status
+            if late.is_set():
+                raise TimeoutError
         except (OSError, http.client.HTTPException) as error:
             raise SinkError(f"{self.place} {self._reason(error, late.is_set())}") from None
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -63,7 +64,7 @@ class Receiver:
 
 
 @contextmanager
-def listening(receiver: Receiver, port: int = 0) -> Iterator[int]:
+def listening(receiver: Receiver, tls: ssl.SSLContext | None = None) -> Iterator[int]:
     """Its port."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -81,7 +82,9 @@ def listening(receiver: Receiver, port: int = 0) -> Iterator[int]:
         def handle_error(self, *_: Any) -> None:
             pass
 
-    server = Server(("127.0.0.1", port), Handler)
+    server = Server(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:

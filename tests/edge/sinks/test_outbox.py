@@ -263,9 +263,15 @@ SENDER = """
     from pathlib import Path
     sys.path.insert(0, sys.argv[1])
     from events import event
+    from edge import sinks
     from edge.sinks.outbox import Outbox
     from edge.sinks.sink import Site, open_sink
+    sinks.load()
+    if "mqtt" in sys.argv[3]:
+        import paho.mqtt.client, paho.mqtt.subscribeoptions
     folder, url, log = Path(sys.argv[2]), sys.argv[3], sys.argv[4]
+
+    stored = []
 
     def started():
         out = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -275,17 +281,20 @@ SENDER = """
         def logged(events):
             append(events)
             os.write(out, "".join(f"{each.id}\\n" for each in events).encode())
+            stored.extend(events)
         outbox.spool.append = logged
         return outbox
 
     def killed(seed):
-        point = random.Random(seed).uniform(0.0, 0.3)
-        threading.Timer(point, lambda: os.kill(os.getpid(), signal.SIGKILL)).start()
-        outbox, number = started(), 0
+        dice, outbox, number = random.Random(seed), started(), 0
+        point, rest = dice.randrange(2, 15), dice.uniform(0, 0.02)
+        kill = threading.Timer(rest, lambda: os.kill(os.getpid(), signal.SIGKILL))
         while True:
             outbox.put(event(id=f"{seed}-{number}"))
             number += 1
             time.sleep(0.002)
+            if len(stored) >= point and not kill.is_alive():
+                kill.start()
 
     for seed in range(int(sys.argv[5])):
         if (child := os.fork()) == 0:
@@ -318,7 +327,7 @@ def test_a_sender_killed_at_any_point_loses_nothing(tmp_path: Path) -> None:
     """Its receiver fails one request in five, and cuts some off that it took."""
     dice = random.Random(3)
     receiver = Receiver(lambda: dice.choices([OK, 503, CUT, CUT_AFTER], [80, 8, 6, 6])[0])
-    seeds = 12
+    seeds = 10
     with listening(receiver) as port:
         stored = send_and_kill(tmp_path, f"http://127.0.0.1:{port}/events", seeds)
     assert len(stored) > 20
