@@ -30,6 +30,7 @@ from edge.cli import (
     sensitivity,
     train,
     tune,
+    watch,
 )
 from edge.errors import EXTRAS, EdgeError, missing
 
@@ -125,6 +126,7 @@ app.command("compare")(compare.compare)
 app.command("tune")(tune.tune)
 app.command("background")(background.background)
 app.command("run")(run.run)
+app.command("watch")(watch.watch)
 
 
 def main() -> None:

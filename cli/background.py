@@ -123,9 +123,16 @@ def choose_range(source: str, text: Optional[str]) -> Optional[ranges.ValueRange
 
 
 def make_background(
-    source: str, seconds: Optional[float], value_range: Optional[ranges.ValueRange], build: Path
+    source: str,
+    seconds: Optional[float],
+    value_range: Optional[ranges.ValueRange],
+    build: Path,
+    shown: bool = True,
 ) -> Background:
-    """Make the background of a source, with a bar; a build's network leaves out the foreground."""
+    """Make the background of a source; a build's network leaves out the foreground.
+
+    shown: with a bar, of which there can be one at a time.
+    """
     import edge
     from edge.camera.address import redact_address
     from edge.loop.masks import network_masks
@@ -135,7 +142,7 @@ def make_background(
     name = redact_address(source)
     note(f"making a background of {name} from its first seconds")
     messages: list[str] = []
-    with bar() as progress:
+    with bar(shown) as progress:
         task = progress.add_task("background", total=None)
         images = gather_images(
             source, seconds, value_range, lambda: progress.advance(task), messages.append

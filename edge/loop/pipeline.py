@@ -1,4 +1,4 @@
-"""The pipeline of one camera: from a frame to mask, depth and blobs."""
+"""The pipeline of one camera: from a frame to mask, depth and things."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from edge.camera.camera import Camera
 from edge.camera.source import CameraEvent, Frame
 from edge.errors import EdgeError, UsageError
 from edge.image import fit
-from edge.loop.blobs import Blob, binarize, blobs
+from edge.manifest import SCENE_DEPTH
 from edge.runtime.backend import Plane
-from edge.runtime.handle import Handle, infer, set_background
+from edge.runtime.handle import Handle, infer, scene_depth, set_background
 from edge.samples.sample import Image
 from edge.scene.background import Background, certain
 from edge.scene.check import OK, TEXTS, SceneCheck
 from edge.scene.improve import BackgroundImprover, changed_share
 from edge.scene.stabilize import Stabilizer
+from edge.things.find import binarize, find_things
+from edge.things.ground import Ground
+from edge.things.thing import Thing
 
 CHECK_S = 0.5
 """Seconds of the source between two looks at whether the background fits."""
@@ -33,10 +36,11 @@ class FrameResult:
         mask, depth: [h, w] as `edge.infer` gives them, valid until two further frames of this
             camera are processed; depth is None where the network has none.
         foreground: share of the frame in the mask, 0 to 1.
-        blobs: connected parts of the mask, the largest first.
+        things: the connected parts of the mask, the largest first.
         offset: how far the camera was off, in pixels of the build to the right and down; None
             without stabilization, and where it is unknown.
         background: the background that the frame was compared with.
+        fits: whether the background fits the scene; where not, mask and depth mean nothing.
         events: what happened to the scene: `camera_moved`, `covered`, `defocused`,
             `scene_changed`, `scene_fits`, `background_unsure`, `background_improved`.
         busy_ms: milliseconds of computing.
@@ -47,9 +51,10 @@ class FrameResult:
     mask: Plane
     depth: Plane | None
     foreground: float
-    blobs: list[Blob]
+    things: list[Thing]
     offset: tuple[float, float] | None
     background: Background
+    fits: bool
     events: list[CameraEvent]
     busy_ms: float
     latency_ms: float
@@ -99,9 +104,11 @@ class CameraPipeline:
             set_background(self.h, bg)
         else:
             self.stabilizer.set_background(bg)
+        knows = any(tensor.name == SCENE_DEPTH for tensor in self.h.manifest.scene)
+        self._ground = Ground(bg, scene_depth(self.h) if knows else None)
 
     def process(self, frame: Frame) -> FrameResult:
-        """Infer a frame of the camera and find its blobs.
+        """Infer a frame of the camera and find its things.
 
         Raises:
             EdgeError: the frame has another size than the background.
@@ -125,9 +132,10 @@ class CameraPipeline:
             mask=mask,
             depth=depth,
             foreground=np.count_nonzero(binarize(mask)) / mask.size,
-            blobs=blobs(mask, depth, self.size),
+            things=find_things(mask, depth, self.size, self._ground),
             offset=self.stabilizer.offset if self.stabilizer and self._check.fits else None,
             background=self.background,
+            fits=self._check.fits,
             events=events,
             busy_ms=1e3 * (time.perf_counter() - start),
             latency_ms=1e3 * (time.monotonic() - frame.arrived),
