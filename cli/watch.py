@@ -75,7 +75,7 @@ def watch(
     """Watch cameras: one JSON line for everything that happens, begun and ended."""
     import edge.calibrate.rendering.camera  # noqa: F401 (synthetic://)
     from edge.loop.channel import summary
-    from edge.watch.outputs import Lines
+    from edge.watch.outputs import StandardOutputs
     from edge.watch.watch import Watch
 
     if config is not None:
@@ -103,7 +103,7 @@ def watch(
         cuda_backend if "cuda_backend" in options else "auto",
         alone=len(chosen.cameras) == 1,
     )
-    watching = Watch(chosen, opener, Lines(), read)
+    watching = Watch(chosen, opener, StandardOutputs(), read)
     with ExitStack() as stack:
         stack.enter_context(_hangup(watching.reload))
         channels: list[Any] = []

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-
 from edge.errors import EdgeError
 from edge.events.event import Event
 from edge.loop.pipeline import FrameResult
