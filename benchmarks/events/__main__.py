@@ -18,6 +18,10 @@ from edge.camera.video import Video
 from edge.samples.image_file import read_image
 from edge.zones.file import write_zones
 
+HEADER = """\
+| footage | expected | found | missed | false |
+| --- | --: | --: | --: | --: |"""
+
 
 def watch(footage: Footage, data: Path, build: str | None, folder: Path) -> list[dict[str, Any]]:
     """The events that `edge watch` finds in footage."""
@@ -62,8 +66,7 @@ def row(footage: Footage, score: Score) -> str:
 
 def main(data: Path, build: str | None) -> None:
     """Print the table, and what was missed or false on stderr."""
-    print("| footage | expected | found | missed | false |")
-    print("| --- | --: | --: | --: | --: |")
+    print(HEADER)
     for footage in FOOTAGE:
         if not (data / footage.place).exists():
             sys.exit(f"{data / footage.place} is missing")
@@ -74,8 +77,9 @@ def main(data: Path, build: str | None) -> None:
         for each in score.missed:
             print(f"{footage.name}: missed {each}", file=sys.stderr)
         for event in score.false:
-            words = [event["source_time"], event["kind"], event["zone"], event["direction"]]
-            print(f"{footage.name}: false {words} track {event['track']}", file=sys.stderr)
+            begin = event.begin
+            words = [begin[key] for key in ("source_time", "kind", "zone", "direction", "track")]
+            print(f"{footage.name}: false {words}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -209,7 +209,7 @@ class Watcher:
 
     def _happened(self, look: Look) -> list[Event]:
         facts = [fact for rule in self._rules for fact in rule.facts(look)]
-        events = self._facts.update(facts, look.at)
+        events = self._facts.update(facts, look.at, look.tracks)
         now = self._clock()
         for name, line in self._lines.items():
             crossed = line.crossed(list(look.tracks.values()), look.at)
