@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     from edge.watch.config import CameraConfig, WatchConfig
     from edge.watch.watch import Opener, Watched
 
-OF_FILE = ("bg", "seconds", "value_range", "zones", "classify", "stabilize", "left_s", "build")
+OF_FILE = (
+    "bg", "seconds", "value_range", "zones", "classify", "stabilize", "left_s", "build", "sink",
+    "folder", "record", "redact",
+)  # fmt: skip
 """Options that are keys of cameras.toml."""
 
 
@@ -64,6 +68,19 @@ def watch(
             help="Seconds after which a thing was left behind or taken away.  [default: 30]",
         ),
     ] = None,
+    sink: Annotated[
+        Optional[list[str]],
+        typer.Option(help="Where events go besides stdout: mqtt://HOST/PREFIX, https://HOST/PATH."),
+    ] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Keep a snapshot and a clip of every event.")
+    ] = False,
+    redact: Annotated[
+        Optional[str], typer.Option(help="Hide the foreground in recordings: blur or fill.")
+    ] = None,
+    folder: Annotated[
+        Path, typer.Option(help="Folder of recordings, and of events that wait for a sink.")
+    ] = Path("watch"),
     frames: Annotated[
         Optional[int], typer.Option(min=1, help="Stop after this many frames of each source.")
     ] = None,
@@ -75,6 +92,8 @@ def watch(
     """Watch cameras: one JSON line for everything that happens, begun and ended."""
     import edge.calibrate.rendering.camera  # noqa: F401 (synthetic://)
     from edge.loop.channel import summary
+    from edge.loop.overlay import REDACTIONS
+    from edge.watch.config import Recordings
     from edge.watch.outputs import StandardOutputs
     from edge.watch.watch import Watch
 
@@ -86,9 +105,20 @@ def watch(
         chosen = read()
     else:
         read = None
-        chosen = _of_options(
-            sources or [], zones or [], bg or [], seconds, value_range, stabilize, build, classify,
-            left_s,
+        if not record:
+            refuse_unused(ctx, "without --record", "redact")
+        if not record and not sink:
+            refuse_unused(ctx, "without --sink and --record", "folder")
+        if redact not in (None, *REDACTIONS):
+            raise UsageError(f"--redact {redact}: expected {' or '.join(REDACTIONS)}")
+        chosen = replace(
+            _of_options(
+                sources or [], zones or [], bg or [], seconds, value_range, stabilize, build,
+                classify, left_s,
+            ),
+            sinks={f"sink{number}": {"url": url} for number, url in enumerate(sink or [], 1)},
+            folder=folder,
+            recordings=Recordings(redact=redact) if record else None,
         )  # fmt: skip
         for camera in chosen.cameras:
             _check(camera, lambda _key, error: error)
