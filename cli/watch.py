@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from edge.watch.watch import Opener, Watched
 
 OF_FILE = (
-    "bg", "seconds", "value_range", "zones", "classify", "stabilize", "left_s", "build", "sink",
-    "folder", "record", "redact",
+    "bg", "seconds", "value_range", "zones", "classify", "stabilize", "left_s", "min_size", "build",
+    "sink", "folder", "record", "redact",
 )  # fmt: skip
 """Options that are keys of cameras.toml."""
 
@@ -66,6 +66,14 @@ def watch(
             "--left-after",
             min=1,
             help="Seconds after which a thing was left behind or taken away.  [default: 30]",
+        ),
+    ] = None,
+    min_size: Annotated[
+        Optional[float],
+        typer.Option(
+            min=0,
+            max=1,
+            help="Share of the frame that a thing must cover to be told.  [default: 0.0005]",
         ),
     ] = None,
     sink: Annotated[
@@ -114,7 +122,7 @@ def watch(
         chosen = replace(
             _of_options(
                 sources or [], zones or [], bg or [], seconds, value_range, stabilize, build,
-                classify, left_s,
+                classify, left_s, min_size,
             ),
             sinks={f"sink{number}": {"url": url} for number, url in enumerate(sink or [], 1)},
             folder=folder,
@@ -163,9 +171,11 @@ def _of_options(
     build: Optional[Path],
     classify: Optional[Path],
     left_s: Optional[float],
+    min_size: Optional[float],
 ) -> WatchConfig:
     """The configuration that the options say."""
     from edge.events.left import LEFT_S
+    from edge.events.look import MIN_SIZE
     from edge.watch.config import CameraConfig, WatchConfig
 
     if not sources:
@@ -196,6 +206,7 @@ def _of_options(
                 build=build,
                 zones=zones[i] if zones else None,
                 left_s=LEFT_S if left_s is None else left_s,
+                min_size=MIN_SIZE if min_size is None else min_size,
                 classify=classify,
             )
             for i, (name, source) in enumerate(zip(names, sources, strict=True))

@@ -10,6 +10,9 @@ from edge.samples.sample import Image
 from edge.things.tracks import Track
 from edge.zones.membership import Membership
 
+MIN_SIZE = 5e-4
+"""Share of the frame, 25 pixels of a build of 224x224: smaller spots are noise or drops of rain."""
+
 
 @dataclass(frozen=True)
 class Look:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from edge.camera.schemes.recording import path_of
 from edge.errors import EdgeError, UsageError
 from edge.events.left import LEFT_S
+from edge.events.look import MIN_SIZE
 from edge.loop.overlay import REDACTIONS
 from edge.zones.hours import parse_hours
 
@@ -46,6 +47,7 @@ class CameraConfig:
         zones: file of its zones (edge.zones.file); None: none.
         schedule: hours in which things are watched; empty for always.
         left_s: seconds after which a thing was left behind or taken away.
+        min_size: share of the frame that a thing must have covered once to be told at all.
         classify: classifier that names new things, .onnx.
         sinks: names of the sinks that get its events; None: all.
     """
@@ -60,6 +62,7 @@ class CameraConfig:
     zones: Path | None = None
     schedule: tuple[str, ...] = ()
     left_s: float = LEFT_S
+    min_size: float = MIN_SIZE
     classify: Path | None = None
     sinks: tuple[str, ...] | None = None
 
@@ -253,6 +256,7 @@ def _camera(
         "zones": lambda at, found: _path(at, found, folder),
         "schedule": _schedule,
         "left_s": lambda at, found: _number(at, found, 1, math.inf),
+        "min_size": lambda at, found: _number(at, found, 0, 1),
         "classify": lambda at, found: _path(at, found, folder),
         "sinks": lambda at, found: _known(at, _texts(at, found), sinks),
     }

@@ -319,7 +319,7 @@ class Watch:
 
 def settings_of(config: CameraConfig, zones: tuple[Zone, ...]) -> Settings:
     """How a camera is watched."""
-    return Settings(zones, config.schedule, config.left_s)
+    return Settings(zones, config.schedule, config.left_s, config.min_size)
 
 
 def zones_of(file: ZonesFile | None) -> tuple[Zone, ...]:

@@ -15,7 +15,7 @@ from edge.events.facts import Facts
 from edge.events.in_zones import InZones
 from edge.events.left import LEFT_S, Left, is_gone
 from edge.events.loitering import Loitering
-from edge.events.look import Look, Rule
+from edge.events.look import MIN_SIZE, Look, Rule
 from edge.events.occupancy import Crowding, Occupancy
 from edge.events.of_camera import CameraStates
 from edge.events.presence import Presence
@@ -61,11 +61,13 @@ class Settings:
         schedule: hours as of edge.zones.hours in which things are watched; empty for always.
             Events of the camera itself are told at any hour.
         left_s: seconds after which a thing was left behind or taken away.
+        min_size: share of the frame that a thing must have covered once to be told at all.
     """
 
     zones: Sequence[Zone] = ()
     schedule: Sequence[str] = ()
     left_s: float = LEFT_S
+    min_size: float = MIN_SIZE
 
 
 @dataclass
@@ -185,6 +187,8 @@ class Watcher:
         confirmed = {track.number: track for track in self.tracks if track.confirmed}
         self._gone = {number: when for number, when in self._gone.items() if number in confirmed}
         for number, track in confirmed.items():
+            if number not in self._known and track.thing.area < self.settings.min_size:
+                continue
             new = number not in self._known
             again = number in self._gone and at - self._gone[number] >= GONE_S
             if not (new or again) or track.last_seen < at:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from edge.things.tracks import Track
 from edge.zones.area import stands_at
+from edge.zones.membership import EPSILON_S
 from edge.zones.zone import Point, Zone, segments_cross, side
 
 
@@ -72,7 +73,10 @@ class LineWatch:
         if not way.frames:
             way.since = at
         way.frames += 1
-        if way.frames < self.zone.inertia_frames or at - way.since < self.zone.inertia_s:
+        if (
+            way.frames < self.zone.inertia_frames
+            or at - way.since < self.zone.inertia_s - EPSILON_S
+        ):
             return None
         through = any(
             segments_cross(way.last, foot, *segment)

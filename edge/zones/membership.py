@@ -8,6 +8,9 @@ from edge.things.tracks import Track
 from edge.zones.area import ZoneArea
 from edge.zones.zone import Zone
 
+EPSILON_S = 1e-3
+"""Times of frames are sums of fractions: three frames at 10 a second are not quite .2 s apart."""
+
 
 @dataclass
 class _Member:
@@ -59,7 +62,7 @@ class Membership:
                 member.change = at
             member.frames += 1
             if member.frames >= self.zone.inertia_frames and (
-                at - member.change >= self.zone.inertia_s
+                at - member.change >= self.zone.inertia_s - EPSILON_S
             ):
                 member.inside, member.since, member.frames = inside, member.change, 0
         self._members = members
