@@ -31,8 +31,6 @@ STEADY = 0.8
 """Share of the looks in which something that lies there looks the same: people walk before it."""
 OTHERS = 4
 """Looks in a row at something else after which what was seen first was somebody before it."""
-SHRUNK = 0.5
-"""Share of its largest area from which a track is what somebody else left there."""
 AROUND = 8
 """Pixels around a thing that its outline needs."""
 GONE = 0.5
@@ -64,7 +62,6 @@ class Left:
     def __init__(self, travels: Travels, left_s: float = LEFT_S) -> None:
         self._travels, self.left_s = travels, left_s
         self._stills: dict[int, _Still] = {}
-        self._largest: dict[int, float] = {}
         self._told: dict[int, str] = {}
 
     def facts(self, look: Look) -> Iterator[Fact]:
@@ -73,9 +70,6 @@ class Left:
         standing = {n: t for n, t in everything.items() if t.stationary_since is not None}
         self._stills = {n: still for n, still in self._stills.items() if n in standing}
         self._told = {n: kind for n, kind in self._told.items() if n in standing}
-        self._largest = {
-            n: max(track.thing.area, self._largest.get(n, 0.0)) for n, track in everything.items()
-        }
         for number, track in standing.items():
             since = track.stationary_since
             assert since is not None
@@ -111,9 +105,7 @@ class Left:
         if is_gone(look.image, look.bg, track.thing):
             return "taken_away"
         still = self._stills.get(track.number)
-        walked = self._travels.went(track)
-        shrunk = track.thing.area < SHRUNK * self._largest[track.number]
-        if still is None or look.at - still.began < self.left_s or (walked and not shrunk):
+        if still is None or look.at - still.began < self.left_s or self._travels.went(track):
             return None
         if still.same < STEADY * still.looks:
             return None

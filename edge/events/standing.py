@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from edge.events.look import Fact, Look
 from edge.things.tracks import Track
@@ -14,27 +15,40 @@ TRAVELLED = 0.5
 """Heights of its box that a thing must have gone before it can stand still."""
 
 
+SHRUNK = 0.5
+"""Share of its largest area from which a track is what somebody left there who walked on."""
+
+
+@dataclass
+class _Way:
+    first: tuple[float, float]
+    farthest: float = 0.0
+    largest: float = 0.0
+
+
 class Travels:
     """How far tracks went from where they were first seen, in heights of their boxes."""
 
     def __init__(self) -> None:
-        self._first: dict[int, tuple[float, float]] = {}
-        self._farthest: dict[int, float] = {}
+        self._ways: dict[int, _Way] = {}
 
-    def update(self, look: Look) -> None:
-        """Look at the tracks of a frame."""
-        self._first = {n: place for n, place in self._first.items() if n in look.tracks}
-        self._farthest = {n: way for n, way in self._farthest.items() if n in look.tracks}
-        for number, track in look.tracks.items():
+    def update(self, tracks: Mapping[int, Track]) -> None:
+        """Look at the confirmed tracks of a frame."""
+        self._ways = {number: way for number, way in self._ways.items() if number in tracks}
+        for number, track in tracks.items():
             left, top, wide, tall = track.thing.box
             place = left + wide / 2, top + tall / 2
-            first = self._first.setdefault(number, place)
-            way = math.dist(first, place) / max(tall, 1)
-            self._farthest[number] = max(self._farthest.get(number, 0.0), way)
+            way = self._ways.setdefault(number, _Way(place))
+            way.farthest = max(way.farthest, math.dist(way.first, place) / max(tall, 1))
+            way.largest = max(way.largest, track.thing.area)
 
-    def went(self, track: Track) -> bool:
-        """Whether a track has gone about, and did not merely appear where it is."""
-        return self._farthest.get(track.number, 0.0) >= TRAVELLED
+    def went(self, track: Track, heights: float = TRAVELLED) -> bool:
+        """Whether a track has gone so far, and did not merely appear where it is.
+
+        What a tracker takes for somebody who walked on and left it has not.
+        """
+        way = self._ways[track.number]
+        return way.farthest >= heights and track.thing.area >= SHRUNK * way.largest
 
 
 class Standing:

@@ -26,7 +26,7 @@ from edge.runtime.backend import Plane
 from edge.samples.sample import Image
 from edge.things.thing import Thing
 from edge.things.tracks import Track
-from edge.zones.area import IgnoredPixels
+from edge.zones.area import BORDER, IgnoredPixels
 from edge.zones.hours import parse_hours
 from edge.zones.line import LineWatch
 from edge.zones.membership import Membership
@@ -34,6 +34,9 @@ from edge.zones.zone import IGNORED, LINE, Zone
 
 DOUBT_S = 5.0
 """Seconds of frames that mean nothing, or of none, after which nobody is there any more."""
+MOVES, STAYS_S = 0.25, 1.0
+"""Heights of its box that a thing moves, or seconds for which it stays, before it is told: leaves
+that flutter come and go in one place."""
 GONE_S = 0.5
 """Seconds between two looks at whether what is gone is still gone."""
 AROUND = 0.1
@@ -185,11 +188,12 @@ class Watcher:
         at, image, bg = result.frame.at, result.frame.image, result.background.image
         now = self._clock()
         confirmed = {track.number: track for track in self.tracks if track.confirmed}
+        self._travels.update(confirmed)
         self._gone = {number: when for number, when in self._gone.items() if number in confirmed}
         for number, track in confirmed.items():
-            if number not in self._known and track.thing.area < self.settings.min_size:
-                continue
             new = number not in self._known
+            if new and not self._worth_telling(track):
+                continue
             again = number in self._gone and at - self._gone[number] >= GONE_S
             if not (new or again) or track.last_seen < at:
                 continue
@@ -207,9 +211,21 @@ class Watcher:
             active = membership.zone.active(now) and name not in self.switches.zones
             membership.update(list(real.values()), at, active)
         gone = {number: confirmed[number] for number in self._gone}
-        look = Look(at, real, gone, self._memberships, image, bg)
-        self._travels.update(look)
-        return look
+        return Look(at, real, gone, self._memberships, image, bg)
+
+    def _worth_telling(self, track: Track) -> bool:
+        """Whether a track is more than noise: large enough, and it moves or stays for a while.
+
+        What the frame's border cuts off may be the foot of somebody, who is another track soon.
+        """
+        if track.thing.area < self.settings.min_size:
+            return False
+        left, top, wide, tall = track.thing.box
+        height, width = self.size
+        whole = BORDER <= left and left + wide <= width - BORDER
+        whole &= BORDER <= top and top + tall <= height - BORDER
+        stays = track.last_seen - track.first_seen >= STAYS_S
+        return stays or (whole and self._travels.went(track, MOVES))
 
     def _happened(self, look: Look) -> list[Event]:
         facts = [fact for rule in self._rules for fact in rule.facts(look)]

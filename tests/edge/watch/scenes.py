@@ -163,7 +163,7 @@ SCHEMES["scene"] = lambda url: SceneReader(SCENES[url.partition("://")[2]])
 def shadow(image: np.ndarray, t: float) -> np.ndarray:
     """The soft shadow of somebody outside the image walks over the floor."""
     field = np.zeros(SIZE, np.float32)
-    centre = (round(-60 + 45 * t), 170)
+    centre = (round(-120 + 50 * t), 170)
     cv2.ellipse(field, centre, (70, 16), 12, 0, 360, 1.0, -1)
     field = cv2.GaussianBlur(field, (0, 0), 4)
     return np.clip(image * (1 - 0.4 * field[..., None]), 0, 255).astype(np.uint8)
