@@ -19,7 +19,8 @@ USUAL = (0.75, 1.35)
 """Ratios of a sighting's width or height to the box's that are a change of its size; others are a
 part that is missing, or something else that joined."""
 SIZE_S, ODD_SIZE_S = 0.4, 1.5
-"""Seconds in which a box takes the size of its sightings; slowly where the size is unusual."""
+"""Seconds in which a box takes the size of its sightings, and its foot their foot; slowly where the
+size is unusual."""
 JUMP, JUMP_S = 0.12, 1.5
 """Heights that a box follows at once, and per second: a mask that flickers moves it by no more."""
 REMEMBER_S = 1.0
@@ -48,7 +49,7 @@ class Followed:
         area: share of the frame, smoothed.
         missed: updates since it was last seen.
         sightings: how often it was seen.
-        origin: the track out of whose box it came, if any.
+        origin: the track that was seen where it came from, if any.
         beside: how often it was seen just above or below another track, by that one's number.
         on_ground: its way in metres on the ground, where that is known.
         position: metres to the right and away, when it was last seen; None without a foot.
@@ -85,10 +86,10 @@ class Followed:
 
     def predict(self, seconds: float) -> None:
         """Go on for some time."""
-        self.missed += 1
-        self.centre.predict(seconds)
+        self.centre.predict(seconds, not self.missed)
         if self.on_ground is not None:
-            self.on_ground.predict(seconds)
+            self.on_ground.predict(seconds, not self.missed)
+        self.missed += 1
 
     def see(self, seen: Sighting, time_s: float, seconds: float, shared: bool) -> None:
         """Take a sighting.
@@ -114,7 +115,7 @@ class Followed:
             self.tall += rate * (tall - self.tall)
             self.area += rate * (seen.thing.area - self.area)
             self.centre.scale = self.tall
-            self._see_foot(seen.thing, time_s)
+            self._see_foot(seen.thing, time_s, SIZE_S if usual else ODD_SIZE_S)
         self.seen, self.last_seen, self.missed = seen, time_s, 0
         self.sightings += 1
         self._go(time_s)
@@ -171,14 +172,14 @@ class Followed:
         if self.on_ground is not None and foot is not None:
             self.position = self.on_ground.x, self.on_ground.y
 
-    def _see_foot(self, thing: Thing, time_s: float) -> None:
+    def _see_foot(self, thing: Thing, time_s: float, slowness: float) -> None:
         if thing.foot is None:
             return
         gap = time_s - self._foot_seen
         along = (thing.foot[0] - self.centre.x) / self.wide
         down = (thing.foot[1] - self.box[3]) / self.tall
         if self._foot is not None and gap < REMEMBER_S:
-            rate = 1 - math.exp(-gap / SIZE_S)
+            rate = 1 - math.exp(-gap / slowness)
             along = self._foot[0] + rate * (along - self._foot[0])
             down = self._foot[1] + rate * (down - self._foot[1])
         self._foot, self._foot_seen, self._ground_depth = (along, down), time_s, thing.ground_depth
@@ -212,7 +213,7 @@ def begin(number: int, seen: Sighting, time_s: float, places: Places | None) -> 
         number, seen, centre, wide, tall, seen.thing.area, time_s, time_s, seen.thing, places
     )
     new._anchor, new._anchored = (centre.x, centre.y), time_s
-    new._see_foot(seen.thing, time_s)
+    new._see_foot(seen.thing, time_s, SIZE_S)
     new._go(time_s)
     new._show(time_s)
     return new
