@@ -21,6 +21,8 @@ part that is missing, or something else that joined."""
 SIZE_S, ODD_SIZE_S = 0.4, 1.5
 """Seconds in which a box takes the size of its sightings, and its foot their foot; slowly where the
 size is unusual."""
+ENTERS_S = 1.0
+"""Seconds in which something new comes into the frame, and may grow as fast as it likes."""
 JUMP, JUMP_S = 0.12, 1.5
 """Heights that a box follows at once, and per second: a mask that flickers moves it by no more."""
 REMEMBER_S = 1.0
@@ -108,14 +110,16 @@ class Followed:
             self.keep_inside(seen.box)
         else:
             self.centre.update(dx, dy, JUMP + JUMP_S * seconds)
-            rate = 1 - math.exp(-(time_s - self.last_seen) / (SIZE_S if usual else ODD_SIZE_S))
+            enters = time_s - self.first_seen < ENTERS_S and wide * tall > self.wide * self.tall
+            slowness = SIZE_S if usual or enters else ODD_SIZE_S
+            rate = 1 - math.exp(-(time_s - self.last_seen) / slowness)
             # Two that part must not make their box wider until both are lost in it.
             if not (seen.beside and wide > self.wide):
                 self.wide += rate * (wide - self.wide)
             self.tall += rate * (tall - self.tall)
             self.area += rate * (seen.thing.area - self.area)
             self.centre.scale = self.tall
-            self._see_foot(seen.thing, time_s, SIZE_S if usual else ODD_SIZE_S)
+            self._see_foot(seen.thing, time_s, slowness)
         self.seen, self.last_seen, self.missed = seen, time_s, 0
         self.sightings += 1
         self._go(time_s)

@@ -278,7 +278,9 @@ def _costs(tracks: Sequence[Followed], seen: Sequence[Sighting], seconds: float)
     sizes = np.abs(np.log(boxes.areas(own)[:, None] / boxes.areas(theirs)[None]))
     depths = np.abs(_logs([t.seen.thing for t in tracks])[:, None] - _logs([s.thing for s in seen]))
     cost = distance + SIZE_COSTS * sizes + DEPTH_COSTS * np.nan_to_num(depths)
-    return np.where((distance <= 1) & (sizes <= math.log(SIZES)), cost, np.inf)
+    # What is left of somebody who leaves the frame, or goes behind something, is still them.
+    rest = boxes.shared(boxes.grown(own, RIM), theirs) >= INSIDE * boxes.areas(theirs)
+    return np.where((distance <= 1) & (sizes <= math.log(SIZES)) | rest, cost, np.inf)
 
 
 def _logs(things: Sequence[Thing]) -> Floats:

@@ -192,6 +192,26 @@ def test_a_part_that_comes_off_and_rejoins_leaves_one_track() -> None:
     assert steps[-1][0].thing.box == pytest.approx((200, 200, 96, 120), abs=8)
 
 
+@pytest.mark.parametrize("fps", RATES)
+def test_who_comes_in_and_leaves_by_the_border_is_one_track_until_the_last_pixel(fps: int) -> None:
+    """In from the left, out by the lower right corner: what is seen of them is cut by the frame."""
+
+    def scene(t: float) -> list[Thing]:
+        left, top = -60 + 110 * t, 220 + 20 * t
+        right, bottom = min(left + 60, 640), min(top + 180, 480)
+        left = max(left, 0)
+        return [thing(left, top, right - left, bottom - top)] if right - left >= 4 else []
+
+    tracker, numbers = Tracker(), set()
+    for frame in range(round(6.3 * fps)):
+        tracks = tracker.update(scene(frame / fps), frame / fps)
+        numbers |= {track.number for track in tracks}
+        if 2.5 <= frame / fps <= 3.5:
+            whole = scene(frame / fps)[0].box
+            assert tracks[0].thing.box == pytest.approx(whole, abs=14)
+    assert numbers == {1}
+
+
 def test_who_stands_is_stationary_since_then_and_who_goes_on_is_not() -> None:
     def scene(t: float) -> list[Thing]:
         way = 60 * min(t, 3) + 60 * max(0.0, t - 8)
