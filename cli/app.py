@@ -19,6 +19,7 @@ from edge.cli import (
     bench,
     build,
     calibrate,
+    calibrate_scene,
     compare,
     dataset,
     doctor,
@@ -127,6 +128,7 @@ app.command("tune")(tune.tune)
 app.command("background")(background.background)
 app.command("run")(run.run)
 app.command("watch")(watch.watch)
+app.command("calibrate-scene")(calibrate_scene.calibrate_scene)
 
 
 def main() -> None:

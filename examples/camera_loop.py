@@ -8,13 +8,13 @@ import edge
 from edge.camera.camera import Camera
 from edge.camera.source import CameraEvent
 from edge.things.find import find_things
-from edge.things.ground import Ground
+from edge.things.ground import ground_of
 
 build, bg, url = sys.argv[1:]
 with edge.open(build) as h, Camera(url) as camera:
     empty = edge.fit(h, cv2.imread(bg))
     stabilizer = edge.Stabilizer(h, empty)
-    ground = Ground(empty, edge.scene_depth(h))
+    ground = ground_of(h, empty)
     while not camera.ended:
         camera.wake.wait(0.01 if camera.live else 0)
         camera.wake.clear()

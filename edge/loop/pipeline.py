@@ -12,16 +12,15 @@ from edge.camera.camera import Camera
 from edge.camera.source import CameraEvent, Frame
 from edge.errors import EdgeError, UsageError
 from edge.image import fit
-from edge.manifest import SCENE_DEPTH
 from edge.runtime.backend import Plane
-from edge.runtime.handle import Handle, infer, scene_depth, set_background
+from edge.runtime.handle import Handle, infer, set_background
 from edge.samples.sample import Image
 from edge.scene.background import Background, certain
 from edge.scene.check import OK, TEXTS, SceneCheck
 from edge.scene.improve import BackgroundImprover, changed_share
 from edge.scene.stabilize import Stabilizer
 from edge.things.find import binarize, find_things
-from edge.things.ground import Ground
+from edge.things.ground import ground_of
 from edge.things.thing import Thing
 
 Cut = Callable[[Plane, Plane | None], Plane]
@@ -112,8 +111,7 @@ class CameraPipeline:
             set_background(self.h, bg)
         else:
             self.stabilizer.set_background(bg)
-        knows = any(tensor.name == SCENE_DEPTH for tensor in self.h.manifest.scene)
-        self._ground = Ground(bg, scene_depth(self.h) if knows else None)
+        self._ground = ground_of(self.h, bg)
 
     def process(self, frame: Frame) -> FrameResult:
         """Infer a frame of the camera and find its things.

@@ -23,9 +23,7 @@ def assign(cost: npt.NDArray[np.float64]) -> list[tuple[int, int]]:
     if not rows.size:
         return []
     some = np.where(allowed, cost, FORBIDDEN)[np.ix_(rows, columns)]
-    if allowed.sum(1).max() == 1 and allowed.sum(0).max() == 1:
-        pairs = list(enumerate(some.argmin(1).tolist()))  # nobody disputes anything
-    elif len(rows) > len(columns):
+    if len(rows) > len(columns):
         pairs = [(row, column) for column, row in _square(some.T)]
     else:
         pairs = _square(some)
@@ -36,12 +34,16 @@ def assign(cost: npt.NDArray[np.float64]) -> list[tuple[int, int]]:
 def _square(cost: npt.NDArray[np.float64]) -> list[tuple[int, int]]:
     """A column for every row; there are at least as many columns. Shortest augmenting paths."""
     rows, columns = cost.shape
+    cheapest = cost.argmin(1).tolist()
+    if len(set(cheapest)) == rows:  # nobody disputes anything
+        return list(enumerate(cheapest))
     row_price, price = np.zeros(rows + 1), np.zeros(columns + 1)
     owner = np.zeros(columns + 1, np.int64)  # the row of each column, from 1; 0: none
     row_price[1:] = cost.min(1)
-    for row, column in enumerate(cost.argmin(1).tolist(), 1):
-        owner[column + 1] = owner[column + 1] or row
-    for row in np.setdiff1d(np.arange(1, rows + 1), owner).tolist():
+    for row, column in enumerate(cheapest, 1):
+        if owner[column + 1] == 0:
+            owner[column + 1] = row
+            continue
         owner[0], column = row, 0
         least = np.full(columns + 1, np.inf)
         came_from = np.zeros(columns + 1, np.int64)

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.errors import UsageError
 from edge.runtime.backend import Plane
 from edge.things.ground import Bools, Ground, foot
 from edge.things.thing import Thing
@@ -36,9 +37,17 @@ def find_things(
         size: (height, width) of the frame that outlines, boxes and feet refer to.
         ground: of the scene; without one there is no ground depth, and nothing hides a foot.
         smallest: share of the frame below which a part is left out as noise.
+
+    Raises:
+        UsageError: the ground has another size than the mask.
     """
     binary = binarize(mask)
     height, width = binary.shape
+    if ground is not None and ground.size != (height, width):
+        raise UsageError(
+            f"the ground is {ground.size[1]}x{ground.size[0]}, the mask {width}x{height}",
+            "make the ground of the background at the build's size: ground_of(h, edge.fit(h, bg))",
+        )
     # Outlines are twenty times cheaper than labels of every pixel.
     outlines, _ = cv2.findContours(binary, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     parts = []

@@ -19,7 +19,10 @@ USUAL = (0.75, 1.35)
 """Ratios of a sighting's width or height to the box's that are a change of its size; others are a
 part that is missing, or something else that joined."""
 SIZE_S, ODD_SIZE_S = 0.4, 1.5
-"""Seconds in which a box takes the size of its sightings; slowly where the size is unusual."""
+"""Seconds in which a box takes the size of its sightings, and its foot their foot; slowly where the
+size is unusual."""
+ENTERS_S = 1.0
+"""Seconds in which something new comes into the frame, and may grow as fast as it likes."""
 JUMP, JUMP_S = 0.12, 1.5
 """Heights that a box follows at once, and per second: a mask that flickers moves it by no more."""
 REMEMBER_S = 1.0
@@ -48,7 +51,7 @@ class Followed:
         area: share of the frame, smoothed.
         missed: updates since it was last seen.
         sightings: how often it was seen.
-        origin: the track out of whose box it came, if any.
+        origin: the track that was seen where it came from, if any.
         beside: how often it was seen just above or below another track, by that one's number.
         on_ground: its way in metres on the ground, where that is known.
         position: metres to the right and away, when it was last seen; None without a foot.
@@ -85,10 +88,10 @@ class Followed:
 
     def predict(self, seconds: float) -> None:
         """Go on for some time."""
-        self.missed += 1
-        self.centre.predict(seconds)
+        self.centre.predict(seconds, not self.missed)
         if self.on_ground is not None:
-            self.on_ground.predict(seconds)
+            self.on_ground.predict(seconds, not self.missed)
+        self.missed += 1
 
     def see(self, seen: Sighting, time_s: float, seconds: float, shared: bool) -> None:
         """Take a sighting.
@@ -107,14 +110,16 @@ class Followed:
             self.keep_inside(seen.box)
         else:
             self.centre.update(dx, dy, JUMP + JUMP_S * seconds)
-            rate = 1 - math.exp(-(time_s - self.last_seen) / (SIZE_S if usual else ODD_SIZE_S))
+            enters = time_s - self.first_seen < ENTERS_S and wide * tall > self.wide * self.tall
+            slowness = SIZE_S if usual or enters else ODD_SIZE_S
+            rate = 1 - math.exp(-(time_s - self.last_seen) / slowness)
             # Two that part must not make their box wider until both are lost in it.
             if not (seen.beside and wide > self.wide):
                 self.wide += rate * (wide - self.wide)
             self.tall += rate * (tall - self.tall)
             self.area += rate * (seen.thing.area - self.area)
             self.centre.scale = self.tall
-            self._see_foot(seen.thing, time_s)
+            self._see_foot(seen.thing, time_s, slowness)
         self.seen, self.last_seen, self.missed = seen, time_s, 0
         self.sightings += 1
         self._go(time_s)
@@ -171,14 +176,14 @@ class Followed:
         if self.on_ground is not None and foot is not None:
             self.position = self.on_ground.x, self.on_ground.y
 
-    def _see_foot(self, thing: Thing, time_s: float) -> None:
+    def _see_foot(self, thing: Thing, time_s: float, slowness: float) -> None:
         if thing.foot is None:
             return
         gap = time_s - self._foot_seen
         along = (thing.foot[0] - self.centre.x) / self.wide
         down = (thing.foot[1] - self.box[3]) / self.tall
         if self._foot is not None and gap < REMEMBER_S:
-            rate = 1 - math.exp(-gap / SIZE_S)
+            rate = 1 - math.exp(-gap / slowness)
             along = self._foot[0] + rate * (along - self._foot[0])
             down = self._foot[1] + rate * (down - self._foot[1])
         self._foot, self._foot_seen, self._ground_depth = (along, down), time_s, thing.ground_depth
@@ -212,7 +217,7 @@ def begin(number: int, seen: Sighting, time_s: float, places: Places | None) -> 
         number, seen, centre, wide, tall, seen.thing.area, time_s, time_s, seen.thing, places
     )
     new._anchor, new._anchored = (centre.x, centre.y), time_s
-    new._see_foot(seen.thing, time_s)
+    new._see_foot(seen.thing, time_s, SIZE_S)
     new._go(time_s)
     new._show(time_s)
     return new

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.manifest import SCENE_DEPTH
+from edge.runtime.handle import Handle, scene_depth
 from edge.samples.sample import Image
 
 Bools = npt.NDArray[np.bool_]
@@ -36,10 +38,14 @@ class Ground:
         bg: uint8 [h, w, 3] BGR of the masks' size.
         depth: the scene's depth (`edge.scene_depth`), float32 [h, w] in 0..1, near is large; None
             where the build has none.
+
+    Attributes:
+        size: (height, width) of both.
     """
 
     def __init__(self, bg: Image, depth: npt.NDArray[np.float32] | None) -> None:
         height = bg.shape[0]
+        self.size = height, bg.shape[1]
         self._depth = depth
         self._reach = max(1, round(REACH * height))
         self._tall = max(4, round(TALL * height))
@@ -81,6 +87,12 @@ class Ground:
         below = self.depth_at(x, top + tall + 2 * self._reach)
         above = self.depth_at(x, top + tall - 2 * self._reach)
         return below is not None and above is not None and below > STEP * max(above, 0.02)
+
+
+def ground_of(h: Handle, bg: Image) -> Ground:
+    """The ground of an open build whose background, at its size, is `bg`."""
+    knows = any(tensor.name == SCENE_DEPTH for tensor in h.manifest.scene)
+    return Ground(bg, scene_depth(h) if knows else None)
 
 
 def foot(inside: Bools, left: int, top: int, size: tuple[int, int]) -> tuple[float, float] | None:

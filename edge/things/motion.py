@@ -41,10 +41,18 @@ class Motion:
         """Units of x and y per second."""
         return math.hypot(self.vx, self.vy)
 
-    def predict(self, seconds: float) -> None:
-        """Go on for some time; after a gap the velocity is no longer believed."""
-        keep = math.exp(-seconds / COAST_S)
-        go = COAST_S * (1 - keep)
+    def predict(self, seconds: float, seen: bool) -> None:
+        """Go on for some time.
+
+        Args:
+            seconds: how long.
+            seen: whether it was seen at the last update. Else, and after a gap of the source, the
+                velocity is believed less and less.
+        """
+        keep, go = 1.0, seconds
+        if not seen or seconds > COAST_S:
+            keep = math.exp(-seconds / COAST_S)
+            go = COAST_S * (1 - keep)
         self.x += self.vx * go
         self.y += self.vy * go
         self.vx *= keep
@@ -52,7 +60,7 @@ class Motion:
         variance = ACCELERATION**2 * seconds
         self._pp += 2 * go * self._pv + go * go * self._vv + variance * go * go / 3
         self._pv = keep * (self._pv + go * self._vv) + variance * go / 2
-        self._vv = min(keep * keep * self._vv + variance, FIRST_SPEED**2)
+        self._vv = keep * keep * self._vv + variance
 
     def update(self, dx: float, dy: float, limit: float) -> None:
         """Take a sighting.

@@ -10,7 +10,7 @@ import numpy as np
 
 from edge.things import boxes
 from edge.things.assign import assign
-from edge.things.boxes import Floats
+from edge.things.boxes import Box, Floats
 from edge.things.followed import Followed, Places, begin
 from edge.things.sighting import Sighting, sighting, union
 from edge.things.thing import Thing
@@ -33,7 +33,7 @@ HIDES = 0.6
 """Share of a track's box in another's thing from which it is hidden in it."""
 SUPPORT = 0.7
 """Share of the areas of tracks that merged which their one thing has if all are seen in it."""
-REJOIN_S = 3.0
+REJOIN_S = 2.0
 """Seconds within which a part that came off is the same thing again when it rejoins."""
 STACKED, GAP, ALIKE = 0.6, 0.1, 0.25
 """Parts of one thing: share of the width that they have in common, gap as a share of both heights,
@@ -105,6 +105,7 @@ class Tracker:
             self._end(list(self._living))
             seconds = 0.0
         self._time = time_s
+        before = [(each.number, each.seen.box) for each in self._living]
         for followed in self._living:
             followed.predict(seconds)
         seen = self._joined(things)
@@ -118,7 +119,7 @@ class Tracker:
             for followed in inside:
                 followed.hide(seen[index].box, time_s, seen_too)
         new = [each for i, each in enumerate(seen) if i not in owners and i not in hidden]
-        self._begin(new, time_s)
+        self._begin(new, before, time_s)
         self._note_beside()
         self._confirm()
         self._end([each for each in self._living if self._is_over(each)])
@@ -178,26 +179,34 @@ class Tracker:
             owner = owners.get(index)
             if row[index] < HIDES:
                 continue
-            young = followed.last_seen - followed.first_seen < REJOIN_S
-            if owner is not None and young and followed.origin == owner.number:
-                self._end([followed])  # a part that came off, and is back
+            if owner is not None and self._came_off(followed, owner):
+                self._end([followed])
+            elif owner is not None and self._came_off(owner, followed):
+                self._end([owner])
+                owners[index] = followed
             else:
                 hidden.setdefault(index, []).append(followed)
         return hidden
 
-    def _begin(self, new: Sequence[Sighting], time_s: float) -> None:
-        """Follow what is new, and note out of whose box it came."""
+    def _came_off(self, part: Followed, whole: Followed) -> bool:
+        """Whether something came off another a moment ago, and is back in it."""
+        assert self._time is not None
+        return part.origin == whole.number and self._time - part.first_seen < REJOIN_S
+
+    def _begin(
+        self, new: Sequence[Sighting], before: Sequence[tuple[int, Box]], time_s: float
+    ) -> None:
+        """Follow what is new, and note which track was seen there before."""
         if not new:
             return
         own = boxes.stack(each.box for each in new)
-        rims = boxes.grown(boxes.stack(each.box for each in self._living), RIM)
+        rims = boxes.grown(boxes.stack(box for _, box in before), RIM)
         inside = boxes.shared(rims, own) / boxes.areas(own)[None]
-        before = list(self._living)
         for column, seen in enumerate(new):
             self._numbers += 1
             self._living.append(begin(self._numbers, seen, time_s, self._places))
             if before and inside[:, column].max() >= 0.5:
-                self._living[-1].origin = before[int(inside[:, column].argmax())].number
+                self._living[-1].origin = before[int(inside[:, column].argmax())][0]
 
     def _note_beside(self) -> None:
         """Count just above or below which older tracks the unconfirmed ones are."""
@@ -269,7 +278,9 @@ def _costs(tracks: Sequence[Followed], seen: Sequence[Sighting], seconds: float)
     sizes = np.abs(np.log(boxes.areas(own)[:, None] / boxes.areas(theirs)[None]))
     depths = np.abs(_logs([t.seen.thing for t in tracks])[:, None] - _logs([s.thing for s in seen]))
     cost = distance + SIZE_COSTS * sizes + DEPTH_COSTS * np.nan_to_num(depths)
-    return np.where((distance <= 1) & (sizes <= math.log(SIZES)), cost, np.inf)
+    # What is left of somebody who leaves the frame, or goes behind something, is still them.
+    rest = boxes.shared(boxes.grown(own, RIM), theirs) >= INSIDE * boxes.areas(theirs)
+    return np.where((distance <= 1) & (sizes <= math.log(SIZES)) | rest, cost, np.inf)
 
 
 def _logs(things: Sequence[Thing]) -> Floats:

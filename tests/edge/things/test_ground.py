@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.errors import UsageError
 from edge.things.find import find_things
 from edge.things.ground import Ground
 
@@ -102,6 +103,11 @@ def test_a_scene_without_depth_or_with_unknown_depth_gives_a_foot_without_ground
         (thing,) = find_things(mask, None, SIZE, Ground(bg, unknown))
         assert thing.foot == (85.0, 160.0)
         assert thing.ground_depth is None
+
+
+def test_a_ground_of_another_size_is_refused() -> None:
+    with pytest.raises(UsageError, match="the ground is 224x224, the mask 112x112"):
+        find_things(np.zeros((112, 112), np.float32), None, SIZE, Ground(*floor()))
 
 
 def test_small_masks_work() -> None:
