@@ -321,7 +321,8 @@ def test_a_crash_leaves_nothing_half_written(tmp_path: Path) -> None:
                 while True:
                     number += 1
                     events = [event(id=f"{seed}-{number}")] if number % 50 == 25 else []
-                    recorder.frame("door", result(number, number / 5, number % 100), events, live=False)
+                    shown = result(number, number / 5, number % 100)
+                    recorder.frame("door", shown, events, live=False)
                     if number == point:
                         kill.start()
             assert os.waitpid(child, 0)[1] == signal.SIGKILL
