@@ -6,7 +6,8 @@ import re
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     from edge.watch.config import CameraConfig, WatchConfig
     from edge.watch.watch import Opener, Watched
 
-OF_FILE = ("bg", "seconds", "value_range", "zones", "classify", "stabilize", "left_s", "build")
+OF_FILE = (
+    "bg", "seconds", "value_range", "zones", "classify", "stabilize", "left_s", "build", "sink",
+    "folder", "record", "redact",
+)  # fmt: skip
 """Options that are keys of cameras.toml."""
 
 
@@ -64,6 +68,19 @@ def watch(
             help="Seconds after which a thing was left behind or taken away.  [default: 30]",
         ),
     ] = None,
+    sink: Annotated[
+        Optional[list[str]],
+        typer.Option(help="Where events go besides stdout: mqtt://HOST/PREFIX, https://HOST/PATH."),
+    ] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Keep a snapshot and a clip of every event.")
+    ] = False,
+    redact: Annotated[
+        Optional[str], typer.Option(help="Hide the foreground in recordings: blur or fill.")
+    ] = None,
+    folder: Annotated[
+        Path, typer.Option(help="Folder of recordings, and of events that wait for a sink.")
+    ] = Path("watch"),
     frames: Annotated[
         Optional[int], typer.Option(min=1, help="Stop after this many frames of each source.")
     ] = None,
@@ -75,7 +92,9 @@ def watch(
     """Watch cameras: one JSON line for everything that happens, begun and ended."""
     import edge.calibrate.rendering.camera  # noqa: F401 (synthetic://)
     from edge.loop.channel import summary
-    from edge.watch.outputs import Lines
+    from edge.loop.overlay import REDACTIONS
+    from edge.watch.config import Recordings
+    from edge.watch.outputs import StandardOutputs
     from edge.watch.watch import Watch
 
     if config is not None:
@@ -86,9 +105,20 @@ def watch(
         chosen = read()
     else:
         read = None
-        chosen = _of_options(
-            sources or [], zones or [], bg or [], seconds, value_range, stabilize, build, classify,
-            left_s,
+        if not record:
+            refuse_unused(ctx, "without --record", "redact")
+        if not record and not sink:
+            refuse_unused(ctx, "without --sink and --record", "folder")
+        if redact not in (None, *REDACTIONS):
+            raise UsageError(f"--redact {redact}: expected {' or '.join(REDACTIONS)}")
+        chosen = replace(
+            _of_options(
+                sources or [], zones or [], bg or [], seconds, value_range, stabilize, build,
+                classify, left_s,
+            ),
+            sinks={f"sink{number}": {"url": url} for number, url in enumerate(sink or [], 1)},
+            folder=folder,
+            recordings=Recordings(redact=redact) if record else None,
         )  # fmt: skip
         for camera in chosen.cameras:
             _check(camera, lambda _key, error: error)
@@ -103,7 +133,7 @@ def watch(
         cuda_backend if "cuda_backend" in options else "auto",
         alone=len(chosen.cameras) == 1,
     )
-    watching = Watch(chosen, opener, Lines(), read)
+    watching = Watch(chosen, opener, StandardOutputs(), read)
     with ExitStack() as stack:
         stack.enter_context(_hangup(watching.reload))
         channels: list[Any] = []
@@ -231,20 +261,16 @@ def camera_opener(
     bundled: the build of cameras that name none.
     alone: there is one camera, whose background is made with a bar.
     """
-    from edge.things.find import find_things
-    from edge.things.ground import Ground
 
     import edge
     from edge.camera.camera import Camera
-    from edge.image import fit
     from edge.loop.channel import Channel
     from edge.loop.pipeline import CameraPipeline
-    from edge.scene.background import Background
     from edge.scene.improve import BackgroundImprover
     from edge.things.tracks import Tracker
     from edge.watch.classify import OnnxClassifier
     from edge.watch.watch import Watched, settings_of, zones_of
-    from edge.watch.watcher import Finder, Watcher
+    from edge.watch.watcher import Watcher
     from edge.zones.file import ZonesFile
 
     def open_camera(config: CameraConfig, wake: threading.Event) -> Watched:
@@ -264,25 +290,16 @@ def camera_opener(
                 improver = BackgroundImprover(estimator(place))
             pipeline = CameraPipeline(camera, h, background, config.stabilize, improver)
             stack.callback(pipeline.close)
-            size = pipeline.size
-
-            def finder(scene: Background) -> Finder:
-                depth = None
-                with suppress(EdgeError):  # of a build without a depth of the scene
-                    depth = edge.scene_depth(h)
-                ground = Ground(fit(h, scene.image), depth)
-                return lambda mask, depth: find_things(mask, depth, size, ground)
-
             channel = Channel(pipeline)
             stack.callback(channel.close)
             watcher = Watcher(
                 config.name,
-                size,
+                pipeline.size,
                 settings_of(config, zones_of(zones)),
-                finder,
                 Tracker(),
                 None if config.classify is None else OnnxClassifier(config.classify),
             )
+            pipeline.cut = watcher.cut
             return Watched(config, channel, watcher, stack.pop_all(), zones)
 
     return open_camera

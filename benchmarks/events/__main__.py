@@ -12,12 +12,15 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import cv2
-
 from edge.benchmarks.events.expected import FOOTAGE, Footage
 from edge.benchmarks.events.match import Score, match
 from edge.camera.video import Video
+from edge.samples.image_file import read_image
 from edge.zones.file import write_zones
+
+HEADER = """\
+| footage | expected | found | missed | false |
+| --- | --: | --: | --: | --: |"""
 
 
 def watch(footage: Footage, data: Path, build: str | None, folder: Path) -> list[dict[str, Any]]:
@@ -43,7 +46,7 @@ def as_video(sequence: Path, fps: float, out: Path) -> Path:
     """The images of a labelled sequence as a video: they have no times of their own."""
     video: Video | None = None
     for number, file in enumerate(sorted((sequence / "input").iterdir())):
-        image = cv2.imread(str(file))
+        image = read_image(file)
         if video is None:
             video = Video(out, image.shape[:2], fps)
         video.write(image, number / fps)
@@ -63,8 +66,7 @@ def row(footage: Footage, score: Score) -> str:
 
 def main(data: Path, build: str | None) -> None:
     """Print the table, and what was missed or false on stderr."""
-    print("| footage | expected | found | missed | false |")
-    print("| --- | --: | --: | --: | --: |")
+    print(HEADER)
     for footage in FOOTAGE:
         if not (data / footage.place).exists():
             sys.exit(f"{data / footage.place} is missing")
@@ -75,8 +77,9 @@ def main(data: Path, build: str | None) -> None:
         for each in score.missed:
             print(f"{footage.name}: missed {each}", file=sys.stderr)
         for event in score.false:
-            words = [event["source_time"], event["kind"], event["zone"], event["direction"]]
-            print(f"{footage.name}: false {words} track {event['track']}", file=sys.stderr)
+            begin = event.begin
+            words = [begin[key] for key in ("source_time", "kind", "zone", "direction", "track")]
+            print(f"{footage.name}: false {words}", file=sys.stderr)
 
 
 if __name__ == "__main__":

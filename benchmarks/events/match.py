@@ -9,7 +9,15 @@ from typing import Any
 from edge.benchmarks.events.expected import Expected, Footage
 
 TOLERANCE_S = 2.0
-"""Seconds by which a found event may be off: inertia, and how well the frames were read."""
+"""Seconds by which a begin or an end may be off: inertia, and how well the frames were read."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """An event that was found: its begin, and its end or None."""
+
+    begin: dict[str, Any]
+    end: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -17,42 +25,43 @@ class Score:
     """What was missed, and which found events nobody expected."""
 
     missed: list[Expected]
-    false: list[dict[str, Any]]
+    false: list[Found]
 
 
 def match(footage: Footage, events: Sequence[dict[str, Any]]) -> Score:
-    """Pair each expected event with the nearest found one of its kind, zone and direction.
-
-    Ends at the end of the footage, of what is still there, count as neither.
-    """
-    judged = [event for event in events if event["kind"] in footage.judged]
+    """Pair expected events with found ones of their kind, zone and direction, the nearest first."""
+    ends = {event["incident"]: event for event in events if event["phase"] == "end"}
+    found = [
+        Found(event, ends.get(event["incident"]))
+        for event in events
+        if event["kind"] in footage.judged and event["phase"] != "end"
+    ]
     last = max((event["source_time"] for event in events), default=0.0)
     pairs = sorted(
-        (abs(event["source_time"] - expected.at), i, j)
+        (abs(each.begin["source_time"] - expected.begin), i, j)
         for i, expected in enumerate(footage.expected)
-        for j, event in enumerate(judged)
-        if _same(expected, event) and abs(event["source_time"] - expected.at) <= TOLERANCE_S
+        for j, each in enumerate(found)
+        if _same(expected, each, last)
     )
-    taken: set[int] = set()
-    matched: set[int] = set()
+    of: dict[int, int] = {}
     for _, i, j in pairs:
-        if i not in matched and j not in taken:
-            matched.add(i)
-            taken.add(j)
+        if i not in of and j not in of.values():
+            of[i] = j
     return Score(
-        [each for i, each in enumerate(footage.expected) if i not in matched],
-        [
-            event
-            for j, event in enumerate(judged)
-            if j not in taken and not (event["phase"] == "end" and event["source_time"] >= last)
-        ],
+        [each for i, each in enumerate(footage.expected) if i not in of],
+        [each for j, each in enumerate(found) if j not in of.values()],
     )
 
 
-def _same(expected: Expected, event: dict[str, Any]) -> bool:
-    return (
-        expected.kind == event["kind"]
-        and (expected.kind not in ("left_behind", "taken_away") or event["phase"] == "begin")
-        and expected.zone == event["zone"]
-        and expected.direction == event["direction"]
-    )
+def _same(expected: Expected, found: Found, last: float) -> bool:
+    """Whether a found event can be an expected one; `last` is the end of the footage."""
+    begin = found.begin
+    wanted = expected.kind, expected.zone, expected.direction
+    if wanted != (begin["kind"], begin["zone"], begin["direction"]):
+        return False
+    if abs(begin["source_time"] - expected.begin) > TOLERANCE_S:
+        return False
+    if found.end is None:
+        return expected.end is None
+    end = last if expected.end is None else expected.end
+    return bool(abs(found.end["source_time"] - end) <= TOLERANCE_S)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from edge.events.event import Event
 from edge.events.look import Fact
 from edge.events.reporter import Reporter
+from edge.things.tracks import Track
 
 
 @dataclass
@@ -32,17 +33,20 @@ class Facts:
         """Whether anything holds."""
         return bool(self._open)
 
-    def update(self, facts: Iterable[Fact], at: float) -> list[Event]:
+    def update(
+        self, facts: Iterable[Fact], at: float, tracks: Mapping[int, Track] | None = None
+    ) -> list[Event]:
         """The events of a frame, ends before begins.
 
         Args:
             facts: all that hold, the ones that begin first in front.
             at: source time in seconds.
+            tracks: those that live, by number.
         """
         begins = []
         holding = {fact.key: fact for fact in facts}
         ends = [
-            self._end(entry, at)
+            self._end(entry, at, tracks or {})
             for key, entry in reversed(self._open.items())
             if key not in holding
         ]
@@ -62,11 +66,10 @@ class Facts:
         """The ends of everything that holds."""
         return self.update([], at)
 
-    def _end(self, entry: _Open, at: float) -> Event:
-        fact = entry.fact
-        # Of what is no longer seen the last sight counts, not the patience of the tracker.
-        if fact.track is not None and fact.kind == "appeared":
-            return self._reporter.end(
-                entry.begun, at, fact.track, at - (fact.track.last_seen - fact.track.first_seen)
-            )
-        return self._reporter.end(entry.begun, at, fact.track, entry.since)
+    def _end(self, entry: _Open, at: float, tracks: Mapping[int, Track]) -> Event:
+        track = entry.fact.track
+        if track is not None:
+            track = tracks.get(track.number, track)
+            # What a tracker gave up was there until it was last seen.
+            at = min(at, track.last_seen)
+        return self._reporter.end(entry.begun, at, track, entry.since)

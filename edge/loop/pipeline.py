@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,8 @@ from edge.scene.stabilize import Stabilizer
 from edge.things.find import binarize, find_things
 from edge.things.ground import Ground
 from edge.things.thing import Thing
+
+Cut = Callable[[Plane, Plane | None], Plane]
 
 CHECK_S = 0.5
 """Seconds of the source between two looks at whether the background fits."""
@@ -70,6 +73,10 @@ class CameraPipeline:
         stabilize: register the frames of a trembling camera to the background first.
         improver: improves the background of a live camera in its first minutes.
 
+    Attributes:
+        cut: takes each mask and depth, and gives the mask without what is to be ignored; None: all
+            of it counts.
+
     Raises:
         UsageError: the build gives no mask, or the background is not an image.
     """
@@ -91,6 +98,7 @@ class CameraPipeline:
         self.stabilizer = Stabilizer(h, fit(h, background.image)) if stabilize else None
         self._improver = improver
         self._processed = False
+        self.cut: Cut | None = None
         self.set_background(background)
 
     def set_background(self, background: Background) -> None:
@@ -127,6 +135,8 @@ class CameraPipeline:
         image = fit(self.h, frame.image)
         mask, depth = self.stabilizer.infer(image) if self.stabilizer else infer(self.h, image)
         assert mask is not None
+        if self.cut is not None:
+            mask = self.cut(mask, depth)
         return FrameResult(
             frame=frame,
             mask=mask,

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from edge.camera.schemes.recording import path_of
 from edge.errors import EdgeError, UsageError
 from edge.events.left import LEFT_S
+from edge.loop.overlay import REDACTIONS
 from edge.zones.hours import parse_hours
 
 if sys.version_info >= (3, 11):
@@ -64,6 +65,21 @@ class CameraConfig:
 
 
 @dataclass(frozen=True)
+class Recordings:
+    """Snapshots of events, and clips around them.
+
+    Attributes:
+        clips: write clips besides snapshots.
+        limit_mb: megabytes of all together; the oldest are deleted above it.
+        redact: how the foreground is hidden (edge.loop.overlay.REDACTIONS), or None.
+    """
+
+    clips: bool = True
+    limit_mb: int = 2000
+    redact: str | None = None
+
+
+@dataclass(frozen=True)
 class WatchConfig:
     """What is watched.
 
@@ -72,13 +88,17 @@ class WatchConfig:
         sinks: tables as of edge.sinks.sink.open_sink, by name.
         profiles: what each profile does not watch, as `CAMERA` or `CAMERA/ZONE`; the first is the
             one that holds at the start.
-        folder: where events wait for sinks, and where pictures are kept.
+        folder: where events wait for sinks, and where recordings are kept.
+        recordings: what is recorded; None: nothing.
+        places: how messages name the table of each sink.
     """
 
     cameras: tuple[CameraConfig, ...]
     sinks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     profiles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     folder: Path = Path("watch")
+    recordings: Recordings | None = None
+    places: Mapping[str, str] = field(default_factory=dict)
 
 
 class _Wrong(Exception):
@@ -107,16 +127,22 @@ def read_config(path: Path) -> WatchConfig:
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: {error}, expected TOML") from error
     try:
-        return _config(value, path.parent)
+        config = _config(value, path.parent)
     except _Wrong as wrong:
         raise located(path, text, wrong.where, wrong.message, wrong.hint) from None
+    places = {name: place_of(path, text, ("sinks", name)) for name in config.sinks}
+    return replace(config, places=places)
 
 
 def located(path: Path, text: str, where: Where, message: str, hint: str = "") -> UsageError:
     """The error about a value of the file: with its line and its key."""
-    key = ".".join(where)
-    place = f"line {line_of(text, where)}: " + (f"key `{key}`: " if key else "")
-    return UsageError(f"{path}: {place}{message}", hint)
+    return UsageError(f"{place_of(path, text, where)}: {message}", hint)
+
+
+def place_of(path: Path, text: str, where: Where) -> str:
+    """How messages name a value of the file."""
+    key = f": key `{'.'.join(where)}`" if where else ""
+    return f"{path}: line {line_of(text, where)}{key}"
 
 
 def line_of(text: str, where: Where) -> int:
@@ -143,7 +169,7 @@ def _parts(key: str) -> Where:
 
 
 def _config(value: dict[str, Any], folder: Path) -> WatchConfig:
-    known = ("build", "cameras", "folder", "profiles", "sinks")
+    known = ("build", "cameras", "folder", "profiles", "recordings", "sinks")
     _refuse_unknown((), value, known)
     build = _path(("build",), value["build"], folder) if "build" in value else None
     sinks = _tables("sinks", value)
@@ -161,7 +187,27 @@ def _config(value: dict[str, Any], folder: Path) -> WatchConfig:
         sinks,
         {name: _profile(name, table, cameras) for name, table in profiles.items()},
         _path(("folder",), value.get("folder", "watch"), folder),
+        _recordings(value["recordings"]) if "recordings" in value else None,
     )
+
+
+def _recordings(table: Any) -> Recordings:
+    where: Where = ("recordings",)
+    if not isinstance(table, dict):
+        raise _Wrong(where, "expected a table, as in [recordings]")
+    readers: dict[str, Callable[[Where, Any], Any]] = {
+        "clips": _flag,
+        "limit_mb": lambda at, found: round(_number(at, found, 1, 1e9)),
+        "redact": _redaction,
+    }
+    _refuse_unknown(where, table, readers)
+    return Recordings(**{key: readers[key]((*where, key), each) for key, each in table.items()})
+
+
+def _redaction(where: Where, found: Any) -> str:
+    if found not in REDACTIONS:
+        raise _Wrong(where, f"{_shown(found)}, expected {' or '.join(REDACTIONS)}")
+    return str(found)
 
 
 def _tables(key: str, value: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from edge.camera.source import CameraError, CameraEvent
 from edge.errors import EdgeError
@@ -19,8 +18,9 @@ from edge.loop.pipeline import FrameResult
 from edge.loop.run import run_channels
 from edge.progress import note
 from edge.watch.config import CameraConfig, WatchConfig
+from edge.watch.outputs import Outputs
 from edge.watch.watcher import Settings, Switches, Watcher
-from edge.zones.file import ZonesFile
+from edge.zones.file import ZonesFile, read_zones
 from edge.zones.zone import Zone
 
 TICK_S = 0.5
@@ -43,20 +43,6 @@ class Watched:
     resources: ExitStack
     zones: ZonesFile | None
     unreadable: int = 0
-
-
-class Outputs(Protocol):
-    """Where events go."""
-
-    def put(self, event: Event, sinks: tuple[str, ...] | None) -> None:
-        """Take an event for the sinks of these names; None: all."""
-
-    def frame(self, watched: Watched, result: FrameResult, events: list[Event]) -> list[Event]:
-        """See a frame and the events that it made, before they are put; returns them, with the
-        pictures that were made of them. Mask and depth are read during this call only."""
-
-    def configure(self, config: WatchConfig) -> None:
-        """Take over other sinks."""
 
 
 Opener = Callable[[CameraConfig, threading.Event], Watched]
@@ -123,6 +109,7 @@ class Watch:
             EdgeError: the only camera fails.
         """
         self._opened = opened
+        self._outputs.configure(self.config, _zones(self.config), self)
         for camera in self.config.cameras:
             self._begin_opening(camera)
         try:
@@ -132,8 +119,15 @@ class Watch:
 
     def close(self) -> None:
         """Tell the ends of everything, and close the cameras; a second call does nothing."""
-        for name in list(self.watched):
-            self._remove(name)
+        try:
+            for name in list(self.watched):
+                self._remove(name)
+        finally:
+            for opening in self._opening.values():
+                if opening.future is not None:
+                    opening.future.add_done_callback(_dispose)
+            self._opening.clear()
+            self._outputs.close()
         # A camera that answers slowly is left to its thread.
         self._pool.shutdown(wait=False, cancel_futures=True)
 
@@ -142,8 +136,8 @@ class Watch:
         start = time.perf_counter()
         watched = self._of(channel)
         events = watched.watcher.frame(result)
-        events = self._outputs.frame(watched, result, events)
-        self._tell(watched.config, events)
+        live = channel.pipeline.camera.live
+        self._tell(self._outputs.frame(watched.config.name, live, result, events))
         channel.busy_ms[-1] += 1e3 * (time.perf_counter() - start)
 
     def on_event(self, channel: Channel, event: CameraEvent) -> None:
@@ -153,7 +147,7 @@ class Watch:
             watched.unreadable += 1
         if event.kind != "unreadable" or watched.unreadable <= MAX_NOTES:
             note(event.text)
-        self._tell(watched.config, watched.watcher.event(event))
+        self._tell(watched.watcher.event(event))
 
     def on_failure(self, channel: Channel, error: EdgeError) -> None:
         """Go on without a camera."""
@@ -202,7 +196,7 @@ class Watch:
                     self._remove(name)  # its source has ended
                     continue
                 self._read_zones(watched)
-                self._tell(watched.config, watched.watcher.tick())
+                self._tell(watched.watcher.tick())
         return bool(self._opening)
 
     def _begin_opening(self, config: CameraConfig) -> None:
@@ -230,7 +224,7 @@ class Watch:
                 note(f"{error}; trying again until it is there")
                 reporter = Reporter(name, None)
                 opening.lost = reporter.begin("lost", time.time(), text=str(error))
-                self._tell(opening.config, [opening.lost])
+                self._tell([opening.lost])
             opening.again = time.monotonic() + opening.wait
             opening.wait = min(2 * opening.wait, LONGEST_WAIT_S)
             return
@@ -239,7 +233,7 @@ class Watch:
             return
         del self._opening[name]
         if opening.lost is not None:
-            self._tell(opening.config, [watched.watcher.reporter.end(opening.lost, time.time())])
+            self._tell([watched.watcher.reporter.end(opening.lost, time.time())])
         self.watched[name] = watched
         running.append(watched.channel)
         self._opened(watched.channel)
@@ -260,6 +254,7 @@ class Watch:
             return
         try:
             config = self._reread()
+            self._outputs.configure(config, _zones(config), self)
         except EdgeError as error:
             note(f"{error}; everything goes on as it was")
             return
@@ -280,7 +275,6 @@ class Watch:
                 if opening.future is not None:
                     opening.future.add_done_callback(_dispose)
                 del self._opening[name]
-        self._outputs.configure(config)
         for name, camera in wanted.items():
             if name not in self.watched and name not in self._opening:
                 self._begin_opening(camera)
@@ -312,12 +306,12 @@ class Watch:
 
     def _remove(self, name: str) -> None:
         watched = self.watched.pop(name)
-        self._tell(watched.config, watched.watcher.close())
+        self._tell(watched.watcher.close())
         watched.resources.close()
 
-    def _tell(self, config: CameraConfig, events: list[Event]) -> None:
+    def _tell(self, events: list[Event]) -> None:
         for event in events:
-            self._outputs.put(event, config.sinks)
+            self._outputs.put(event)
 
     def _of(self, channel: Channel) -> Watched:
         return next(each for each in self.watched.values() if each.channel is channel)
@@ -331,6 +325,14 @@ def settings_of(config: CameraConfig, zones: tuple[Zone, ...]) -> Settings:
 def zones_of(file: ZonesFile | None) -> tuple[Zone, ...]:
     """The zones of a file; none without one."""
     return () if file is None else tuple(file.zones)
+
+
+def _zones(config: WatchConfig) -> dict[str, tuple[Zone, ...]]:
+    """The zones and lines of each camera, as their files say."""
+    return {
+        camera.name: () if camera.zones is None else tuple(read_zones(camera.zones))
+        for camera in config.cameras
+    }
 
 
 def _source_of(config: CameraConfig) -> CameraConfig:

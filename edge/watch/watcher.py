@@ -24,7 +24,6 @@ from edge.events.standing import Standing, Travels
 from edge.loop.pipeline import FrameResult
 from edge.runtime.backend import Plane
 from edge.samples.sample import Image
-from edge.scene.background import Background
 from edge.things.thing import Thing
 from edge.things.tracks import Track
 from edge.zones.area import IgnoredPixels
@@ -45,12 +44,6 @@ class Tracking(Protocol):
     """What edge.things.tracks.Tracker is."""
 
     def update(self, things: list[Thing], time_s: float) -> list[Track]: ...
-
-
-class Finder(Protocol):
-    """Gives the things of a frame from its mask and depth, [h, w] as a build gives them."""
-
-    def __call__(self, mask: Plane, depth: Plane | None) -> list[Thing]: ...
 
 
 class Classifier(Protocol):
@@ -90,8 +83,7 @@ class Watcher:
         camera: its name.
         size: height and width of its frames.
         settings: zones and hours.
-        finder: gives what finds the things of a frame, for a background that is used from now on.
-        tracker: follows them.
+        tracker: follows the things of its frames.
         classify: called once for each track, when it is confirmed.
         clock: Unix time.
     """
@@ -101,15 +93,12 @@ class Watcher:
         camera: str,
         size: tuple[int, int],
         settings: Settings,
-        finder: Callable[[Background], Finder],
         tracker: Tracking,
         classify: Classifier | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.camera, self.size, self.switches = camera, size, Switches()
-        self._finder, self._tracker, self._classify, self._clock = finder, tracker, classify, clock
-        self._background: Background | None = None
-        self._find: Finder | None = None
+        self._tracker, self._classify, self._clock = tracker, classify, clock
         self.reporter = Reporter(camera, size, clock)
         self.states = CameraStates(self.reporter)
         self._facts = Facts(self.reporter)
@@ -148,6 +137,13 @@ class Watcher:
         self._ignored: IgnoredPixels | None = None
         self._left.left_s = settings.left_s
 
+    def cut(self, mask: Plane, depth: Plane | None) -> Plane:
+        """The mask of a frame without what zones ignore; for CameraPipeline.cut."""
+        if self._ignored is None:
+            ignored = [zone for zone in self.settings.zones if zone.kind == IGNORED]
+            self._ignored = IgnoredPixels(ignored, (mask.shape[0], mask.shape[1]))
+        return self._ignored.cut(mask, depth, self._clock(), self.switches.zones)
+
     def frame(self, result: FrameResult) -> list[Event]:
         """The events of a frame; its mask and depth are read during this call only."""
         at = result.frame.at
@@ -159,7 +155,7 @@ class Watcher:
             # Masks mean nothing: for a while everything stays as it was.
             return events + (self._nobody(at) if at - self._seen_at > DOUBT_S else [])
         self._seen_at = at
-        self.tracks = self._tracker.update(self._things(result), at)
+        self.tracks = self._tracker.update(result.things, at)
         look = self._look(result)
         return events + self._happened(look)
 
@@ -181,16 +177,6 @@ class Watcher:
         now = self._clock()
         hours = [parse_hours(text) for text in self.settings.schedule]
         return not self.switches.camera and (not hours or any(h.include(now) for h in hours))
-
-    def _things(self, result: FrameResult) -> list[Thing]:
-        mask, depth = result.mask, result.depth
-        if self._ignored is None:
-            ignored = [zone for zone in self.settings.zones if zone.kind == IGNORED]
-            self._ignored = IgnoredPixels(ignored, (mask.shape[0], mask.shape[1]))
-        mask = self._ignored.cut(mask, depth, self._clock(), self.switches.zones)
-        if self._find is None or result.background is not self._background:
-            self._background, self._find = result.background, self._finder(result.background)
-        return self._find(mask, depth)
 
     def _look(self, result: FrameResult) -> Look:
         """Update everything that remembers, and show it to the rules."""
@@ -223,7 +209,7 @@ class Watcher:
 
     def _happened(self, look: Look) -> list[Event]:
         facts = [fact for rule in self._rules for fact in rule.facts(look)]
-        events = self._facts.update(facts, look.at)
+        events = self._facts.update(facts, look.at, look.tracks)
         now = self._clock()
         for name, line in self._lines.items():
             crossed = line.crossed(list(look.tracks.values()), look.at)

@@ -6,8 +6,8 @@ import contextlib
 import json
 import os
 import pty
-import signal
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable

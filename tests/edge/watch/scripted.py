@@ -47,17 +47,8 @@ class Scripted:
         self.script, self.time = Script(), 0.0
         self.wall = 1_767_600_000.0
         self.background: Background = certain(textured() if bg is None else bg)
-        self.cut: list[np.ndarray] = []
-
-        def finder(scene: Background):
-            def find(mask: np.ndarray, depth: np.ndarray | None) -> list[Thing]:
-                self.cut.append(mask)
-                return []
-
-            return find
-
         self.watcher = Watcher(
-            "cam", SIZE, settings, finder, self.script, classify, clock=lambda: self.wall
+            "cam", SIZE, settings, self.script, classify, clock=lambda: self.wall
         )
         self.events: list[Event] = []
 

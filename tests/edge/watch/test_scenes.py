@@ -46,14 +46,15 @@ class Kept:
     def __init__(self) -> None:
         self.events: list[Event] = []
 
-    def put(self, event: Event, sinks: tuple[str, ...] | None) -> None:
+    def put(self, event: Event) -> None:
         self.events.append(event)
 
-    def frame(self, watched: object, result: object, events: list[Event]) -> list[Event]:
+    def frame(self, camera: str, live: bool, result: object, events: list[Event]) -> list[Event]:
         return events
 
-    def configure(self, config: WatchConfig) -> None:
-        raise AssertionError
+    def configure(self, *_: object) -> None: ...
+
+    def close(self) -> None: ...
 
 
 def watch(

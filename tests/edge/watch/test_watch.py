@@ -89,16 +89,21 @@ class Cameras:
         self.opened[config.name] = watched
         return watched
 
-    def put(self, event: Event, sinks: tuple[str, ...] | None) -> None:
+    def put(self, event: Event) -> None:
         self.events.append(event)
 
-    def frame(self, watched: Watched, result: FrameResult, events: list[Event]) -> list[Event]:
+    def frame(
+        self, camera: str, live: bool, result: FrameResult, events: list[Event]
+    ) -> list[Event]:
         time.sleep(self.pause)
-        self.on_frame(watched.config.name, result.frame.number)
+        self.on_frame(camera, result.frame.number)
         return events
 
-    def configure(self, config: WatchConfig) -> None:
+    def configure(self, config: WatchConfig, zones: object, board: object) -> None:
         self.configured.append(config)
+
+    def close(self) -> None:
+        self.closed = True
 
     def told(self, name: str) -> list[str]:
         return [short(event) for event in self.events if event.camera == name]
@@ -208,7 +213,7 @@ def test_reread_without_losing_tracks_of_unchanged_cameras(tmp_path: Path) -> No
         "appeared begin 1", "zone_entered begin 1 all", "zone_left end 1 all", "left end 1"
     ]  # fmt: skip
     assert cameras.told("b") == cameras.told("c") == PRESENT
-    assert cameras.configured == [after]
+    assert cameras.configured == [before, after] and cameras.closed
 
 
 def test_a_wrong_file_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -194,13 +194,15 @@ def test_who_stood_where_the_background_is_wrong_appears_when_they_move() -> Non
 
 
 def test_ignored_zones_are_cut_out_of_the_mask() -> None:
-    tree = Zone("tree", "ignored", LEFT)
-    run = Scripted(Settings((tree,)))
-    run.see()
-    assert not run.cut[-1][:, :50].any() and run.cut[-1][:, 50:].all()
-    run.watcher.switches = Switches(frozenset({"tree"}))
-    run.see()
-    assert run.cut[-1].all()
+    mask = np.ones((50, 100), np.float32)
+    watcher = Scripted(Settings((Zone("tree", "ignored", LEFT),))).watcher
+    cut = watcher.cut(mask, None)
+    assert not cut[:, :50].any() and cut[:, 50:].all()
+    watcher.switches = Switches(frozenset({"tree"}))
+    assert watcher.cut(mask, None).all()
+    watcher.switches = Switches()
+    watcher.set_settings(Settings())
+    assert watcher.cut(mask, None).all()
 
 
 def test_an_edited_zone_is_taken_over_without_losing_tracks() -> None:
