@@ -62,23 +62,18 @@ class Metrics:
         self._arrivals: dict[str, deque[float]] = {}
         self._lock = threading.Lock()
 
-    def frame(
-        self, camera: str, latency_ms: float, foreground: float, dropped: int, unreadable: int
-    ) -> None:
+    def frame(self, camera: str, latency_ms: float, foreground: float) -> None:
         """Count a frame of a camera.
 
         Args:
             camera: its name.
             latency_ms: from its arrival to its mask.
             foreground: share of it in the mask.
-            dropped, unreadable: frames of the camera until now.
         """
         labels = (("camera", camera),)
         with self._lock:
             values = self._values
             values["frames_total"][labels] = values["frames_total"].get(labels, 0) + 1
-            values["dropped_frames_total"][labels] = dropped
-            values["unreadable_frames_total"][labels] = unreadable
             values["foreground_share"][labels] = foreground
             latency = self._latency.setdefault(camera, [0.0] * (len(BUCKETS) + 2))
             seconds = latency_ms / 1e3

@@ -122,7 +122,8 @@ class MqttSink:
         if site.switch is not None:
             for camera, zones in site.cameras.items():
                 for zone in zones:
-                    self._switches[f"{broker.prefix}/{camera}/zone/{zone.name}"] = ON
+                    state = OFF if (camera, zone.name) in site.off else ON
+                    self._switches[f"{broker.prefix}/{camera}/zone/{zone.name}"] = state
             if site.profiles:
                 self._switches[f"{broker.prefix}/profile"] = site.profiles[0]
         self._snapshots: dict[str, str] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -76,6 +76,7 @@ class Site:
     Attributes:
         cameras: the zones of each camera.
         profiles: names of the profiles that can be chosen, the present one first.
+        off: cameras and their zones that are switched off at present.
         switch: called when somebody turns something, in a thread of the sink; raises EdgeError to
             refuse. None: nothing can be turned.
         recordings: folder to which `snapshot` and `clip` of an event are relative.
@@ -83,6 +84,7 @@ class Site:
 
     cameras: Mapping[str, Sequence[Zone]] = field(default_factory=dict)
     profiles: Sequence[str] = ()
+    off: Collection[tuple[str | None, str | None]] = ()
     switch: Callable[[Switch], None] | None = None
     recordings: Path | None = None
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,8 +16,10 @@ from edge.watch.config import Recordings, WatchConfig
 from edge.zones.zone import Zone
 
 if TYPE_CHECKING:
+    from edge.sinks.metrics import Metrics
     from edge.sinks.outbox import Outbox
     from edge.sinks.recorder import Recorder
+    from edge.sinks.sink import Switch
 
 SPOOL, RECORDINGS = "spool", "recordings"
 """Subfolders of the configuration's folder."""
@@ -75,9 +78,20 @@ class _Wired:
 
 
 class StandardOutputs:
-    """A line of JSON on stdout for every event, and what the configuration says besides."""
+    """A line of JSON on stdout for every event, and what the configuration says besides.
 
-    def __init__(self) -> None:
+    Args:
+        metrics: count frames and events; None: nobody asks.
+    """
+
+    def __init__(self, metrics: Metrics | None = None) -> None:
+        self._metrics = metrics
+        if metrics is not None:
+            metrics.sources.append(self._measure)
+        # What goes on and what is switched off, for sinks that are opened anew.
+        self._begun: dict[str, Event] = {}
+        self._off: set[tuple[str | None, str | None]] = set()
+        self._profile: str | None = None
         self._outbox: Outbox | None = None
         self._recorder: Recorder | None = None
         self._wired: _Wired | None = None
@@ -100,6 +114,9 @@ class StandardOutputs:
         if wanted == self._wired:
             return
         former = self._wired
+        if self._metrics is not None and former is not None:
+            for camera in former.zones.keys() - wanted.zones.keys():
+                self._metrics.forget(camera)
         self.close()
         try:
             self._open(wanted, config.places, board)
@@ -127,7 +144,8 @@ class StandardOutputs:
             )
         if not wired.sinks:
             return
-        site = Site(wired.zones, wired.profiles, _switch(board), recordings)
+        profiles = sorted(wired.profiles, key=lambda name: name != self._profile)
+        site = Site(wired.zones, profiles, self._off, partial(self._switched, board), recordings)
         opened = []
         try:
             for name, table in wired.sinks.items():
@@ -136,7 +154,7 @@ class StandardOutputs:
                 except EdgeError as error:
                     place = places.get(name, f"sink `{name}`")
                     raise type(error)(f"{place}: {error.message}", error.hint) from error
-            self._outbox = Outbox(wired.folder / SPOOL, opened, wired.cameras)
+            self._outbox = Outbox(wired.folder / SPOOL, opened, wired.cameras, begun=self._begun)
         except EdgeError:
             for sink in opened:
                 sink.close()
@@ -145,7 +163,9 @@ class StandardOutputs:
     def frame(
         self, camera: str, live: bool, result: FrameResult, events: list[Event]
     ) -> list[Event]:
-        """Record a frame where that is wanted."""
+        """Record and count a frame where that is wanted."""
+        if self._metrics is not None:
+            self._metrics.frame(camera, result.latency_ms, result.foreground)
         if self._recorder is None:
             return events
         return self._recorder.frame(camera, result, events, live)
@@ -154,6 +174,8 @@ class StandardOutputs:
         """Print an event, and hand it to the sinks."""
         sys.stdout.write(event.as_json() + "\n")
         sys.stdout.flush()
+        if self._metrics is not None:
+            self._metrics.event(event)
         if self._outbox is not None:
             self._outbox.put(event)
 
@@ -163,16 +185,28 @@ class StandardOutputs:
             self._recorder.close()
         if self._outbox is not None:
             self._outbox.close()
+            self._begun = self._outbox.begun
         self._recorder = self._outbox = self._wired = None
 
-
-def _switch(board: Switchboard) -> Callable[[Any], None]:
-    """Takes what somebody switched at a sink."""
-
-    def switched(switch: Any) -> None:
+    def _switched(self, board: Switchboard, switch: Switch) -> None:
+        """Take what somebody switched at a sink."""
         if switch.camera is None:
             board.choose(switch.value)
-        else:
-            board.switch(switch.camera, switch.zone, switch.value == "ON")
+            self._profile = switch.value
+            return
+        on, place = switch.value == "ON", (switch.camera, switch.zone)
+        board.switch(*place, on)
+        (self._off.discard if on else self._off.add)(place)
 
-    return switched
+    def _measure(self) -> None:
+        """Tell the metrics what waits and what was lost."""
+        assert self._metrics is not None
+        outbox, recorder = self._outbox, self._recorder
+        if outbox is not None:
+            for sink, waiting in outbox.spool.waiting().items():
+                self._metrics.set("spool_events", waiting, sink=sink)
+                self._metrics.set("spool_dropped_total", outbox.spool.dropped[sink], sink=sink)
+                self._metrics.set("spool_refused_total", outbox.refused[sink], sink=sink)
+        if recorder is not None:
+            for kind, count in recorder.dropped.items():
+                self._metrics.set("recordings_dropped_total", count, kind=kind)
