@@ -110,6 +110,8 @@ class MqttSink:
             raise missing("paho") from error
         self.name, self._broker, self._site, self._discovery = name, broker, site, discovery
         self._states, self._told = States(site.cameras), dict[str, str]()
+        for event in site.begun:
+            self._states.update(event)
         self._configs = configs(
             broker.prefix,
             site.cameras,

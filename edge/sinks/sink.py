@@ -76,17 +76,19 @@ class Site:
     Attributes:
         cameras: the zones of each camera.
         profiles: names of the profiles that can be chosen, the present one first.
-        off: cameras and their zones that are switched off at present.
         switch: called when somebody turns something, in a thread of the sink; raises EdgeError to
             refuse. None: nothing can be turned.
         recordings: folder to which `snapshot` and `clip` of an event are relative.
+        off: cameras and their zones that are switched off at present.
+        begun: events that have begun and not ended.
     """
 
     cameras: Mapping[str, Sequence[Zone]] = field(default_factory=dict)
     profiles: Sequence[str] = ()
-    off: Collection[tuple[str | None, str | None]] = ()
     switch: Callable[[Switch], None] | None = None
     recordings: Path | None = None
+    off: Collection[tuple[str | None, str | None]] = ()
+    begun: Collection[Event] = ()
 
 
 Opener = Callable[[Table, Site], Sink]

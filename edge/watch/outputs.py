@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edge.errors import EdgeError
-from edge.events.event import Event
+from edge.events.event import BEGIN, END, Event
 from edge.loop.pipeline import FrameResult
 from edge.watch.config import Recordings, WatchConfig
 from edge.zones.zone import Zone
@@ -145,7 +145,14 @@ class StandardOutputs:
         if not wired.sinks:
             return
         profiles = sorted(wired.profiles, key=lambda name: name != self._profile)
-        site = Site(wired.zones, profiles, self._off, partial(self._switched, board), recordings)
+        site = Site(
+            wired.zones,
+            profiles,
+            partial(self._switched, board),
+            recordings,
+            off=self._off,
+            begun=self._begun.values(),
+        )
         opened = []
         try:
             for name, table in wired.sinks.items():
@@ -154,7 +161,7 @@ class StandardOutputs:
                 except EdgeError as error:
                     place = places.get(name, f"sink `{name}`")
                     raise type(error)(f"{place}: {error.message}", error.hint) from error
-            self._outbox = Outbox(wired.folder / SPOOL, opened, wired.cameras, begun=self._begun)
+            self._outbox = Outbox(wired.folder / SPOOL, opened, wired.cameras)
         except EdgeError:
             for sink in opened:
                 sink.close()
@@ -174,6 +181,10 @@ class StandardOutputs:
         """Print an event, and hand it to the sinks."""
         sys.stdout.write(event.as_json() + "\n")
         sys.stdout.flush()
+        if event.phase == BEGIN:
+            self._begun[event.incident] = event
+        elif event.phase == END:
+            self._begun.pop(event.incident, None)
         if self._metrics is not None:
             self._metrics.event(event)
         if self._outbox is not None:
@@ -185,7 +196,6 @@ class StandardOutputs:
             self._recorder.close()
         if self._outbox is not None:
             self._outbox.close()
-            self._begun = self._outbox.begun
         self._recorder = self._outbox = self._wired = None
 
     def _switched(self, board: Switchboard, switch: Switch) -> None:
