@@ -26,6 +26,8 @@ FRAMES, SNAPSHOTS = 8, 24
 """Frames that wait for the disk at most: for clips, and in all; a frame of 1080p has 6 MB."""
 NICE = 10
 """Priority of the thread that draws and encodes."""
+GRACE_S = 20.0
+"""Seconds at the end for what still waits."""
 IDLE_S = 1.0
 """Seconds between two looks for clips whose camera gives no frames any more."""
 
@@ -145,7 +147,7 @@ class Recorder:
         with self._changed:
             self._ended = True
             self._changed.notify_all()
-        self._thread.join()
+        self._thread.join(GRACE_S)
         self._store.close()
 
     def _put(self, item: _Item, live: bool) -> bool:
