@@ -21,8 +21,9 @@ from edge.cli.run import check_device_options, estimator, given_background, prin
 from edge.errors import EdgeError, UsageError
 
 if TYPE_CHECKING:
+    from edge.sinks.metrics import Metrics
     from edge.watch.config import CameraConfig, WatchConfig
-    from edge.watch.watch import Opener, Watched
+    from edge.watch.watch import Opener, Watch, Watched
 
 OF_FILE = (
     "bg", "seconds", "value_range", "zones", "classify", "stabilize", "left_s", "min_size", "build",
@@ -89,6 +90,9 @@ def watch(
     folder: Annotated[
         Path, typer.Option(help="Folder of recordings, and of events that wait for a sink.")
     ] = Path("watch"),
+    metrics: Annotated[
+        Optional[str], typer.Option(help="HOST:PORT at which Prometheus finds /metrics.")
+    ] = None,
     frames: Annotated[
         Optional[int], typer.Option(min=1, help="Stop after this many frames of each source.")
     ] = None,
@@ -101,10 +105,13 @@ def watch(
     import edge.calibrate.rendering.camera  # noqa: F401 (synthetic://)
     from edge.loop.channel import summary
     from edge.loop.overlay import REDACTIONS
+    from edge.sinks.metrics import Metrics, MetricsServer, parse_place
     from edge.watch.config import Recordings
     from edge.watch.outputs import StandardOutputs
     from edge.watch.watch import Watch
 
+    if metrics is not None:
+        parse_place(metrics)
     if config is not None:
         refuse_unused(ctx, "with --config, which is the place for it", *OF_FILE)
         if sources:
@@ -141,14 +148,26 @@ def watch(
         cuda_backend if "cuda_backend" in options else "auto",
         alone=len(chosen.cameras) == 1,
     )
-    watching = Watch(chosen, opener, StandardOutputs(), read)
+    counted = Metrics() if metrics is not None else None
+    watching = Watch(chosen, opener, StandardOutputs(counted), read)
     with ExitStack() as stack:
+        if counted is not None and metrics is not None:
+            counted.sources.append(lambda: _count_lost(counted, watching))
+            stack.callback(MetricsServer(counted, metrics).close)
         stack.enter_context(_hangup(watching.reload))
         channels: list[Any] = []
         stack.callback(lambda: print_all(summary(channels)))
         failures = watching.run(frames, channels.append)
     if failures:
         raise EdgeError("; ".join(failures))
+
+
+def _count_lost(metrics: Metrics, watching: Watch) -> None:
+    """Tell the metrics of the frames that were not processed."""
+    for name, watched in list(watching.watched.items()):
+        camera = watched.channel.pipeline.camera
+        metrics.set("dropped_frames_total", camera.dropped, camera=name)
+        metrics.set("unreadable_frames_total", camera.unreadable, camera=name)
 
 
 @contextmanager

@@ -61,6 +61,10 @@ ANSWER_S = 10.0
 SNAPSHOT_S = 1.0
 """Seconds for which an event's snapshot may still be on its way to the disk."""
 LONGEST_RECONNECT_S = 15
+QUEUED = 1000
+"""Messages that wait at most for a broker that hangs."""
+MQTT_ERR_QUEUE_SIZE = 15
+"""Of paho.mqtt.enums.MQTTErrorCode."""
 LOSSES, LOSSES_S = 3, 60.0
 """So many lost connections in so many seconds look like two programs that push each other out."""
 WILDCARDS = "/+#\0"
@@ -110,6 +114,8 @@ class MqttSink:
             raise missing("paho") from error
         self.name, self._broker, self._site, self._discovery = name, broker, site, discovery
         self._states, self._told = States(site.cameras), dict[str, str]()
+        for event in site.begun:
+            self._states.update(event)
         self._configs = configs(
             broker.prefix,
             site.cameras,
@@ -122,7 +128,8 @@ class MqttSink:
         if site.switch is not None:
             for camera, zones in site.cameras.items():
                 for zone in zones:
-                    self._switches[f"{broker.prefix}/{camera}/zone/{zone.name}"] = ON
+                    state = OFF if (camera, zone.name) in site.off else ON
+                    self._switches[f"{broker.prefix}/{camera}/zone/{zone.name}"] = state
             if site.profiles:
                 self._switches[f"{broker.prefix}/profile"] = site.profiles[0]
         self._snapshots: dict[str, str] = {}
@@ -133,7 +140,10 @@ class MqttSink:
         self._connected = self._closed = False
         self._why = f"no answer of {broker.host}:{broker.port}"
         self._answers: dict[int, ReasonCode] = {}
+        self._session = 0  # counts the connections
         self._pending: tuple[str, int] | None = None
+        """Id of the event that is on its way, and the connection that it takes."""
+        self._number = 0
         self._largest = 0
         self._losses: deque[float] = deque(maxlen=LOSSES)
         # One session for each prefix: the broker tells the will of a lost one before it takes the
@@ -144,7 +154,7 @@ class MqttSink:
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
         client.on_connect_fail, client.on_publish = self._on_connect_fail, self._on_publish
         client.on_message = self._on_message
-        client.max_queued_messages_set(1000)
+        client.max_queued_messages_set(QUEUED)
         client.reconnect_delay_set(1, LONGEST_RECONNECT_S)
         client.will_set(f"{broker.prefix}/availability", OFFLINE, QOS, retain=True)
         if broker.user is not None:
@@ -171,24 +181,26 @@ class MqttSink:
                 raise SinkError(self._why)
             if self._closed:
                 raise SinkError("the program ends")
-            pending = self._pending
-        if pending is not None and pending[0] == event.id:
-            number = pending[1]
-        else:
+            session = self._session
+        if self._pending != (event.id, session):
+            # Else it is on its way already, and its acknowledgement is late.
             self._answers.clear()
             topic = f"{self._broker.prefix}/{event.camera}/events"
-            number = self._client.publish(topic, event.as_json(), QOS).mid
-            self._pending = event.id, number
+            sent = self._client.publish(topic, event.as_json(), QOS)
+            if sent.rc == MQTT_ERR_QUEUE_SIZE:
+                raise SinkError(f"{self._place} takes nothing, {QUEUED} messages wait")
+            self._pending, self._number = (event.id, session), sent.mid
+        number = self._number
+
+        def over() -> bool:
+            return not self._connected or self._session != session or self._closed
+
         with self._changed:
-            self._changed.wait_for(
-                lambda: number in self._answers or not self._connected or self._closed, ANSWER_S
-            )
-            answer = self._answers.get(number)
-            lost = not self._connected
-            if answer is not None or lost:
-                self._pending = None
+            self._changed.wait_for(lambda: number in self._answers or over(), ANSWER_S)
+            answer, lost = self._answers.get(number), over()
         if answer is None:
             raise SinkError(self._why if lost else f"{self._place} acknowledges nothing")
+        self._pending = None
         if answer.is_failure:
             raise SinkError(f"{self._place} refuses events: {answer}")
         self._send_snapshot(event)
@@ -274,6 +286,7 @@ class MqttSink:
                 client.subscribe([(topic, options) for topic in topics])
             with self._changed:
                 self._connected = True
+                self._session += 1
                 self._changed.notify_all()
             self._tell()
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from edge.errors import UsageError
-from edge.events.event import BEGIN, END, Event
+from edge.events.event import Event
 from edge.progress import note
 from edge.sinks.sink import EventRefused, Observer, Sink, SinkError
 from edge.sinks.spool import LIMIT, Spool, read_event
@@ -38,10 +38,8 @@ class Outbox:
         limit: events that wait at most.
         say: told sentences for the user.
         first_wait_s: seconds before the second attempt.
-        begun: of an outbox before this one, so that sinks know the state of what goes on.
 
     Attributes:
-        begun: by their incident the events that have begun and not ended.
         spool: what waits.
         refused: for each sink the events that its receiver refused for good.
         lost: events that were dropped because the disk hung.
@@ -59,7 +57,6 @@ class Outbox:
         limit: int = LIMIT,
         say: Callable[[str], None] = note,
         first_wait_s: float = FIRST_WAIT_S,
-        begun: Mapping[str, Event] | None = None,
     ) -> None:
         names = [sink.name for sink in sinks]
         if len(set(names)) < len(names):
@@ -67,9 +64,6 @@ class Outbox:
         self._sinks, self._cameras = sinks, cameras or {}
         self._say, self._first_wait_s = say, first_wait_s
         self.refused, self.lost = dict.fromkeys(names, 0), 0
-        self.begun = dict(begun or {})
-        for event in self.begun.values():
-            self._observe(event)
         self._queue: deque[Event] = deque()
         self._queued = threading.Event()
         self._closing, self._written, self._stop = (threading.Event() for _ in range(3))
@@ -97,11 +91,9 @@ class Outbox:
             OSError: as `check`.
         """
         self.check()
-        if event.phase == BEGIN:
-            self.begun[event.incident] = event
-        elif event.phase == END:
-            self.begun.pop(event.incident, None)
-        self._observe(event)
+        for sink in self._sinks:
+            if isinstance(sink, Observer) and self._wants(sink, event):
+                sink.observe(event)
         if len(self._queue) >= QUEUED:
             if not self.lost:
                 self._say(f"the disk hangs, {QUEUED} events wait for it: further ones are dropped")
@@ -128,11 +120,6 @@ class Outbox:
         for thread in self._deliveries:
             thread.join(0.5)
         self.spool.close()
-
-    def _observe(self, event: Event) -> None:
-        for sink in self._sinks:
-            if isinstance(sink, Observer) and self._wants(sink, event):
-                sink.observe(event)
 
     def _wants(self, sink: Sink, event: Event) -> bool:
         wanted = self._cameras.get(sink.name)

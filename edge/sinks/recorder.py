@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +24,10 @@ LIMIT = 2_000_000_000
 """Bytes of all pictures and clips."""
 FRAMES, SNAPSHOTS = 8, 24
 """Frames that wait for the disk at most: for clips, and in all; a frame of 1080p has 6 MB."""
+NICE = 10
+"""Priority of the thread that draws and encodes."""
+GRACE_S = 20.0
+"""Seconds at the end for what still waits."""
 IDLE_S = 1.0
 """Seconds between two looks for clips whose camera gives no frames any more."""
 
@@ -116,7 +122,8 @@ class Recorder:
         """
         at = result.frame.arrived if live else result.frame.at
         running = self._running.setdefault(camera, _Running())
-        in_clip = self._clips and not 0 <= at - running.shown < 1 / CLIP_FPS
+        # A little early rather than a whole frame late.
+        in_clip = self._clips and not 0 <= at - running.shown < 0.9 / CLIP_FPS
         name = _name(events[0]) if events else None
         if name is not None and self._clips:
             if at > running.until or at - running.begin > MOST_S:
@@ -140,7 +147,7 @@ class Recorder:
         with self._changed:
             self._ended = True
             self._changed.notify_all()
-        self._thread.join()
+        self._thread.join(GRACE_S)
         self._store.close()
 
     def _put(self, item: _Item, live: bool) -> bool:
@@ -165,6 +172,8 @@ class Recorder:
             self._say(f"recordings are incomplete, {why}; not written until now: {counts}")
 
     def _run(self) -> None:
+        with suppress(OSError, AttributeError):  # Linux: the cameras' thread comes first
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
         while True:
             with self._changed:
                 if not self._queue and not self._ended:

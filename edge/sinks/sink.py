@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -79,12 +79,16 @@ class Site:
         switch: called when somebody turns something, in a thread of the sink; raises EdgeError to
             refuse. None: nothing can be turned.
         recordings: folder to which `snapshot` and `clip` of an event are relative.
+        off: cameras and their zones that are switched off at present.
+        begun: events that have begun and not ended.
     """
 
     cameras: Mapping[str, Sequence[Zone]] = field(default_factory=dict)
     profiles: Sequence[str] = ()
     switch: Callable[[Switch], None] | None = None
     recordings: Path | None = None
+    off: Collection[tuple[str | None, str | None]] = ()
+    begun: Collection[Event] = ()
 
 
 Opener = Callable[[Table, Site], Sink]

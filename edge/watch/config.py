@@ -31,6 +31,9 @@ Where = tuple[str, ...]
 NAME = re.compile(r"[\w-][\w.-]{0,62}")
 """Names of cameras, sinks and profiles: they are part of topics and paths."""
 
+SINK_FILES = ("ca", "certificate", "key")
+"""Keys of sinks whose values are files, besides those that end in `_file`."""
+
 
 @dataclass(frozen=True)
 class CameraConfig:
@@ -175,7 +178,10 @@ def _config(value: dict[str, Any], folder: Path) -> WatchConfig:
     known = ("build", "cameras", "folder", "profiles", "recordings", "sinks")
     _refuse_unknown((), value, known)
     build = _path(("build",), value["build"], folder) if "build" in value else None
-    sinks = _tables("sinks", value)
+    sinks = {
+        name: {key: _sink_value(key, each, folder) for key, each in table.items()}
+        for name, table in _tables("sinks", value).items()
+    }
     cameras = tuple(
         _camera(name, table, folder, build, sinks)
         for name, table in _tables("cameras", value).items()
@@ -192,6 +198,12 @@ def _config(value: dict[str, Any], folder: Path) -> WatchConfig:
         _path(("folder",), value.get("folder", "watch"), folder),
         _recordings(value["recordings"]) if "recordings" in value else None,
     )
+
+
+def _sink_value(key: str, value: Any, folder: Path) -> Any:
+    """A value of a sink's table; those that are files are relative to the file's folder."""
+    is_path = isinstance(value, str) and (key.endswith("_file") or key in SINK_FILES)
+    return str(folder / value) if is_path else value
 
 
 def _recordings(table: Any) -> Recordings:

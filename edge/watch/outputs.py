@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edge.errors import EdgeError
-from edge.events.event import Event
+from edge.events.event import BEGIN, END, Event
 from edge.loop.pipeline import FrameResult
 from edge.watch.config import Recordings, WatchConfig
 from edge.zones.zone import Zone
 
 if TYPE_CHECKING:
+    from edge.sinks.metrics import Metrics
     from edge.sinks.outbox import Outbox
     from edge.sinks.recorder import Recorder
+    from edge.sinks.sink import Switch
 
 SPOOL, RECORDINGS = "spool", "recordings"
 """Subfolders of the configuration's folder."""
@@ -75,9 +78,20 @@ class _Wired:
 
 
 class StandardOutputs:
-    """A line of JSON on stdout for every event, and what the configuration says besides."""
+    """A line of JSON on stdout for every event, and what the configuration says besides.
 
-    def __init__(self) -> None:
+    Args:
+        metrics: count frames and events; None: nobody asks.
+    """
+
+    def __init__(self, metrics: Metrics | None = None) -> None:
+        self._metrics = metrics
+        if metrics is not None:
+            metrics.sources.append(self._measure)
+        # What goes on and what is switched off, for sinks that are opened anew.
+        self._begun: dict[str, Event] = {}
+        self._off: set[tuple[str | None, str | None]] = set()
+        self._profile: str | None = None
         self._outbox: Outbox | None = None
         self._recorder: Recorder | None = None
         self._wired: _Wired | None = None
@@ -100,6 +114,9 @@ class StandardOutputs:
         if wanted == self._wired:
             return
         former = self._wired
+        if self._metrics is not None and former is not None:
+            for camera in former.zones.keys() - wanted.zones.keys():
+                self._metrics.forget(camera)
         self.close()
         try:
             self._open(wanted, config.places, board)
@@ -127,7 +144,15 @@ class StandardOutputs:
             )
         if not wired.sinks:
             return
-        site = Site(wired.zones, wired.profiles, _switch(board), recordings)
+        profiles = sorted(wired.profiles, key=lambda name: name != self._profile)
+        site = Site(
+            wired.zones,
+            profiles,
+            partial(self._switched, board),
+            recordings,
+            off=self._off,
+            begun=self._begun.values(),
+        )
         opened = []
         try:
             for name, table in wired.sinks.items():
@@ -145,7 +170,9 @@ class StandardOutputs:
     def frame(
         self, camera: str, live: bool, result: FrameResult, events: list[Event]
     ) -> list[Event]:
-        """Record a frame where that is wanted."""
+        """Record and count a frame where that is wanted."""
+        if self._metrics is not None:
+            self._metrics.frame(camera, result.latency_ms, result.foreground)
         if self._recorder is None:
             return events
         return self._recorder.frame(camera, result, events, live)
@@ -154,6 +181,12 @@ class StandardOutputs:
         """Print an event, and hand it to the sinks."""
         sys.stdout.write(event.as_json() + "\n")
         sys.stdout.flush()
+        if event.phase == BEGIN:
+            self._begun[event.incident] = event
+        elif event.phase == END:
+            self._begun.pop(event.incident, None)
+        if self._metrics is not None:
+            self._metrics.event(event)
         if self._outbox is not None:
             self._outbox.put(event)
 
@@ -165,14 +198,25 @@ class StandardOutputs:
             self._outbox.close()
         self._recorder = self._outbox = self._wired = None
 
-
-def _switch(board: Switchboard) -> Callable[[Any], None]:
-    """Takes what somebody switched at a sink."""
-
-    def switched(switch: Any) -> None:
+    def _switched(self, board: Switchboard, switch: Switch) -> None:
+        """Take what somebody switched at a sink."""
         if switch.camera is None:
             board.choose(switch.value)
-        else:
-            board.switch(switch.camera, switch.zone, switch.value == "ON")
+            self._profile = switch.value
+            return
+        on, place = switch.value == "ON", (switch.camera, switch.zone)
+        board.switch(*place, on)
+        (self._off.discard if on else self._off.add)(place)
 
-    return switched
+    def _measure(self) -> None:
+        """Tell the metrics what waits and what was lost."""
+        assert self._metrics is not None
+        outbox, recorder = self._outbox, self._recorder
+        if outbox is not None:
+            for sink, waiting in outbox.spool.waiting().items():
+                self._metrics.set("spool_events", waiting, sink=sink)
+                self._metrics.set("spool_dropped_total", outbox.spool.dropped[sink], sink=sink)
+                self._metrics.set("spool_refused_total", outbox.refused[sink], sink=sink)
+        if recorder is not None:
+            for kind, count in recorder.dropped.items():
+                self._metrics.set("recordings_dropped_total", count, kind=kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -68,6 +69,11 @@ class Mosquitto:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def hang(self) -> None:
+        """It keeps its connections and does nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
 
     def _answers(self) -> bool:
         with socket.socket() as client:

@@ -167,6 +167,29 @@ def test_a_broker_that_is_killed_and_comes_back_loses_and_doubles_nothing(
     assert any("takes events again" in line for line in said)
 
 
+def test_a_broker_that_hangs_and_dies_gets_what_it_did_not_acknowledge(
+    broker: Mosquitto, opened: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtts, "ANSWER_S", 0.3)
+    sink, given = opened(), event()
+    broker.hang()
+    for _ in range(2):  # the second waits for the same message
+        with pytest.raises(SinkError, match="acknowledges nothing"):
+            sink.send(given)
+    for number in range(600):  # more messages than wait for a broker
+        sink.observe(begin(f"i{number}", "appeared"))
+        sink.observe(begin(f"z{number}", "zone_entered", zone="mat"))
+    broker.kill()
+    wait_for(lambda: not sink._connected)
+    broker.start()
+    monkeypatch.setattr(mqtts, "ANSWER_S", 10)
+    with Listener(broker.port, "site/#") as listener:
+        sink.send(given)
+        wait_for(lambda: listener.of("/events"))
+        wait_for(lambda: listener.last("site/door/count") == "600")
+        assert listener.of("/events") == [given.as_json()]
+
+
 def test_states_of_an_outage_are_told_as_they_are_after_it(
     broker: Mosquitto, opened: Callable[..., Any]
 ) -> None:

@@ -187,26 +187,19 @@ def test_a_sink_gets_the_events_of_its_cameras(make: Callable[..., Outbox]) -> N
     assert some.taken == ["1", "3"]
 
 
-def test_what_has_begun_is_told_to_the_sinks_of_a_new_outbox(make: Callable[..., Outbox]) -> None:
-    class Observer(Memory):
-        def __init__(self) -> None:
-            super().__init__()
-            self.seen: list[str] = []
+def test_an_observer_is_told_at_once_and_of_its_cameras(make: Callable[..., Outbox]) -> None:
+    class Observing(Memory):
+        seen: tuple[str, ...] = ()
 
         def observe(self, event: Event) -> None:
-            self.seen.append(event.id)
+            self.seen += (event.id,)
 
-    first, second = Observer(), Observer()
-    outbox = make(first)
-    outbox.put(event(id="b1", incident="1", kind="appeared", phase="begin"))
-    outbox.put(event(id="b2", incident="2", kind="appeared", phase="begin"))
-    outbox.put(event(id="e1", incident="1", kind="left", phase="end"))
-    outbox.close()
-    assert first.seen == ["b1", "b2", "e1"]
-    outbox = make(second, begun=outbox.begun)
-    outbox.close()
-    assert second.seen == ["b2"]
-    assert second.taken == []
+    sink = Observing("some")
+    sink.fail = lambda _: SinkError("away")
+    with make(sink, cameras={"some": {"door"}}) as outbox:
+        outbox.put(event(id="1", camera="door"))
+        outbox.put(event(id="2", camera="yard"))
+        assert sink.seen == ("1",)
 
 
 def test_two_sinks_of_one_name_are_refused(make: Callable[..., Outbox]) -> None:

@@ -126,3 +126,17 @@ def test_dotted_keys_have_lines_too() -> None:
     text = 'cameras.door.source = "a"\n[cameras]\ndoor.zones = 5\n'
     assert line_of(text, ("cameras", "door", "source")) == 1
     assert line_of(text, ("cameras", "door", "zones")) == 3
+
+
+def test_files_of_sinks_are_relative_to_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "cameras.toml"
+    path.write_text(
+        LEAST + '[sinks.a]\nurl = "mqtts://host"\nca = "ca.pem"\npassword_file = "/abs/p"\n'
+        'discovery = false\n'
+    )
+    assert read_config(path).sinks["a"] == {
+        "url": "mqtts://host",
+        "ca": str(tmp_path / "ca.pem"),
+        "password_file": "/abs/p",
+        "discovery": False,
+    }
