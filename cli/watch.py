@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from edge.watch.watch import Opener, Watch, Watched
 
 OF_FILE = (
-    "bg", "seconds", "value_range", "zones", "classify", "stabilize", "left_s", "min_size", "build",
-    "sink", "folder", "record", "redact",
+    "bg", "seconds", "value_range", "zones", "metres", "classify", "stabilize", "left_s",
+    "min_size", "build", "sink", "folder", "record", "redact",
 )  # fmt: skip
 """Options that are keys of cameras.toml."""
 
@@ -43,6 +43,10 @@ def watch(
         typer.Option(help="cameras.toml: cameras, their zones, and where events go."),
     ] = None,
     zones: Annotated[Optional[list[Path]], typer.Option(help="zones.json, one per source.")] = None,
+    metres: Annotated[
+        Optional[list[Path]],
+        typer.Option(help="What `edge calibrate-scene` wrote, one per source.  [default: none]"),
+    ] = None,
     build: Annotated[
         Optional[Path],
         typer.Option(help="Build folder.  [default: the bundled network in int8, built first]"),
@@ -128,8 +132,8 @@ def watch(
             raise UsageError(f"--redact {redact}: expected {' or '.join(REDACTIONS)}")
         chosen = replace(
             _of_options(
-                sources or [], zones or [], bg or [], seconds, value_range, stabilize, build,
-                classify, left_s, min_size,
+                sources or [], zones or [], metres or [], bg or [], seconds, value_range,
+                stabilize, build, classify, left_s, min_size,
             ),
             sinks={f"sink{number}": {"url": url} for number, url in enumerate(sink or [], 1)},
             folder=folder,
@@ -183,6 +187,7 @@ def _hangup(reload: Callable[[], None]) -> Iterator[None]:
 def _of_options(
     sources: Sequence[str],
     zones: Sequence[Path],
+    metres: Sequence[Path],
     bg: Sequence[Path],
     seconds: Optional[float],
     value_range: Optional[str],
@@ -199,7 +204,7 @@ def _of_options(
 
     if not sources:
         raise UsageError("no source and no --config", "edge watch SOURCE, or --config cameras.toml")
-    for name, given in (("--zones", zones), ("--bg", bg)):
+    for name, given in (("--zones", zones), ("--metres", metres), ("--bg", bg)):
         if given and len(given) != len(sources):
             raise UsageError(
                 f"{len(given)} {name} for {len(sources)} sources, expected one each",
@@ -224,6 +229,7 @@ def _of_options(
                 stabilize=stabilize,
                 build=build,
                 zones=zones[i] if zones else None,
+                metres=metres[i] if metres else None,
                 left_s=LEFT_S if left_s is None else left_s,
                 min_size=MIN_SIZE if min_size is None else min_size,
                 classify=classify,
@@ -263,14 +269,16 @@ def _check(camera: CameraConfig, locate: Callable[[str, EdgeError], EdgeError]) 
     """Raise what is wrong with a camera, as far as it can be known without connecting to it."""
     from edge import manifest as manifests
     from edge.camera.reader import check_source
+    from edge.things.metres import read_metres
     from edge.watch.classify import OnnxClassifier
-    from edge.zones.file import read_zones
+    from edge.watch.watch import zones_file
 
     checks: dict[str, Callable[[], object]] = {
         "source": lambda: check_source(camera.source, camera.range),
         "background": lambda: camera.background and read_background(camera.background),
         "build": lambda: camera.build and manifests.read_finished(camera.build),
-        "zones": lambda: camera.zones and read_zones(camera.zones),
+        "metres": lambda: camera.metres and read_metres(camera.metres),
+        "zones": lambda: zones_file(camera),
         "classify": lambda: camera.classify and OnnxClassifier(camera.classify),
     }
     for key, check in checks.items():
@@ -297,15 +305,15 @@ def camera_opener(
     from edge.loop.channel import Channel
     from edge.loop.pipeline import CameraPipeline
     from edge.scene.improve import BackgroundImprover
+    from edge.things.metres import read_metres
     from edge.things.tracks import Tracker
     from edge.watch.classify import OnnxClassifier
-    from edge.watch.watch import Watched, settings_of, zones_of
+    from edge.watch.watch import Watched, settings_of, zones_file, zones_of
     from edge.watch.watcher import Watcher
-    from edge.zones.file import ZonesFile
 
     def open_camera(config: CameraConfig, wake: threading.Event) -> Watched:
         place = config.build or bundled()
-        zones = None if config.zones is None else ZonesFile(config.zones)
+        zones = zones_file(config)
         if config.background is not None:
             background, chosen = given_background(config.name, config.background, config.range)
         else:
@@ -320,13 +328,16 @@ def camera_opener(
                 improver = BackgroundImprover(estimator(place))
             pipeline = CameraPipeline(camera, h, background, config.stabilize, improver)
             stack.callback(pipeline.close)
+            metres = None if config.metres is None else read_metres(config.metres)
+            if metres is not None:
+                metres.check(pipeline.size, str(h.manifest.model.get("sha256", "")))
             channel = Channel(pipeline)
             stack.callback(channel.close)
             watcher = Watcher(
                 config.name,
                 pipeline.size,
                 settings_of(config, zones_of(zones)),
-                Tracker(),
+                Tracker(metres),
                 None if config.classify is None else OnnxClassifier(config.classify),
             )
             pipeline.cut = watcher.cut

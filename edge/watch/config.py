@@ -48,6 +48,7 @@ class CameraConfig:
         stabilize: register the frames of a trembling camera.
         build: build folder; None: that of the file, else the bundled network.
         zones: file of its zones (edge.zones.file); None: none.
+        metres: what `edge calibrate-scene` wrote; None: nobody knows metres.
         schedule: hours in which things are watched; empty for always.
         left_s: seconds after which a thing was left behind or taken away.
         min_size: share of the frame that a thing must have covered once to be told at all.
@@ -63,6 +64,7 @@ class CameraConfig:
     stabilize: bool = True
     build: Path | None = None
     zones: Path | None = None
+    metres: Path | None = None
     schedule: tuple[str, ...] = ()
     left_s: float = LEFT_S
     min_size: float = MIN_SIZE
@@ -266,6 +268,7 @@ def _camera(
         "stabilize": _flag,
         "build": lambda at, found: _path(at, found, folder),
         "zones": lambda at, found: _path(at, found, folder),
+        "metres": lambda at, found: _path(at, found, folder),
         "schedule": _schedule,
         "left_s": lambda at, found: _number(at, found, 1, math.inf),
         "min_size": lambda at, found: _number(at, found, 0, 1),

@@ -20,7 +20,7 @@ from edge.progress import note
 from edge.watch.config import CameraConfig, WatchConfig
 from edge.watch.outputs import Outputs
 from edge.watch.watcher import Settings, Switches, Watcher
-from edge.zones.file import ZonesFile, read_zones
+from edge.zones.file import ZonesFile
 from edge.zones.zone import Zone
 
 TICK_S = 0.5
@@ -284,7 +284,7 @@ class Watch:
     def _change(self, watched: Watched, camera: CameraConfig) -> None:
         """Take over what may change while a camera is watched."""
         if camera.zones != watched.config.zones:
-            watched.zones = None if camera.zones is None else ZonesFile(camera.zones)
+            watched.zones = zones_file(camera)
         elif watched.zones is not None:
             self._read_zones(watched)
         watched.config = camera
@@ -322,6 +322,11 @@ def settings_of(config: CameraConfig, zones: tuple[Zone, ...]) -> Settings:
     return Settings(zones, config.schedule, config.left_s, config.min_size)
 
 
+def zones_file(config: CameraConfig) -> ZonesFile | None:
+    """The file of a camera's zones; errors as of edge.zones.file.read_zones."""
+    return None if config.zones is None else ZonesFile(config.zones, config.metres is not None)
+
+
 def zones_of(file: ZonesFile | None) -> tuple[Zone, ...]:
     """The zones of a file; none without one."""
     return () if file is None else tuple(file.zones)
@@ -329,10 +334,7 @@ def zones_of(file: ZonesFile | None) -> tuple[Zone, ...]:
 
 def _zones(config: WatchConfig) -> dict[str, tuple[Zone, ...]]:
     """The zones and lines of each camera, as their files say."""
-    return {
-        camera.name: () if camera.zones is None else tuple(read_zones(camera.zones))
-        for camera in config.cameras
-    }
+    return {camera.name: zones_of(zones_file(camera)) for camera in config.cameras}
 
 
 def _source_of(config: CameraConfig) -> CameraConfig:
@@ -345,6 +347,7 @@ def _source_of(config: CameraConfig) -> CameraConfig:
         range=config.range,
         stabilize=config.stabilize,
         build=config.build,
+        metres=config.metres,
         classify=config.classify,
     )
 

@@ -222,8 +222,8 @@ class Watcher:
             return False
         left, top, wide, tall = track.thing.box
         height, width = self.size
-        whole = BORDER <= left and left + wide <= width - BORDER
-        whole &= BORDER <= top and top + tall <= height - BORDER
+        whole = left >= BORDER and left + wide <= width - BORDER
+        whole &= top >= BORDER and top + tall <= height - BORDER
         stays = track.last_seen - track.first_seen >= STAYS_S
         return stays or (whole and self._travels.went(track, MOVES))
 

@@ -166,8 +166,12 @@ KEYS: dict[str, Key] = {
 NEEDED = tuple(field.name for field in fields(Zone) if field.default is MISSING)
 
 
-def read_zones(path: Path) -> list[Zone]:
+def read_zones(path: Path, metres: bool = True) -> list[Zone]:
     """Read zones.json.
+
+    Args:
+        path: the file.
+        metres: the scene is calibrated; otherwise zones with distances are refused.
 
     Raises:
         EdgeError: the file cannot be read.
@@ -186,9 +190,16 @@ def read_zones(path: Path) -> list[Zone]:
     except (UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{path} is no JSON of UTF-8") from error
     try:
-        return parse_zones(value)
+        zones = parse_zones(value)
     except UsageError as error:
         raise UsageError(f"{path}: {error.message}", error.hint) from error
+    for zone in zones:
+        if zone.distance_m is not None and not metres:
+            raise UsageError(
+                f"{path}: zone `{zone.name}`: key `distance_m`: this scene has no metres",
+                "edge calibrate-scene, and name its file as `metres`; or give `depth`",
+            )
+    return zones
 
 
 def parse_zones(value: Any) -> list[Zone]:
@@ -286,11 +297,14 @@ def write_zones(path: Path, zones: Sequence[Zone]) -> None:
 class ZonesFile:
     """Watches a file of zones for changes, while others edit it."""
 
-    def __init__(self, path: Path) -> None:
-        """Read the file; errors as of `read_zones`."""
-        self.path = path
+    def __init__(self, path: Path, metres: bool = False) -> None:
+        """Read the file; errors as of `read_zones`.
+
+        metres: the scene is calibrated, so zones may have distances.
+        """
+        self.path, self._metres = path, metres
         self._stamp = self._now()
-        self.zones = read_zones(path)
+        self.zones = read_zones(path, metres)
 
     def changed(self) -> bool:
         """Whether the file was changed since the last look and its zones were taken over.
@@ -302,7 +316,7 @@ class ZonesFile:
         if stamp == self._stamp:
             return False
         self._stamp = stamp
-        zones = read_zones(self.path)
+        zones = read_zones(self.path, self._metres)
         same, self.zones = zones == self.zones, zones
         return not same
 

@@ -132,7 +132,7 @@ def test_files_of_sinks_are_relative_to_the_file(tmp_path: Path) -> None:
     path = tmp_path / "cameras.toml"
     path.write_text(
         LEAST + '[sinks.a]\nurl = "mqtts://host"\nca = "ca.pem"\npassword_file = "/abs/p"\n'
-        'discovery = false\n'
+        "discovery = false\n"
     )
     assert read_config(path).sinks["a"] == {
         "url": "mqtts://host",
