@@ -274,7 +274,9 @@ class Watcher:
 
 
 def around(image: Image, thing: Thing) -> Image:
-    """The crop of a thing with a little of what is around it."""
+    """The crop of a thing with a little of what is around it, at least one pixel."""
     left, top, wide, tall = thing.box
     x, y = round(AROUND * wide), round(AROUND * tall)
-    return image[max(0, top - y) : top + tall + y, max(0, left - x) : left + wide + x]
+    height, width = image.shape[:2]
+    y0, x0 = min(max(top - y, 0), height - 1), min(max(left - x, 0), width - 1)
+    return image[y0 : max(top + tall + y, y0 + 1), x0 : max(left + wide + x, x0 + 1)]

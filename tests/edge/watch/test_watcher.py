@@ -405,3 +405,23 @@ def test_times_are_wall_clock_and_source() -> None:
     assert moment.utcoffset() is not None
     assert moment.timestamp() == pytest.approx(1_767_600_000.1, abs=2e-3)
     assert event.source_time == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("foot", [(-8.0, 5.0), (205.0, 104.0), (199.0, 60.0), (100.0, -40.0)])
+def test_boxes_that_reach_beyond_the_frame(foot: tuple[float, float]) -> None:
+    """A tracker predicts them there."""
+    run = Scripted(Settings((replace(ZONE, rule="overlap"), replace(LINE, name="b")), left_s=1))
+    run.watcher._classify = lambda crop: ("", 0.0)
+    for number in range(40):
+        run.see([track(1, foot, stationary_since=0.0, width=14 + number % 3)])
+    run.see([])
+    assert len(run.events) % 2 == 0
+
+
+def test_a_frame_full_of_things() -> None:
+    run = Scripted(Settings((ZONE, LINE)))
+    for number in range(3):
+        run.see(
+            [track(n, (2.0 * n % 200, 20.0 + number), height=6, width=4) for n in range(1, 300)]
+        )
+    assert len([event for event in run.events if event.kind == "appeared"]) == 299
