@@ -10,6 +10,7 @@ import warnings
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
 from torch import nn
@@ -150,5 +151,12 @@ def difference(model: onnx.ModelProto, checkpoint: Path, samples: list[Sample]) 
         The largest absolute difference of outputs in 0..1.
     """
     network, _ = network_of(checkpoint)
-    pairs = ({"bg": sample.bg[None], "fg_bg": sample.fg_bg[None]} for sample in samples)
+    pairs = (
+        {
+            "bg": sample.bg[None],
+            "fg_bg": sample.fg_bg[None],
+            "spread": (np.zeros_like(sample.bg) if sample.spread is None else sample.spread)[None],
+        }
+        for sample in samples
+    )
     return largest_difference(model, network, pairs)

@@ -54,8 +54,10 @@ class Life:
         gain = np.float32(rng.normal(0, self.flicker)) if self.flicker else np.float32(0)
         if self.shimmer:
             light = _enlarged(rng.normal(0, self.shimmer, self.cells).astype(np.float32), size)
-            return now * np.exp(gain + light * self.region)[..., None]
-        return now * np.exp(gain) if self.flicker else now
+            now = now * np.exp(gain + light * self.region)[..., None]
+        elif self.flicker:
+            now = now * np.exp(gain)
+        return np.asarray(now, np.float32)
 
 
 def _enlarged(grid: Field, size: int) -> Field:
@@ -63,7 +65,7 @@ def _enlarged(grid: Field, size: int) -> Field:
 
 
 def random_life(size: int, rng: Rng) -> Life:
-    """Draw the life of a scene of `size` pixels: moving texture in most, a trembling camera in some,
+    """Draw the life of a scene: moving texture in most, a trembling camera in half of them,
     flickering light in a few.
 
     Args:
@@ -93,4 +95,4 @@ def random_life(size: int, rng: Rng) -> Life:
 
 def to_image(scene: Field) -> Image:
     """Round a scene to uint8."""
-    return np.clip(scene + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(scene + 0.5, 0, 255), np.uint8)

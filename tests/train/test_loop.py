@@ -136,7 +136,7 @@ def noise(seed: int) -> dict[str, torch.Tensor]:
     plane = lambda: torch.rand(2, 1, 64, 64, generator=draw)  # noqa: E731
     ones = torch.ones(2, 1, 64, 64)
     mask = (plane() > 0.5).float()
-    return {"bg": picture(), "fg_bg": picture(), "mask": mask, "counts": ones, "depth": plane(),
+    return {"bg": picture(), "fg_bg": picture(), "spread": picture(), "mask": mask, "counts": ones, "depth": plane(),
             "known": ones}  # fmt: skip
 
 

@@ -51,13 +51,34 @@ def test_every_network_has_every_variant(name: str, variant: Variant) -> None:
 
 
 def test_a_network_of_one_variant_needs_not_be_asked_for_it() -> None:
-    assert variant_of("small") == Variant()
-    assert variant_of("small", outputs="mask") == Variant("both", "mask")
+    assert variant_of("resunet") == Variant()
+    assert variant_of("small") == Variant("spread")
+    assert variant_of("small", "both", "mask") == Variant("both", "mask")
     assert variant_of("scene") == variant_of("scene", "fg_bg") == Variant("fg_bg", "depth")
     with pytest.raises(ValueError, match="scene has inputs fg_bg and outputs depth only"):
         variant_of("scene", outputs="mask")
     with pytest.raises(ValueError, match="unknown network 'large'; known: nano, tiny"):
         variant_of("large")
+    with pytest.raises(ValueError, match="resunet does not take the spread of a scene; nano, tiny"):
+        variant_of("resunet", "spread")
+
+
+def test_a_network_that_is_given_the_spread_computes_what_it_did() -> None:
+    torch.manual_seed(0)
+    network = create("nano").eval()
+    bg, fg_bg, spread = torch.rand(3, 1, 3, 64, 64)
+    with torch.no_grad():
+        before = network(bg, fg_bg)
+        network.add_spread()  # type: ignore[operator]
+        network.eval()
+        after = network(bg, fg_bg, spread)
+        assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+        nn.init.normal_(network.life.quarter.weight)  # type: ignore[union-attr, arg-type]
+        known, unknown = network(bg, fg_bg, spread), network(bg, fg_bg)
+        assert not torch.equal(known[0], unknown[0])
+        # Unknown is a spread of zeros.
+        assert torch.equal(unknown[0], network(bg, fg_bg, torch.zeros_like(bg))[0])
+    assert network.variant == Variant("spread")
 
 
 def test_the_scene_is_as_deep_in_a_network_as_on_its_own() -> None:

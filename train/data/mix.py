@@ -36,7 +36,7 @@ from edge.train.data.composites import Composites
 from edge.train.data.crops import Crops
 
 Batch = dict[str, Tensor]
-"""bg, fg_bg uint8 [N, H, W, 3]; mask, counts, depth, known float32 [N, 1, H, W]. Before
+"""bg, fg_bg, spread uint8 [N, H, W, 3]; mask, counts, depth, known float32 [N, 1, H, W]. Before
 `augment_batch` also the fields of `stack_exposures`."""
 Arrays = dict[str, npt.NDArray[np.generic]]
 """A batch as workers send it: the same keys, with mask, counts and known as bool."""
@@ -183,6 +183,9 @@ def stack_samples(samples: Sequence[Sample]) -> Arrays:
     return {
         "bg": np.stack([sample.bg for sample in samples]),
         "fg_bg": np.stack([sample.fg_bg for sample in samples]),
+        "spread": np.stack(
+            [np.zeros_like(s.bg) if s.spread is None else s.spread for s in samples]
+        ),
         "mask": masks == FOREGROUND,
         "counts": masks != IGNORED,
         "depth": np.nan_to_num(depths).astype(np.float32),

@@ -150,7 +150,7 @@ class SceneDepthNetwork(nn.Module):
         super().__init__()
         self.scene_depth = SceneDepth()
 
-    def forward(self, bg: Tensor, fg_bg: Tensor) -> Outputs:
+    def forward(self, bg: Tensor, fg_bg: Tensor, spread: Tensor | None = None) -> Outputs:
         return None, self.scene_depth(fg_bg)
 
 
