@@ -27,7 +27,7 @@ from edge.train.distill import distillation_target, load_teacher
 from edge.train.interrupt import uninterrupted
 from edge.train.learner import Learner, Step
 from edge.train.networks import network_inputs, normalised
-from edge.train.networks.scene import kept_scenes
+from edge.train.networks.scene import kept_scenes, share_scene
 from edge.train.networks.variant import Outputs
 from edge.train.recipe import Recipe, learning_rate
 
@@ -89,6 +89,8 @@ class Run:
             teachers = (load_teacher(Path(p), variant, recipe.imgsz) for p in recipe.distill)
             self.teachers = [teacher.to(fabric.device) for teacher in teachers]
         self.keeps_scene = all(kept_scenes(learner.plain) for learner in self.learners)
+        if self.keeps_scene:
+            share_scene([learner.plain for learner in self.learners])
         self.step = 0
 
     @property

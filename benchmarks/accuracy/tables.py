@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from edge.benchmarks.accuracy.categories import in_categories
 from edge.benchmarks.accuracy.depth import Depths
 from edge.benchmarks.accuracy.disturbances import CLEAN, conditions
 from edge.benchmarks.accuracy.measure import Thresholds, f_measure
@@ -32,7 +33,7 @@ def _less(a: float | None, b: float | None) -> float | None:
 
 
 def sequence_table(networks: list[Network], plain: Thresholds) -> list[str]:
-    """F-measure of every sequence."""
+    """F-measure of every sequence, and the means by category and of all."""
     clean = plain.counts[CLEAN.name][plain.best()]
     heads = ["F-measure", f"absolute difference > {plain.best()}", "at its best for each"]
     rows = [
@@ -44,9 +45,11 @@ def sequence_table(networks: list[Network], plain: Thresholds) -> list[str]:
         ]
         for scene in clean
     ]
-    best = _mean(plain.best_of(scene) for scene in clean)
-    means = [number(f_measure(n.counts[CLEAN.name]), 4) for n in networks]
-    rows.append(["**mean**", number(f_measure(clean), 4), number(best, 4), *means])
+    for name, scenes in {**in_categories(clean), "**mean**": list(clean)}.items():
+        columns = [clean, *(n.counts[CLEAN.name] for n in networks)]
+        means = [number(f_measure({s: counts[s] for s in scenes}), 4) for counts in columns]
+        best = number(_mean(plain.best_of(scene) for scene in scenes), 4)
+        rows.append([name, means[0], best, *means[1:]])
     return table([*heads, *(n.title for n in networks)], rows)
 
 

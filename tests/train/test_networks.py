@@ -18,6 +18,7 @@ from edge.train.networks import (
     variant_of,
 )
 from edge.train.networks.resunet import Block
+from edge.train.networks.scene import share_scene
 from edge.train.networks.variant import Variant
 from edge.train.profile import macs
 
@@ -96,6 +97,30 @@ def test_the_scene_is_as_deep_in_a_network_as_on_its_own() -> None:
     assert torch.equal(depth, found)
     assert torch.allclose(depth, mirrored, atol=1e-5)  # test-time augmentation by flips
     assert depth.shape[2:] == (192, 224) and small.shape[2:] == (160, 160)
+
+
+def test_networks_that_keep_the_same_scene_depth_run_it_once() -> None:
+    torch.manual_seed(0)
+    alone = create("scene", ONE_VARIANT["scene"])
+    networks = [create(name) for name in ("nano", "small")]
+    for network in networks:
+        network.take_scene(alone)  # type: ignore[operator]
+        network.train()
+    bg, fg_bg = torch.rand(2, 2, 3, 64, 64)
+    apart = [network.scene_depth(bg) for network in networks]  # type: ignore[operator]
+    calls = 0
+
+    def count(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    share_scene(networks)
+    networks[0].scene_depth.head.register_forward_hook(count)  # type: ignore[union-attr, operator]
+    for image in (fg_bg, bg.clone()):
+        depths = [network.scene_depth(image) for network in networks]  # type: ignore[operator]
+        assert torch.equal(depths[0], depths[1])
+    assert torch.equal(depths[0], apart[0]) and torch.equal(apart[0], apart[1])
+    assert calls == 2
 
 
 def parameters(name: str, variant: Variant) -> int:

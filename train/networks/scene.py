@@ -6,7 +6,7 @@ networks take it over (`edge train --scene`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -66,6 +66,7 @@ class SceneDepth(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.kept = False
+        self._last: tuple[Tensor, Tensor] | None = None
         a, b, c = WIDTHS
         self.quarter = nn.Sequential(conv(3, a // 2, 2), conv(a // 2, a, 2))
         self.eighth = nn.Sequential(conv(a, b, 2), Residual(b))
@@ -95,12 +96,20 @@ class SceneDepth(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         if not self.training:
             return self.test_time_augmented(image)
+        if self.kept:
+            return self._once(image)
         half = len(image) // 2
-        if self.kept or not half or min(image.shape[2:]) <= SMALL[0]:
+        if not half or min(image.shape[2:]) <= SMALL[0]:
             return self.single_pass(image)
         # In this order: the order decides BatchNorm's running statistics.
         depth = self.single_pass(image[:half])
         return torch.cat([depth, resized_pass(image[half:], SMALL, self.single_pass)])
+
+    def _once(self, image: Tensor) -> Tensor:
+        """One pass for all networks that share this one (`share_scene`) and see the same images."""
+        if self._last is None or self._last[0] is not image:
+            self._last = image, self.single_pass(image)
+        return self._last[1]
 
     def test_time_augmented(self, image: Tensor) -> Tensor:
         """The mean of TEST_TIME_PASSES."""
@@ -152,6 +161,15 @@ class SceneDepthNetwork(nn.Module):
 
     def forward(self, bg: Tensor, fg_bg: Tensor, spread: Tensor | None = None) -> Outputs:
         return None, self.scene_depth(fg_bg)
+
+
+def share_scene(networks: Sequence[nn.Module]) -> None:
+    """Let networks whose frozen scene depths are equal share one, which runs once for all."""
+    first, *others = (network.scene_depth for network in networks)
+    for network, scene in zip(networks[1:], others, strict=True):
+        ours, theirs = first.state_dict(), scene.state_dict()  # type: ignore[union-attr, operator]
+        if all(torch.equal(ours[name], theirs[name]) for name in ours):
+            network.scene_depth = first
 
 
 def kept_scenes(network: nn.Module) -> list[SceneDepth]:
