@@ -54,7 +54,7 @@ class Life:
         gain = np.float32(rng.normal(0, self.flicker)) if self.flicker else np.float32(0)
         if self.shimmer:
             light = _enlarged(rng.normal(0, self.shimmer, self.cells).astype(np.float32), size)
-            return now * np.exp(gain + light * self.region)[..., None]
+            return np.asarray(now * np.exp(gain + light * self.region)[..., None], np.float32)
         return now * np.exp(gain) if self.flicker else now
 
 
@@ -63,8 +63,8 @@ def _enlarged(grid: Field, size: int) -> Field:
 
 
 def random_life(size: int, rng: Rng) -> Life:
-    """Draw the life of a scene of `size` pixels: moving texture in most, a trembling camera in some,
-    flickering light in a few.
+    """Draw the life of a scene of `size` pixels: moving texture in most, a trembling camera in
+    some, flickering light in a few.
 
     Args:
         size: Side of the scene in pixels.
@@ -93,4 +93,4 @@ def random_life(size: int, rng: Rng) -> Life:
 
 def to_image(scene: Field) -> Image:
     """Round a scene to uint8."""
-    return np.clip(scene + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(scene + 0.5, 0, 255), np.uint8)

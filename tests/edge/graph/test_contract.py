@@ -113,7 +113,7 @@ def without_sigmoid(model: onnx.ModelProto) -> None:
     [
         (batch_of_four, r"uint8 \[4, 64, 64, 3\], expected uint8 \[1, 64, 64, 3\]"),
         (other_output, "output edges is none of mask, depth"),
-        (other_input, "input lidar is none of bg, fg_bg"),
+        (other_input, "input lidar is none of bg, spread, fg_bg"),
         (other_layout, r"is float \[1, 64, 64, 1\], expected float \[1, 1, 64, 64\]"),
         (other_type, r"is uint8 \[1, 1, 64, 64\], expected float \[1, 1, 64, 64\]"),
         (open_height, r"uint8 \[1, \?, 64, 3\], expected .* of fixed height"),
