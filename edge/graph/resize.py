@@ -11,7 +11,8 @@ import onnx
 from onnx import numpy_helper
 
 from edge.errors import EdgeError, UsageError
-from edge.graph.dependencies import FRAME_INPUT, SCENE_INPUT, tensor_shapes
+from edge.graph.dependencies import IMAGES, tensor_shapes
+from edge.manifest import FRAME_INPUT
 
 
 def image_size(model: onnx.ModelProto) -> tuple[int, int]:
@@ -60,7 +61,7 @@ def resize_network(model: onnx.ModelProto, height: int, width: int) -> onnx.Mode
         )
     copy = onnx.ModelProto.FromString(model.SerializeToString())
     for value in copy.graph.input:
-        if value.name in (SCENE_INPUT, FRAME_INPUT):
+        if value.name in IMAGES:
             value.type.tensor_type.shape.dim[1].dim_value = height
             value.type.tensor_type.shape.dim[2].dim_value = width
     for value in copy.graph.output:

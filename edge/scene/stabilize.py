@@ -171,19 +171,20 @@ class Stabilizer:
     Args:
         h: an open build. Below 56 pixels it is too small to register: its frames stay as they are.
         bg: background, uint8 [H, W, 3] BGR of the build's size; it is set in the build.
+        spread: as of `edge.set_background`.
 
     Attributes:
         offset: how far the last frame was off, in pixels to the right and down.
     """
 
-    def __init__(self, h: Handle, bg: Image) -> None:
+    def __init__(self, h: Handle, bg: Image, spread: Image | None = None) -> None:
         self.h = h
         self.offset = (0.0, 0.0)
-        self.set_background(bg)
+        self.set_background(bg, spread)
 
-    def set_background(self, bg: Image) -> None:
+    def set_background(self, bg: Image, spread: Image | None = None) -> None:
         """Set a new background, as `edge.set_background` does."""
-        set_background(self.h, bg)
+        set_background(self.h, bg, spread)
         self._max_offset = MAX_OFFSET * min(bg.shape[:2])
         self._pyramid = build_pyramid(bg)
 
