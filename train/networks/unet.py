@@ -25,18 +25,15 @@ from edge.train.networks.layers import conv, upsample
 from edge.train.networks.scene import SceneDepth, SceneDepthNetwork
 from edge.train.networks.variant import Outputs, Variant
 
-DOUBT = 6 / 255
-"""A difference that is as likely new as not where nothing moves."""
-
 
 class Encoder(nn.Module):
     """Features at 1/2, 1/4, 1/8 and 1/16 of the image's height and width."""
 
-    def __init__(self, widths: tuple[int, ...], planes: int) -> None:
+    def __init__(self, widths: tuple[int, ...]) -> None:
         super().__init__()
         self.levels = nn.ModuleList(
             conv(inputs, outputs, stride=2)
-            for inputs, outputs in zip((planes, *widths), widths, strict=False)
+            for inputs, outputs in zip((3, *widths), widths, strict=False)
         )
 
     def forward(self, image: Tensor) -> list[Tensor]:
@@ -99,17 +96,6 @@ class Life(nn.Module):
         return self.quarter(x), self.eighth(eighth), self.sixteenth(self.to_sixteenth(eighth))
 
 
-def strangeness(bg: Tensor, fg_bg: Tensor, spread: Tensor) -> Tensor:
-    """How far the frame is from the background, measured by how far the scene strays anyway.
-
-    Returns:
-        float [N, 1, H, W] in 0..1: d / (d + s + DOUBT), with d the largest channel's difference and
-        s the highest quantile of the spread.
-    """
-    difference = torch.abs(fg_bg - bg).amax(1, keepdim=True)
-    return difference / (difference + (spread[:, 2:] + DOUBT))
-
-
 def depth_to_space(cells: Tensor) -> Tensor:
     """[N, 16, h, w] to [N, 1, 4 h, 4 w]: channel 4 i + j is row i, column j of its cell.
 
@@ -148,7 +134,7 @@ class UNet(nn.Module):
         half, quarter, eighth, sixteenth = widths
         self.variant = variant
         self.knows_scene = variant.sees_bg and variant.gives_depth
-        self.encoder = Encoder(widths, 4 if variant.sees_spread else 3)
+        self.encoder = Encoder(widths)
         if variant.sees_bg:
             self.texture = Texture(half, quarter, eighth)
         if variant.sees_spread:
@@ -183,9 +169,6 @@ class UNet(nn.Module):
         """Make the network one that also takes the spread; its outputs do not change yet."""
         half, quarter, eighth, sixteenth = (level[0].out_channels for level in self.encoder.levels)  # type: ignore[index]
         self.life = Life(half, quarter, eighth, sixteenth)
-        stem = self.encoder.levels[0][0]  # type: ignore[index]
-        weight = torch.cat([stem.weight, torch.zeros_like(stem.weight[:, :1])], 1)
-        stem.weight, stem.in_channels = nn.Parameter(weight.detach()), 4
         self.variant = replace(self.variant, inputs="spread")
 
     def forward(self, bg: Tensor, fg_bg: Tensor, spread: Tensor | None = None) -> Outputs:
@@ -200,15 +183,9 @@ class UNet(nn.Module):
             Mask logits and depth (inverse, near is large, 0..1), both float [N, 1, H, W]; None for
             an output that the variant lacks.
         """
-        if self.variant.sees_spread:
-            known = torch.zeros_like(bg) if spread is None else spread
-            fg_bg = torch.cat([fg_bg, strangeness(bg, fg_bg, known)], 1)
-            bg_planes = torch.cat([bg, torch.zeros_like(bg[:, :1])], 1)
-        else:
-            bg_planes = bg
         features = self.encoder(fg_bg)
         if self.variant.sees_bg:
-            scene_features = self.encoder(bg_planes)
+            scene_features = self.encoder(bg)
             pairs = zip(features, scene_features, strict=True)
             features = [torch.abs(f - b) for f, b in pairs]
         half, quarter, eighth, sixteenth = features
@@ -219,6 +196,7 @@ class UNet(nn.Module):
                 deep, floor = self.geometry(scene)
                 sixteenth, context = sixteenth + deep, context + floor
             if self.variant.sees_spread:
+                known = torch.zeros_like(bg) if spread is None else spread
                 moving = self.life(known, scene_features[0])
                 fine, context = fine + moving[0], context + moving[1]
                 sixteenth = sixteenth + moving[2]
