@@ -35,7 +35,7 @@ def score_depths(
 
 
 def _estimate(network: Network) -> Estimate:
-    return lambda sample: network.answer("", sample.bg, sample.fg_bg)[1]
+    return lambda sample: network.answer("", sample.bg, sample.fg_bg, sample.spread)[1]
 
 
 def _score(estimate: Estimate, samples: list[Sample]) -> dict[str, float]:

@@ -30,7 +30,9 @@ def write_page(networks: list[Network], samples: Labelled, out: Path) -> None:
     for scene, of_scene in scenes.items():
         by_size = sorted(of_scene, key=lambda s: -int((s.mask == FOREGROUND).sum()))
         chosen = [by_size[len(by_size) * part // 6] for part in (0, 2, 4)]
-        answers = [{n.name: n.answer(scene, s.bg, s.fg_bg) for n in shown} for s in chosen]
+        answers = [
+            {n.name: n.answer(scene, s.bg, s.fg_bg, s.spread) for n in shown} for s in chosen
+        ]
         cv2.imwrite(str(out / f"{scene}.jpg"), comparison_grid(chosen, answers, {}))
         body.append(f'<h2>{scene}</h2><img src="{scene}.jpg" alt="{scene}" loading="lazy">')
     style = "body{font:16px sans-serif;margin:2em}img{max-width:100%}"
@@ -48,7 +50,9 @@ def darker_image(networks: list[Network]) -> Image:
         bg, frame = disturbance.apply(sample.bg, sample.fg_bg, np.random.default_rng(0))
         plain = (difference(bg, frame) >= DARKER_THRESHOLD).astype(np.float32)
         by_name: dict[str, Answer] = {f"difference > {DARKER_THRESHOLD}": (plain, None)}
-        by_name |= {f"{n.name} int8": (n.answer("", bg, frame)[0], None) for n in networks}
+        by_name |= {
+            f"{n.name} int8": (n.answer("", bg, frame, sample.spread)[0], None) for n in networks
+        }
         samples.append(replace(sample, bg=bg, fg_bg=frame))
         answers.append(by_name)
     return comparison_grid(samples, answers, {})

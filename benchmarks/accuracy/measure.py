@@ -75,19 +75,22 @@ def measure(networks: list[Network], samples: Labelled, step: Callable[[], None]
             for name, stabilized in _ways(disturbance):
                 for network in asked:
                     counts = network.counts.setdefault(name, {})
-                    add_counts(counts, scene, network.mask(scene, *pair, stabilized), sample)
+                    mask = network.mask(scene, *pair, sample.spread, stabilized)
+                    add_counts(counts, scene, mask, sample)
             if disturbance is CLEAN:
                 takes = [noise(sample.fg_bg, rng, NOISE_SIGMA) for _ in range(2)]
                 for network in disturbed:
-                    first, second = (network.mask(scene, sample.bg, take) for take in takes)
+                    first, second = (
+                        network.mask(scene, sample.bg, take, sample.spread) for take in takes
+                    )
                     network.flicker.append(float((first != second).mean()))
             elif scene not in scenes:
                 scenes.add(scene)
                 empty = disturbance.apply(sample.bg, sample.bg, rng)
                 for name, stabilized in _ways(disturbance):
                     for network in disturbed:
-                        share = float(network.mask(scene, *empty, stabilized).mean())
-                        network.empty.setdefault(name, []).append(share)
+                        mask = network.mask(scene, *empty, sample.spread, stabilized)
+                        network.empty.setdefault(name, []).append(float(mask.mean()))
             step()
     return plain
 

@@ -64,32 +64,48 @@ class Network:
         kind = "" if self.kind == BUNDLED else f" {self.kind}"
         return f"`{self.name}`{kind} {self.precision.upper()}"
 
-    def answer(self, scene: str, bg: Image, frame: Image, stabilized: bool = False) -> Answer:
+    def answer(
+        self,
+        scene: str,
+        bg: Image,
+        frame: Image,
+        spread: Image | None,
+        stabilized: bool = False,
+    ) -> Answer:
         """Mask and depth at the frame's own size, float32 [H, W].
 
         Args:
             scene: The sequence, which chooses the fold.
             bg, frame: uint8 [H, W, 3] BGR.
+            spread: As of a Sample.
             stabilized: Register the frame to the background first (edge.Stabilizer).
         """
         h = self.handles.get(scene, self.handles.get(""))
         if h is None:
             raise EdgeError(f"no fold of {self.name} was trained without {scene}")
         background, fitted = edge.fit(h, bg), edge.fit(h, frame)
+        lives = None if spread is None else edge.fit(h, spread)
         size = frame.shape[1::-1]
         if stabilized:
-            outputs = edge.Stabilizer(h, background).infer(fitted)
+            outputs = edge.Stabilizer(h, background, lives).infer(fitted)
         else:
-            edge.set_background(h, background)
+            edge.set_background(h, background, lives)
             outputs = edge.infer(h, fitted)
         mask, depth = as_float(outputs)
         assert mask is not None and depth is not None
         large = (np.asarray(cv2.resize(plane, size), np.float32) for plane in (mask, depth))
         return next(large), next(large)
 
-    def mask(self, scene: str, bg: Image, frame: Image, stabilized: bool = False) -> Mask:
+    def mask(
+        self,
+        scene: str,
+        bg: Image,
+        frame: Image,
+        spread: Image | None,
+        stabilized: bool = False,
+    ) -> Mask:
         """The mask of `answer`, bool [H, W]."""
-        probability = self.answer(scene, bg, frame, stabilized)[0]
+        probability = self.answer(scene, bg, frame, spread, stabilized)[0]
         assert probability is not None
         return probability >= THRESHOLD
 

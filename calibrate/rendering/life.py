@@ -54,8 +54,10 @@ class Life:
         gain = np.float32(rng.normal(0, self.flicker)) if self.flicker else np.float32(0)
         if self.shimmer:
             light = _enlarged(rng.normal(0, self.shimmer, self.cells).astype(np.float32), size)
-            return np.asarray(now * np.exp(gain + light * self.region)[..., None], np.float32)
-        return now * np.exp(gain) if self.flicker else now
+            now = now * np.exp(gain + light * self.region)[..., None]
+        elif self.flicker:
+            now = now * np.exp(gain)
+        return np.asarray(now, np.float32)
 
 
 def _enlarged(grid: Field, size: int) -> Field:
@@ -63,8 +65,8 @@ def _enlarged(grid: Field, size: int) -> Field:
 
 
 def random_life(size: int, rng: Rng) -> Life:
-    """Draw the life of a scene of `size` pixels: moving texture in most, a trembling camera in
-    some, flickering light in a few.
+    """Draw the life of a scene: moving texture in most, a trembling camera in half of them,
+    flickering light in a few.
 
     Args:
         size: Side of the scene in pixels.

@@ -59,6 +59,12 @@ class Sample:
         if self.depth is not None and not (self.depth > 0).any():
             object.__setattr__(self, "depth", None)
 
+    def inputs(self) -> dict[str, Image]:
+        """The inputs of a network by name, uint8 [1, H, W, 3]; an unknown spread is 0."""
+        spread = np.zeros_like(self.bg) if self.spread is None else self.spread
+        images = {"bg": self.bg, "spread": spread, "fg_bg": self.fg_bg}
+        return {name: image[None] for name, image in images.items()}
+
 
 class SampleError(EdgeError):
     """A source of samples, or one sample of it, cannot be read."""

@@ -68,6 +68,12 @@ def other_output(model: onnx.ModelProto) -> None:
     model.graph.output[-1].name = "edges"
 
 
+def spread_alone(model: onnx.ModelProto) -> None:
+    model.graph.input[0].name = "spread"
+    for node in model.graph.node:
+        node.input[:] = ["spread" if name == "bg" else name for name in node.input]
+
+
 def other_input(model: onnx.ModelProto) -> None:
     model.graph.input.add().CopyFrom(model.graph.input[0])
     model.graph.input[-1].name = "lidar"
@@ -114,6 +120,7 @@ def without_sigmoid(model: onnx.ModelProto) -> None:
         (batch_of_four, r"uint8 \[4, 64, 64, 3\], expected uint8 \[1, 64, 64, 3\]"),
         (other_output, "output edges is none of mask, depth"),
         (other_input, "input lidar is none of bg, spread, fg_bg"),
+        (spread_alone, "takes `spread` without `bg`"),
         (other_layout, r"is float \[1, 64, 64, 1\], expected float \[1, 1, 64, 64\]"),
         (other_type, r"is uint8 \[1, 1, 64, 64\], expected float \[1, 1, 64, 64\]"),
         (open_height, r"uint8 \[1, \?, 64, 3\], expected .* of fixed height"),

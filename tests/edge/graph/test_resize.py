@@ -7,6 +7,7 @@ import pytest
 
 from edge.errors import EdgeError, UsageError
 from edge.graph.resize import _resized_shape, image_size, resize_network, stride_of
+from tests.edge.graph.spread_network import spread_network
 
 
 def test_the_stride_is_in_the_metadata(network: onnx.ModelProto) -> None:
@@ -21,6 +22,20 @@ def test_another_size_runs(network: onnx.ModelProto, height: int, width: int) ->
     image = np.zeros((1, height, width, 3), np.uint8)
     mask, depth = session.run(["mask", "depth"], {"bg": image, "fg_bg": image})
     assert mask.shape == depth.shape == (1, 1, height, width)
+
+
+def test_a_network_with_a_spread_is_resized() -> None:
+    model = resize_network(spread_network(), 48, 80)
+    assert [[d.dim_value for d in v.type.tensor_type.shape.dim] for v in model.graph.input] == [
+        [1, 48, 80, 3]
+    ] * 3
+    images = np.random.default_rng(0).integers(0, 256, (3, 1, 48, 80, 3), np.uint8)
+    feeds = dict(zip(("bg", "spread", "fg_bg"), images, strict=True))
+    found, true = (
+        onnxruntime.InferenceSession(each.SerializeToString()).run(["mask"], feeds)[0]
+        for each in (model, spread_network(48, 80))
+    )
+    assert np.array_equal(found, true)
 
 
 def test_a_network_can_be_resized_again(network: onnx.ModelProto) -> None:
