@@ -23,13 +23,13 @@ PASSES = 2
 """Passes with the network: with the spread unknown, then with that of the first."""
 AROUND = 4 / 224
 """Rim of what is new that is left out too, as a share of the image's shorter side."""
-MOVES = 5 / 224
+MOVES = 8 / 224
 """How far the background's texture may move, likewise."""
 ALIKE = 12
 """Grey levels within which two pixels look alike."""
 EXPLAINED = 0.8
 """Share of an area that the moved background has to explain."""
-STANDS = 0.6
+STANDS = 0.4
 """Share of an area that looks the same again and again, from which it is a thing that stands."""
 AGAIN = 3
 """Images in which a place is new, from which is known whether it looks the same each time."""

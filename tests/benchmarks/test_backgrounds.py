@@ -27,12 +27,15 @@ def write_sequence(folder: Path) -> None:
 def test_the_table_and_the_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_sequence(tmp_path / "data/sequences/yard")
     assert main([str(tmp_path / "data"), "--out", str(tmp_path / "out")]) == 0
-    row = next(line for line in capsys.readouterr().out.splitlines() if "| yard |" in line)
+    row, lives = (line for line in capsys.readouterr().out.splitlines() if "| yard |" in line)
     off, labelled, given, automatic = (float(c.split()[0]) for c in row.split("|")[2:6])
     assert off < 1 and labelled < 1
     assert given > 0.5
     assert automatic == pytest.approx(given, abs=0.1)
-    assert cv2.imread(str(tmp_path / "out/yard.jpg")).shape == (120, 480, 3)
+    off, correlation, *f = (float(cell) for cell in lives.split("|")[2:8])
+    assert off < 0.02 and correlation > 0.7
+    assert f[0] == pytest.approx(given, abs=1e-3)
+    assert cv2.imread(str(tmp_path / "out/yard.jpg")).shape == (120, 640, 3)
 
 
 def test_a_folder_without_sequences_is_refused(
