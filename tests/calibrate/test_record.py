@@ -28,7 +28,8 @@ def test_observed_extremes_are_those_of_a_plain_run(
     watched = onnx.ModelProto.FromString(network.SerializeToString())
     watched.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
     session = onnxruntime.InferenceSession(watched.SerializeToString())
-    values = [session.run([name], {"bg": s.bg[None], "fg_bg": s.fg_bg[None]})[0] for s in samples]
+    read = [value.name for value in session.get_inputs()]
+    values = [session.run([name], {n: s.inputs()[n] for n in read})[0] for s in samples]
     assert recorded[name].low == pytest.approx(min(v.min() for v in values), abs=1e-5)
     assert recorded[name].high == pytest.approx(max(v.max() for v in values), abs=1e-4)
     assert recorded[name].counts.sum() == sum(v.size for v in values)

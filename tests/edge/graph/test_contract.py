@@ -18,6 +18,7 @@ from edge.graph.contract import conform, unbounded_outputs
 from edge.graph.opset import NEWEST, OLDEST, opset_of
 from edge.samples.sample import Sample
 from tests.edge.graph.exporters import Change, changed, open_batch, small_network
+from tests.images import taken
 
 
 @pytest.mark.parametrize("name", names())
@@ -44,7 +45,7 @@ def test_an_open_batch_becomes_one(
     assert manifest.fold["frame_macs"] > 1e6
     bg, frame = rng.integers(0, 256, (2, 64, 64, 3), np.uint8)
     session = onnxruntime.InferenceSession(network.SerializeToString())
-    true = session.run(["mask", "depth"], {"bg": bg[None], "fg_bg": frame[None]})
+    true = session.run(["mask", "depth"], taken(session, bg, frame))
     with edge.open(tmp_path / "a", 1) as h:
         edge.set_background(h, bg)
         for plane, expected in zip(edge.infer(h, frame), true, strict=True):

@@ -8,6 +8,7 @@ import pytest
 from edge.errors import EdgeError, UsageError
 from edge.graph.resize import _resized_shape, image_size, resize_network, stride_of
 from tests.edge.graph.spread_network import spread_network
+from tests.images import taken
 
 
 def test_the_stride_is_in_the_metadata(network: onnx.ModelProto) -> None:
@@ -19,8 +20,8 @@ def test_the_stride_is_in_the_metadata(network: onnx.ModelProto) -> None:
 def test_another_size_runs(network: onnx.ModelProto, height: int, width: int) -> None:
     model = resize_network(network, height, width)
     session = onnxruntime.InferenceSession(model.SerializeToString())
-    image = np.zeros((1, height, width, 3), np.uint8)
-    mask, depth = session.run(["mask", "depth"], {"bg": image, "fg_bg": image})
+    image = np.zeros((height, width, 3), np.uint8)
+    mask, depth = session.run(["mask", "depth"], taken(session, image, image))
     assert mask.shape == depth.shape == (1, 1, height, width)
 
 
@@ -41,13 +42,12 @@ def test_a_network_with_a_spread_is_resized() -> None:
 def test_a_network_can_be_resized_again(network: onnx.ModelProto) -> None:
     model = resize_network(resize_network(network, 192, 320), 96, 128)
     onnx.checker.check_model(model)
-    image = np.zeros((1, 96, 128, 3), np.uint8)
-    feeds = {"bg": image, "fg_bg": image}
-    once = resize_network(network, 96, 128)
-    found, true = (
-        onnxruntime.InferenceSession(each.SerializeToString()).run(["mask", "depth"], feeds)
-        for each in (model, once)
-    )
+    image = np.zeros((96, 128, 3), np.uint8)
+    sessions = [
+        onnxruntime.InferenceSession(each.SerializeToString())
+        for each in (model, resize_network(network, 96, 128))
+    ]
+    found, true = (s.run(["mask", "depth"], taken(s, image, image)) for s in sessions)
     for a, b in zip(found, true, strict=True):
         assert np.array_equal(a, b)
 
