@@ -13,13 +13,17 @@ from edge.calibrate.rendering.scene import RenderedScene
 
 
 def write_sequence(folder: Path) -> None:
-    scene = RenderedScene("yard", 2, (120, 160))
+    """A yard with sensor noise, whose left part is lit by a lamp that flickers."""
+    scene, rng = RenderedScene("yard", 2, (120, 160)), np.random.default_rng(0)
     for part in ("input", "groundtruth"):
         (folder / part).mkdir(parents=True)
     cv2.imwrite(str(folder / "bg.png"), scene.background().image)
     for number in range(20):
         view = scene.frame(number * 0.7)
-        cv2.imwrite(str(folder / f"input/{number:03d}.png"), view.image)
+        image = view.image + rng.normal(0, 3, view.image.shape)
+        image[:, :40] += 6 * (number % 5) - 12
+        image = np.clip(image, 0, 255).astype(np.uint8)
+        cv2.imwrite(str(folder / f"input/{number:03d}.png"), image)
         mask = np.asarray(view.mask > 0, np.uint8) * 255
         cv2.imwrite(str(folder / f"groundtruth/{number:03d}.png"), mask)
 
