@@ -33,6 +33,8 @@ STANDS = 0.4
 """Share of an area that looks the same again and again, from which it is a thing that stands."""
 AGAIN = 3
 """Images in which a place is new, from which is known whether it looks the same each time."""
+LIGHT = 0.1
+"""Change of the whole brightness from which an image is in another light than the background."""
 Bools = npt.NDArray[np.bool_]
 
 
@@ -55,7 +57,11 @@ def estimate_spread(
     for _ in range(PASSES):
         new = np.stack(masks(bg, frames, spread))
         thing = new & ~alive(np.stack(frames), bg, new)
-        spread = spread_of(frames, bg, [~_around(plane) for plane in thing])
+        empty = [
+            ~_around(what) & _same_light(frame, bg, ~plane)
+            for frame, what, plane in zip(frames, thing, new, strict=True)
+        ]
+        spread = spread_of(frames, bg, empty)
     assert spread is not None
     return spread
 
@@ -90,6 +96,15 @@ def alive(frames: Image, bg: Image, new: Bools) -> Bools:
         lives[0] = False
         out[:] = lives[labels]
     return found
+
+
+def _same_light(image: Image, bg: Image, where: Bools) -> bool:
+    """Whether an image is as bright as the background: automatic exposure answers to who is there,
+    and networks see through it without a spread."""
+    if not where.any():
+        return False
+    ratio = float(image[where].mean()) / max(float(bg[where].mean()), 1.0)
+    return abs(ratio - 1) <= LIGHT
 
 
 def _around(area: Bools) -> Bools:

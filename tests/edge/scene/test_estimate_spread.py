@@ -154,5 +154,22 @@ def test_a_trembling_camera_is_registered_first(scene: Image) -> None:
     assert made[8:-8, 8:-8, 1].mean() < 0.6 * loose[8:-8, 8:-8, 1].mean()
 
 
+def test_automatic_exposure_does_not_count(scene: Image) -> None:
+    """A third of the images is darker by a fifth."""
+    images = moments(scene, None)
+    still = spread_of(images, scene)
+    for number in range(0, COUNT, 3):
+        images[number] = (images[number] * 0.8).astype(np.uint8)
+    assert spread_of(images, scene)[..., 1].mean() > 15
+
+    def unmoved_by_light(
+        bg: Image, frames: Sequence[Image], spread: Image | None = None, /
+    ) -> Masks:
+        return [np.zeros(frame.shape[:2], np.bool_) for frame in frames]
+
+    made = estimate_spread(images, scene, unmoved_by_light)
+    assert np.abs(made.astype(int) - still).max() <= 6
+
+
 def test_too_few_images_leave_it_unknown(scene: Image) -> None:
     assert not estimate_spread(moments(scene, water(np.s_[:, :]), 4), scene, network).any()
