@@ -16,6 +16,8 @@ from edge.samples.sample import Image
 
 QUANTILES = (0.5, 0.8, 0.95)
 """The channels of a spread: quantiles over time of |image - bg|, its largest channel."""
+MOVES = 20
+"""Grey levels by which a pixel that moves strays in a fifth of the images."""
 LEAST = 5
 """Fewer images in which a pixel is empty leave its spread unknown (0)."""
 
@@ -29,6 +31,11 @@ def deviation(image: Image, bg: Image) -> npt.NDArray[np.uint8]:
     """|image - bg|, uint8 [H, W], the largest of the three channels."""
     blue, green, red = cv2.split(cv2.absdiff(image, bg))
     return np.asarray(cv2.max(cv2.max(blue, green), red), np.uint8)
+
+
+def moving_share(spread: Image) -> float:
+    """Share of a scene that moves while nothing new is there."""
+    return float((spread[..., 1] > MOVES).mean())
 
 
 def spread_of(
