@@ -45,7 +45,7 @@ MaskLoss = Annotated[
 DepthLoss = Annotated[
     Optional[str],
     typer.Option(
-        help="Depth losses, joined by +, such as ssi, ms_ssim, ssim, l1 or berhu."
+        help="Depth losses, joined by +, such as ssi, ratio, gradient, ms_ssim, ssim, l1 or berhu."
         "  [default: ssi+ms_ssim; below 161 pixels ssi+ssim]"
     ),
 ]

@@ -25,6 +25,7 @@ from edge.graph.resize import image_size
 from edge.train.contract import largest_difference
 from edge.train.folding import identity, normalised_layers
 from edge.train.networks import create, with_weights
+from edge.train.networks.earlier_scene import fit_scene
 from edge.train.networks.variant import Variant
 
 TOLERANCE = 1e-4
@@ -53,7 +54,7 @@ def load_exported(path: Path) -> dict[str, Any]:
         state = {
             "network": name,
             "variant": asdict(variant),
-            "weights": _weights(create(name, variant), model.graph),
+            "weights": _weights(_network(name, variant, model.graph), model.graph),
             "recipe": json.loads(metadata["training"]),
             "scores": json.loads(metadata.get("metrics", "{}")),
         }
@@ -91,6 +92,11 @@ def _variant(graph: onnx.GraphProto) -> Variant:
         {1: "fg_bg", 2: "both", 3: "spread"}[len(inputs)],
         "both" if len(outputs) == 2 else outputs.pop(),
     )
+
+
+def _network(name: str, variant: Variant, graph: onnx.GraphProto) -> nn.Module:
+    """A network with the layers of a graph and fresh weights."""
+    return fit_scene(create(name, variant), {f"{node.name}.weight" for node in graph.node})
 
 
 def _noise(model: onnx.ModelProto) -> dict[str, np.ndarray[Any, np.dtype[np.uint8]]]:

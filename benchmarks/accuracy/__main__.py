@@ -21,7 +21,13 @@ from pathlib import Path
 import cv2
 
 from edge.benchmarks.accuracy import tables
-from edge.benchmarks.accuracy.depth import read_rgbd, score_depths
+from edge.benchmarks.accuracy.depth import (
+    Depths,
+    mean_of,
+    read_people,
+    read_scenes,
+    score_depths,
+)
 from edge.benchmarks.accuracy.disturbances import DISTURBANCES
 from edge.benchmarks.accuracy.images import darker_image, write_page
 from edge.benchmarks.accuracy.measure import measure
@@ -79,11 +85,14 @@ def run(data: Path, teacher_file: Path | None, runs: Path | None, out: Path) -> 
             task = progress.add_task("masks", total=total)
             plain = measure(networks, samples, lambda: progress.advance(task))
         count, seed = RENDERED
-        scenes = {"rendered scenes": [Rendered(count, seed=seed)[i] for i in range(count)]}
-        if (data / "rgbd").is_dir():
-            scenes["RGB-D, empty"] = read_rgbd(data / "rgbd")
+        rendered = {"rendered scenes": [Rendered(count, seed=seed)[i] for i in range(count)]}
         whole = [n for n in networks if n.kind not in (UNSEEN, PRUNED)]
-        depths = score_depths(whole, scenes, teacher)
+        depths = score_depths(whole, rendered, teacher)
+        by_set: dict[str, Depths] = {}
+        for kind, read in (("scene", read_scenes), ("people", read_people)):
+            if sets := read(data / "rgbd"):
+                by_set[kind] = score_depths(whole, sets, teacher)
+                depths[f"RGB-D, {kind}, mean of {len(sets)} sets"] = mean_of(by_set[kind])
         write_page(networks, samples, out)
         int8 = [n for n in networks if (n.kind, n.precision) == (BUNDLED, "int8")]
         cv2.imwrite(str(out / "darker.jpg"), darker_image(int8))
@@ -97,6 +106,8 @@ def run(data: Path, teacher_file: Path | None, runs: Path | None, out: Path) -> 
         "Empty scenes": tables.empty_table(networks),
         "Depth": tables.depth_table(depths),
     }
+    for kind, found in by_set.items():
+        parts[f"Depth of {kind} by set"] = tables.depth_by_set(found, kind == "people")
     if not any(n.kind == UNSEEN for n in networks):
         del parts["Masks, each by a network that never saw it"]
     about = machine()

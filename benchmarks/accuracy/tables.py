@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from edge.benchmarks.accuracy.categories import in_categories
-from edge.benchmarks.accuracy.depth import Depths
+from edge.benchmarks.accuracy.depth import Depths, mean_of
 from edge.benchmarks.accuracy.disturbances import CLEAN, conditions
 from edge.benchmarks.accuracy.measure import Thresholds, f_measure
 from edge.benchmarks.accuracy.networks import Counts, Network, measured_disturbed
@@ -92,6 +92,25 @@ def depth_table(depths: Depths) -> list[str]:
             [source, title, *(number(scores.get(key), 4) for key in keys)]
             for source, by_network in depths.items()
             for title, scores in by_network.items()
+        ),
+    )
+
+
+def depth_by_set(depths: Depths, foreground: bool) -> list[str]:
+    """AbsRel and delta1 of each set: of a constant, the teacher, and the networks in int8.
+
+    Args:
+        depths: By set.
+        foreground: Of the foreground, not of the whole image.
+    """
+    first = next(iter(depths.values()))
+    titles = [title for title in first if not title.endswith("FP32")]
+    keys = [f"foreground_{key}" if foreground else key for key in ("abs_rel", "delta1")]
+    return table(
+        ["AbsRel, delta1", *titles],
+        (
+            [name, *(" ".join(number(of[title].get(key), 3) for key in keys) for title in titles)]
+            for name, of in [*depths.items(), ("**mean**", mean_of(depths))]
         ),
     )
 

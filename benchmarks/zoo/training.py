@@ -1,7 +1,8 @@
 """The stages of the zoo: their data and their commands.
 
 The depth of the scene comes first, as a network of its own that all others take over: `base` on
-rendered scenes and permissively licensed images alone, `all` with the other photographs as well.
+rendered scenes and permissively licensed images alone, from fresh weights; `all` with the other
+photographs and measured depth as well, from an encoder that was trained on ImageNet.
 Then the three networks learn together, from the same images and from each other:
 
 - `base` from rendered scenes and composites of permissively licensed images alone: for users who
@@ -20,7 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.benchmarks.accuracy.networks import BASE, PRUNED
+from edge.benchmarks.zoo.encoder import start_from_encoder
 from edge.benchmarks.zoo.journal import Journal, export
+from edge.benchmarks.zoo.places import TRAINING, VALIDATION, link_places
 from edge.bundled import FOLDER
 from edge.errors import EdgeError
 from edge.progress import note
@@ -75,8 +78,10 @@ FOLD_STAGES = tuple(
 STAGES = (BASE_STAGE, *FOLD_STAGES, FINAL)
 EPOCH = 4000
 """Images of an epoch."""
-SCENE, SCENES = "scene", {BASE: 168_000, "all": 412_000}
+SCENE, SCENES = "scene", {BASE: 168_000, "all": 120_000}
 """The network of the scene's depth, and the images of each of its runs."""
+PLACES = "places"
+"""Folder of the links to measured depth, by use."""
 SHARE, PRUNED_IMAGES = 0.5, 20_000
 """Share of the largest network's MACs that pruning aims at, and images of training after it."""
 
@@ -84,10 +89,20 @@ SHARE, PRUNED_IMAGES = 0.5, 20_000
 def scene_command(name: str, data: Path, teacher: Path, runs: Path) -> list[str]:
     """The `edge train` command of the scene's depth. It sees no sequence, so every fold may take
     it over."""
-    photographs = runs / "free" if name == BASE else data
-    words = ["edge", "train", "--network", SCENE]
-    words += ["--data", f"composites:{photographs}=2", "--data", "rendered:480=1"]
-    return [*words, "--batch", "64", *_options(teacher, SCENES[name], "3e-3", runs / SCENE / name)]
+    words = ["edge", "train", "--network", SCENE, "--whole", "--imgsz", "160"]
+    words += ["--depth-loss", "ssi+ratio+gradient", "--data", "rendered:480=1"]
+    if name == BASE:
+        words += ["--data", f"composites:{runs / 'free'}=2"]
+    else:
+        places = runs / PLACES
+        words += ["--data", f"composites:{data}=1.5", "--data", f"{places / TRAINING}=4"]
+        words += ["--validate", str(places / VALIDATION), "--start", str(encoder_of(runs))]
+    return [*words, *_options(teacher, SCENES[name], "7e-4", runs / SCENE / name)]
+
+
+def encoder_of(runs: Path) -> Path:
+    """The checkpoint that the scene's depth of `all` starts from."""
+    return runs / SCENE / "encoder.pt"
 
 
 def command(stage: Stage, data: Path, teacher: Path, runs: Path) -> list[str]:
@@ -99,14 +114,14 @@ def command(stage: Stage, data: Path, teacher: Path, runs: Path) -> list[str]:
         words += [*all_sources(data), "--start", str(FOLDER if stage is FINAL else runs / BASE)]
     words += ["--leave-out", ",".join(stage.left_out)] if stage.left_out else []
     words += ["--scene", str(runs / SCENE / (BASE if stage is BASE_STAGE else "all") / "best.pt")]
-    words += ["--depth-loss", "ssi", "--batch", "16"]
+    words += ["--depth-loss", "ssi"]
     return [*words, *_options(teacher, stage.images, stage.rate, runs / stage.name)]
 
 
 def _options(teacher: Path, images: int, rate: str, out: Path) -> list[str]:
     """The options of every training."""
     words = ["--depth-teacher", str(teacher), "--precision", "bf16-mixed", "--rate", rate]
-    words += ["--epochs", str(images // EPOCH), "--pictures", str(EPOCH)]
+    words += ["--epochs", str(images // EPOCH), "--pictures", str(EPOCH), "--batch", "16"]
     return [*words, "--every", "1000", "--out", str(out), "--resume"]
 
 
@@ -145,6 +160,9 @@ def file_of(network: str, stage: Stage, runs: Path) -> Path:
 def train_all(data: Path, teacher: Path, runs: Path, journal: Journal) -> None:
     """Train and export the bundled networks and those that test them; a killed run goes on."""
     link_free(data, runs / "free")
+    link_places(data / "rgbd", runs / PLACES)
+    if not encoder_of(runs).is_file():
+        start_from_encoder(encoder_of(runs))
     for name, images in SCENES.items():
         note(f"{SCENE}: {name}")
         journal.run(f"{SCENE}/{name}", scene_command(name, data, teacher, runs), images)

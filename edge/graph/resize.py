@@ -81,13 +81,17 @@ def resize_network(model: onnx.ModelProto, height: int, width: int) -> onnx.Mode
 
 
 def _resize_resizes(model: onnx.ModelProto, before: tuple[int, int], now: tuple[int, int]) -> None:
-    """Point Resize nodes whose constant size was the image size to the new one."""
+    """Point Resize nodes whose constant size was the image size to the new one.
+
+    But not those that resize an image, of three channels: a pass of the scene's depth wants it of
+    its own size, which happens to be the image size.
+    """
     constants = {w.name: w for w in model.graph.initializer}
     for node in model.graph.node:
         if node.op_type != "Resize" or len(node.input) < 4 or node.input[3] not in constants:
             continue
         wanted = numpy_helper.to_array(constants[node.input[3]])
-        if tuple(wanted[-2:]) == before:
+        if tuple(wanted[-2:]) == before and wanted[1] != 3:
             sizes = np.array([*wanted[:-2], *now], wanted.dtype)
             node.input[3] = _add_constant(model, f"{node.output[0]}.sizes", sizes)
 

@@ -86,8 +86,11 @@ def test_the_depth_of_the_scene_sees_no_sequence(name: str, tmp_path: Path) -> N
     found = train.make_context("train", words[2:]).params
     assert found["network"] == "scene"
     assert found["epochs"] * found["pictures"] == training.SCENES[name]
-    free = [f"composites:{tmp_path}/runs/free=2", "rendered:480=1"]
+    free = ["rendered:480=1", f"composites:{tmp_path}/runs/free=2"]
     assert (found["data"] == free) == (name == "base")
+    # Nor is an encoder that saw ImageNet.
+    assert (found["start"] is None) == (name == "base")
+    assert found["whole"] and not any("held_out" in place for place in found["data"])
     assert not any("sequences" in place for place in found["data"])
 
 
