@@ -10,7 +10,7 @@ import numpy as np
 from edge.benchmarks.accuracy.categories import in_categories
 from edge.benchmarks.accuracy.depth import Depths, mean_of
 from edge.benchmarks.accuracy.disturbances import CLEAN, conditions
-from edge.benchmarks.accuracy.measure import Thresholds, f_measure
+from edge.benchmarks.accuracy.measure import UNKNOWN, Thresholds, f_measure
 from edge.benchmarks.accuracy.networks import Counts, Network, measured_disturbed
 from edge.benchmarks.measuring.machine import machine
 from edge.benchmarks.reporting.codec import encode
@@ -50,7 +50,14 @@ def sequence_table(networks: list[Network], plain: Thresholds) -> list[str]:
         means = [number(f_measure({s: counts[s] for s in scenes}), 4) for counts in columns]
         best = number(_mean(plain.best_of(scene) for scene in scenes), 4)
         rows.append([name, means[0], best, *means[1:]])
+    if any(n.shadows for n in networks):
+        rows.append(["of labelled shadows, foreground", "-", "-", *map(_shadow, networks)])
     return table([*heads, *(n.title for n in networks)], rows)
+
+
+def _shadow(network: Network) -> str:
+    covered, all_of_them = (sum(counts) for counts in zip(*network.shadows, strict=True))
+    return f"{100 * covered / all_of_them:.1f} %"
 
 
 def disturbance_table(networks: list[Network], plain: Thresholds) -> list[str]:
@@ -66,7 +73,10 @@ def disturbance_table(networks: list[Network], plain: Thresholds) -> list[str]:
     difference = {condition: by[threshold] for condition, by in plain.counts.items()}
     return table(
         ["F-measure lost", f"absolute difference > {threshold}", *(n.title for n in disturbed)],
-        ([c, lost(difference, c), *(lost(n.counts, c) for n in disturbed)] for c in conditions()),
+        (
+            [c, lost(difference, c), *(lost(n.counts, c) for n in disturbed)]
+            for c in (UNKNOWN, *conditions())
+        ),
     )
 
 
