@@ -190,17 +190,21 @@ class UNet(nn.Module):
             features = [torch.abs(f - b) for f, b in pairs]
         half, quarter, eighth, sixteenth = features
         if self.variant.sees_bg:
+            # What depends on the scene alone is summed first, and added to the frame's share once.
             fine, context = self.texture(scene_features[0])
+            coarse: Tensor | None = None
+            if self.variant.sees_spread:
+                known = torch.zeros_like(bg) if spread is None else spread
+                moving, swaying, coarse = self.life(known, scene_features[0])
+                fine, context = fine + moving, context + swaying
             if self.knows_scene:
                 scene = self.scene_depth(bg)
                 deep, floor = self.geometry(scene)
-                sixteenth, context = sixteenth + deep, context + floor
-            if self.variant.sees_spread:
-                known = torch.zeros_like(bg) if spread is None else spread
-                moving = self.life(known, scene_features[0])
-                fine, context = fine + moving[0], context + moving[1]
-                sixteenth = sixteenth + moving[2]
+                context = context + floor
+                coarse = deep if coarse is None else coarse + deep
             quarter, eighth = quarter + fine, eighth + context
+            if coarse is not None:
+                sixteenth = sixteenth + coarse
         x = self.bottom(sixteenth)
         x = self.refine_eighth(F.relu(self.up_eighth(x) + eighth))
         x = self.refine_quarter(F.relu(self.up_quarter(x) + quarter + self.detail(half)))
