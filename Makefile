@@ -6,7 +6,7 @@ BIN := .venv/bin
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test check bench-peers performance instruction-sets accuracy backgrounds zoo gpu-check clean
+.PHONY: run test check bench-peers performance instruction-sets accuracy backgrounds distances zoo gpu-check clean
 
 run: .venv/run
 	$(BIN)/edge build --precision int8
@@ -51,6 +51,11 @@ accuracy: .venv/run
 backgrounds: .venv/run
 	mkdir -p reports/backgrounds && \
 	    $(BIN)/python -m edge.benchmarks.backgrounds $(DATA) | tee reports/backgrounds/table.md
+
+# Metres on the ground against the depth sensors of the fixed cameras in $(DATA)/rgbd.
+distances: .venv/run
+	mkdir -p reports && \
+	    $(BIN)/python -m edge.benchmarks.distances $(DATA)/rgbd | tee reports/distances.md
 
 # The bundled networks from the data in $(DATA), with $(TEACHER) to label depth; goes on after a kill.
 zoo: .venv/test

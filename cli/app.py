@@ -19,6 +19,7 @@ from edge.cli import (
     bench,
     build,
     calibrate,
+    calibrate_scene,
     compare,
     dataset,
     doctor,
@@ -30,6 +31,7 @@ from edge.cli import (
     sensitivity,
     train,
     tune,
+    watch,
 )
 from edge.errors import EXTRAS, EdgeError, missing
 
@@ -125,6 +127,8 @@ app.command("compare")(compare.compare)
 app.command("tune")(tune.tune)
 app.command("background")(background.background)
 app.command("run")(run.run)
+app.command("watch")(watch.watch)
+app.command("calibrate-scene")(calibrate_scene.calibrate_scene)
 
 
 def main() -> None:

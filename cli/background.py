@@ -158,9 +158,13 @@ def make_background(
     value_range: Optional[ranges.ValueRange],
     build: Path,
     stabilize: bool = True,
+    shown: bool = True,
 ) -> Background:
-    """Make the background of a source and its spread, with a bar; a build's network leaves out the
-    foreground."""
+    """Make the background of a source and its spread; a build's network leaves out the foreground.
+
+    stabilize: with the images registered to each other, as frames will be.
+    shown: with a bar, of which there can be one at a time.
+    """
     import edge
     from edge.camera.address import redact_address
     from edge.loop.learn import learn_scene
@@ -169,7 +173,7 @@ def make_background(
     name = redact_address(source)
     note(f"making a background of {name} from its first seconds")
     messages: list[str] = []
-    with bar() as progress:
+    with bar(shown) as progress:
         task = progress.add_task("background", total=None)
         images = gather_images(
             source, seconds, value_range, lambda: progress.advance(task), messages.append

@@ -99,16 +99,18 @@ def run(
         check_windows()
     # What can be refused at once is refused before a network is built.
     if build is not None:
-        _check_device_options(ctx, build)
+        check_device_options(ctx, build)
     for source in sources:
         check_source(source, value_range)
     given = [
-        _given_background(redact_address(source), file, value_range)
+        given_background(redact_address(source), file, value_range)
         for source, file in zip(sources, bg or [], strict=False)
     ]
     place = build or default_build()
-    _check_device_options(ctx, place)
-    scenes = given or [_scene(source, seconds, value_range, place, stabilize) for source in sources]
+    check_device_options(ctx, place)
+    scenes = given or [
+        scene_of(source, seconds, value_range, place, stabilize) for source in sources
+    ]
     wake = threading.Event()
     channels: list[Channel] = []
     with ExitStack() as stack:
@@ -117,13 +119,13 @@ def run(
             camera = stack.enter_context(Camera(source, wake, value_range=chosen))
             improver = None
             if camera.live and not bg:
-                improver = BackgroundImprover(_estimator(place, stabilize))
+                improver = BackgroundImprover(estimator(place, stabilize))
             pipeline = CameraPipeline(camera, h, background, stabilize, improver)
             stack.callback(pipeline.close)
             channels.append(Channel(pipeline, video, show, redact))
             stack.callback(channels[-1].close)
         update = stack.enter_context(_status(channels))
-        stack.callback(lambda: _print_all(summary(channels)))
+        stack.callback(lambda: print_all(summary(channels)))
         printer = _Printer(as_json, update)
         failures = run_channels(channels, wake, printer, frames)
     if out is not None and not as_json and any(channel.video for channel in channels):
@@ -137,7 +139,7 @@ def run(
         )
 
 
-def _estimator(build: Path, stabilize: bool) -> Callable[[Sequence[Image]], Background]:
+def estimator(build: Path, stabilize: bool) -> Callable[[Sequence[Image]], Background]:
     """Learns a scene beside the loop, in a thread and on a core of its own."""
     import edge
     from edge.loop.learn import learn_scene
@@ -149,14 +151,18 @@ def _estimator(build: Path, stabilize: bool) -> Callable[[Sequence[Image]], Back
     return estimate
 
 
-def _scene(
+def scene_of(
     source: str,
     seconds: Optional[float],
     value_range: Optional[str],
     build: Path,
     stabilize: bool,
+    shown: bool = True,
 ) -> tuple[Background, Optional[ranges.ValueRange]]:
-    """The background that is made of a source, and the range of its 16-bit values."""
+    """The background that is made of a source, and the range of its 16-bit values.
+
+    shown: with a bar, of which there can be one at a time.
+    """
     from edge.camera.address import redact_address
     from edge.camera.schemes.recording import path_of
     from edge.samples.sequences import background_of, is_sequence
@@ -166,10 +172,10 @@ def _scene(
     if chosen is None and is_sequence(path_of(source)):
         note(f"{redact_address(source)} is a labelled sequence with a background of its own")
         return certain(background_of(path_of(source))), None
-    return make_background(source, seconds, chosen, build, stabilize), chosen
+    return make_background(source, seconds, chosen, build, stabilize, shown), chosen
 
 
-def _given_background(
+def given_background(
     name: str, file: Path, value_range: Optional[str]
 ) -> tuple[Background, Optional[ranges.ValueRange]]:
     """The background of --bg. One of 8 bits was made by the range already."""
@@ -242,7 +248,7 @@ def _check_options(
     return list(videos)
 
 
-def _check_device_options(ctx: typer.Context, build: Path) -> None:
+def check_device_options(ctx: typer.Context, build: Path) -> None:
     """Refuse a build without an engine, and the options of the other kind of device."""
     from edge import manifest as manifests
     from edge.targets import get
@@ -267,11 +273,14 @@ def json_line(channel: Channel, result: FrameResult) -> dict[str, object]:
         "foreground": round(result.foreground, 5),
         "blobs": [
             {
-                "box": list(blob.box),
-                "area": round(blob.area, 5),
-                "depth": None if blob.depth is None else round(blob.depth, 3),
+                "box": list(thing.box),
+                "area": round(thing.area, 5),
+                "depth": _rounded(thing.depth),
+                "foot": None if thing.foot is None else [round(pixels, 1) for pixels in thing.foot],
+                "ground_depth": _rounded(thing.ground_depth),
+                "confidence": round(thing.confidence, 3),
             }
-            for blob in result.blobs
+            for thing in result.things
         ],
     }
     if channel.pipeline.stabilizer is not None:
@@ -280,6 +289,10 @@ def json_line(channel: Channel, result: FrameResult) -> dict[str, object]:
     if frame.truth is not None:
         line["true_foreground"] = round(float(frame.truth.mean()), 5)
     return line
+
+
+def _rounded(depth: Optional[float]) -> Optional[float]:
+    return None if depth is None else round(depth, 3)
 
 
 class _Printer:
@@ -350,6 +363,6 @@ def _status(channels: list[Channel]) -> Iterator[Callable[[FrameResult], None]]:
         yield update
 
 
-def _print_all(lines: Sequence[str]) -> None:
+def print_all(lines: Sequence[str]) -> None:
     for line in lines:
         note(line)

@@ -14,6 +14,7 @@ EXTRAS = {
     "openvino": "openvino",
     "tensorrt_rtx": "tensorrt-rtx",
     "pycuda": "pycuda",
+    "paho": "mqtt",
 }
 """The extra of this package that installs an optional module."""
 

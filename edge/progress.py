@@ -19,7 +19,7 @@ stderr = Console(stderr=True, soft_wrap=True)
 Item = TypeVar("Item")
 
 
-def bar() -> Progress:
+def bar(shown: bool = True) -> Progress:
     """Return a progress display on stderr, disabled where stderr is not a terminal."""
     return Progress(
         TextColumn("{task.description}"),
@@ -29,7 +29,7 @@ def bar() -> Progress:
         TimeRemainingColumn(),
         console=stderr,
         redirect_stdout=False,
-        disable=not stderr.is_terminal,
+        disable=not (shown and stderr.is_terminal),
     )
 
 

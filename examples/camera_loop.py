@@ -7,11 +7,14 @@ import cv2
 import edge
 from edge.camera.camera import Camera
 from edge.camera.source import CameraEvent
-from edge.loop.blobs import blobs
+from edge.things.find import find_things
+from edge.things.ground import ground_of
 
 build, bg, url = sys.argv[1:]
 with edge.open(build) as h, Camera(url) as camera:
-    stabilizer = edge.Stabilizer(h, edge.fit(h, cv2.imread(bg)))
+    empty = edge.fit(h, cv2.imread(bg))
+    stabilizer = edge.Stabilizer(h, empty)
+    ground = ground_of(h, empty)
     while not camera.ended:
         camera.wake.wait(0.01 if camera.live else 0)
         camera.wake.clear()
@@ -20,5 +23,5 @@ with edge.open(build) as h, Camera(url) as camera:
             print(item.text)
         elif item is not None:
             mask, depth = stabilizer.infer(edge.fit(h, item.image))
-            for blob in blobs(mask, depth, item.image.shape[:2]):
-                print(f"{item.at:.2f} {blob.box} {100 * blob.area:.1f} % depth {blob.depth}")
+            for thing in find_things(mask, depth, item.image.shape[:2], ground):
+                print(f"{item.at:.2f} {thing.box} foot {thing.foot} depth {thing.ground_depth}")

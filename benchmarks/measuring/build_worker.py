@@ -21,10 +21,10 @@ from edge.benchmarks.measuring.rounds import FrameTimes
 from edge.benchmarks.measuring.samples import load_samples
 from edge.benchmarks.reporting.images import Answer
 from edge.benchmarks.reporting.report import Energy
-from edge.loop.blobs import blobs
 from edge.manifest import Manifest
 from edge.runtime.handle import Handle, Outputs
 from edge.samples.sample import Sample
+from edge.things.find import find_things
 
 FRAMES_PER_SCENE = 64
 """Frames that are timed on a scene before the next: a background takes as long as a hundred."""
@@ -130,7 +130,7 @@ class BuildWorker:
         mask, depth = edge.infer(self.h, fitted)
         inferred = time.perf_counter()
         if mask is not None:
-            blobs(mask, depth, sample.fg_bg.shape[:2])
+            find_things(mask, depth, sample.fg_bg.shape[:2])
         end = time.perf_counter()
         times.preprocess.append(1e3 * (ready - begin))
         times.latency.append(1e3 * (inferred - ready))

@@ -19,9 +19,9 @@ import edge
 from edge.benchmarks.measuring.process import process
 from edge.benchmarks.measuring.samples import load_samples
 from edge.benchmarks.reporting.report import Cameras
-from edge.loop.blobs import blobs
 from edge.runtime.cores import usable_cores
 from edge.samples.sample import Image, Sample
+from edge.things.find import find_things
 
 CAMERA = (480, 640)
 """Height and width of a camera's frame."""
@@ -108,7 +108,7 @@ class CamerasWorker:
             mask, depth = camera.infer(fitted)
             marks.append(time.perf_counter())
             if mask is not None:
-                blobs(mask, depth, CAMERA)
+                find_things(mask, depth, CAMERA)
             marks.append(time.perf_counter())
             for stage, begin, end in zip(stages, marks, marks[1:], strict=False):
                 stages[stage] += end - begin

@@ -1,4 +1,4 @@
-"""Addresses of cameras: how they are printed without their passwords."""
+"""Addresses of cameras and brokers: how they are printed without their passwords."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 
 STREAMS = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp")
 """Schemes of network streams, which FFmpeg opens."""
+NETWORK = (*STREAMS, "mqtt", "mqtts")
+"""Schemes whose addresses may hold a user and a password."""
 
 SECRET = re.compile(
     r"((?<=[?&;])[up]=|(?:user|usr|login|pass|pw|token|secret|key|auth)[a-z]*=)"
@@ -17,7 +19,7 @@ SECRET = re.compile(
 `/user=a_password=b_channel=1`."""
 PAIR = re.compile(r"(?<=/)[^/:?#]+:[^/?#]+")
 """`user:password` as a part of a path."""
-MISTYPED = re.compile(rf"^((?:{'|'.join((*STREAMS, 'file'))})?[:/]*).*@", re.IGNORECASE)
+MISTYPED = re.compile(rf"^((?:{'|'.join((*NETWORK, 'file'))})?[:/]*).*@", re.IGNORECASE)
 """An address with a mistyped `://`, up to the end of its password."""
 
 
@@ -28,7 +30,7 @@ def redact_address(url: str) -> str:
     password instead of %2F.
     """
     scheme, mark, rest = url.partition("://")
-    if mark and scheme.lower() in STREAMS:
+    if mark and scheme.lower() in NETWORK:
         _, at, place = rest.rpartition("@")
         host, slash, path = place.partition("/")
         redacted = f"{scheme}://{'***@' if at else ''}{host}" + PAIR.sub("***", slash + path)

@@ -1,1 +1,1 @@
-"""The loop of cameras: a frame in; mask, depth and blobs out; how they are drawn."""
+"""The loop of cameras: a frame in; mask, depth and things out; how they are drawn."""

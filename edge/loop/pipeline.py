@@ -1,8 +1,9 @@
-"""The pipeline of one camera: from a frame to mask, depth and blobs."""
+"""The pipeline of one camera: from a frame to mask, depth and things."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,6 @@ from edge.camera.camera import Camera
 from edge.camera.source import CameraEvent, Frame
 from edge.errors import EdgeError, UsageError
 from edge.image import fit
-from edge.loop.blobs import Blob, binarize, blobs
 from edge.runtime.backend import Plane
 from edge.runtime.handle import Handle, infer, set_background
 from edge.samples.sample import Image
@@ -19,6 +19,11 @@ from edge.scene.background import Background, certain
 from edge.scene.check import OK, TEXTS, SceneCheck
 from edge.scene.improve import BackgroundImprover, changed_share
 from edge.scene.stabilize import Stabilizer
+from edge.things.find import binarize, find_things
+from edge.things.ground import ground_of
+from edge.things.thing import Thing
+
+Cut = Callable[[Plane, Plane | None], Plane]
 
 CHECK_S = 0.5
 """Seconds of the source between two looks at whether the background fits."""
@@ -33,10 +38,11 @@ class FrameResult:
         mask, depth: [h, w] as `edge.infer` gives them, valid until two further frames of this
             camera are processed; depth is None where the network has none.
         foreground: share of the frame in the mask, 0 to 1.
-        blobs: connected parts of the mask, the largest first.
+        things: the connected parts of the mask, the largest first.
         offset: how far the camera was off, in pixels of the build to the right and down; None
             without stabilization, and where it is unknown.
         background: the background that the frame was compared with.
+        fits: whether the background fits the scene; where not, mask and depth mean nothing.
         events: what happened to the scene: `camera_moved`, `covered`, `defocused`,
             `scene_changed`, `scene_fits`, `background_unsure`, `background_improved`.
         busy_ms: milliseconds of computing.
@@ -47,9 +53,10 @@ class FrameResult:
     mask: Plane
     depth: Plane | None
     foreground: float
-    blobs: list[Blob]
+    things: list[Thing]
     offset: tuple[float, float] | None
     background: Background
+    fits: bool
     events: list[CameraEvent]
     busy_ms: float
     latency_ms: float
@@ -64,6 +71,10 @@ class CameraPipeline:
         background: of the camera's size; an image, uint8 [H, W, 3] BGR, is taken for sure.
         stabilize: register the frames of a trembling camera to the background first.
         improver: improves the background of a live camera in its first minutes.
+
+    Attributes:
+        cut: takes each mask and depth, and gives the mask without what is to be ignored; None: all
+            of it counts.
 
     Raises:
         UsageError: the build gives no mask, or the background is not an image.
@@ -86,6 +97,7 @@ class CameraPipeline:
         self.stabilizer = Stabilizer(h, *_fitted(h, background)) if stabilize else None
         self._improver = improver
         self._processed = False
+        self.cut: Cut | None = None
         self.set_background(background)
 
     def set_background(self, background: Background) -> None:
@@ -99,9 +111,10 @@ class CameraPipeline:
             set_background(self.h, *scene)
         else:
             self.stabilizer.set_background(*scene)
+        self._ground = ground_of(self.h, scene[0])
 
     def process(self, frame: Frame) -> FrameResult:
-        """Infer a frame of the camera and find its blobs.
+        """Infer a frame of the camera and find its things.
 
         Raises:
             EdgeError: the frame has another size than the background.
@@ -120,14 +133,17 @@ class CameraPipeline:
         image = fit(self.h, frame.image)
         mask, depth = self.stabilizer.infer(image) if self.stabilizer else infer(self.h, image)
         assert mask is not None
+        if self.cut is not None:
+            mask = self.cut(mask, depth)
         return FrameResult(
             frame=frame,
             mask=mask,
             depth=depth,
             foreground=np.count_nonzero(binarize(mask)) / mask.size,
-            blobs=blobs(mask, depth, self.size),
+            things=find_things(mask, depth, self.size, self._ground),
             offset=self.stabilizer.offset if self.stabilizer and self._check.fits else None,
             background=self.background,
+            fits=self._check.fits,
             events=events,
             busy_ms=1e3 * (time.perf_counter() - start),
             latency_ms=1e3 * (time.monotonic() - frame.arrived),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from edge.camera.source import CameraEvent, Frame
@@ -30,14 +30,17 @@ def run_channels(
     wake: threading.Event,
     listener: Listener,
     frames: int | None = None,
+    turn: Callable[[list[Channel]], bool] | None = None,
 ) -> list[str]:
     """Run channels until their sources end.
 
     Args:
-        channels: at least one; their cameras share `wake`.
+        channels: their cameras share `wake`.
         wake: set by the cameras whenever there is something to take.
         listener: told of every frame and event, in this thread.
         frames: stop each channel after so many frames.
+        turn: called before each round with the channels that run, which it may change; True: go on
+            though there is none, because more will come.
 
     Returns:
         A sentence for each source that gave no frame, ended early or was given up.
@@ -45,8 +48,12 @@ def run_channels(
     Raises:
         EdgeError: the only source left fails.
     """
-    running, failures = list(channels), []
-    while running:
+    running = list(channels)
+    failures: list[str] = []
+    while True:
+        more = turn is not None and turn(running)
+        if not running and not more:
+            return failures
         wake.clear()
         idle = True
         for channel in list(running):
@@ -54,7 +61,7 @@ def run_channels(
             try:
                 idle &= not _take(channel, listener)
             except EdgeError as error:
-                if len(running) == 1:
+                if len(running) == 1 and not more:
                     raise
                 listener.on_failure(channel, error)
                 failures.append(f"{channel.name} was given up")
@@ -67,9 +74,8 @@ def run_channels(
                     failures.append(f"{channel.name} ended early")
             camera.close()
             running.remove(channel)
-        if idle and running:
+        if idle and (running or more):
             wake.wait(0.5)
-    return failures
 
 
 def _take(channel: Channel, listener: Listener) -> bool:

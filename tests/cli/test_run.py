@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -66,6 +67,14 @@ def test_a_line_per_frame_and_a_video(tmp_path: Path, build: Path, empty: Path) 
     blob = next(line["blobs"][0] for line in lines if line["blobs"])
     assert len(blob["box"]) == 4
     assert 0 <= blob["depth"] <= 1
+    assert 0.5 <= blob["confidence"] <= 1
+    for blob in (each for line in lines for each in line["blobs"]):
+        assert (blob["foot"] is None) == (blob["ground_depth"] is None)
+        if blob["foot"] is not None:
+            left, top, width, height = blob["box"]
+            assert left <= blob["foot"][0] <= left + width
+            assert blob["foot"][1] == pytest.approx(top + height, abs=1.5)
+            assert 0 <= blob["ground_depth"] <= 1
     images = frames_of(tmp_path / "new" / "out.mp4")
     assert len(images) == 35
     assert images[0].shape == (240, 640, 3)  # the frame, and its depth beside it
@@ -369,7 +378,7 @@ def test_the_example_runs(tmp_path: Path, build: Path, empty: Path) -> None:
     command = [sys.executable, str(EXAMPLE), str(build), str(empty), str(frames)]
     done = subprocess.run(command, capture_output=True, text=True, env=ENV, check=False)
     assert done.returncode == 0, done.stderr
-    assert "% depth 0." in done.stdout
+    assert re.search(r"foot \(\d+\.\d+, \d+\.\d+\) depth 0\.\d+", done.stdout)
     assert len(EXAMPLE.read_text().splitlines()) < 30
 
 

@@ -17,7 +17,7 @@ MASK[20:40, 30:50] = 1
 def result_of(frame: np.ndarray, mask: np.ndarray, depth: np.ndarray | None) -> FrameResult:
     """The frame before a background that equals it."""
     return FrameResult(
-        Frame(frame, 0, 0.0, 0.0), mask, depth, 0.0, [], None, certain(frame), [], 0.0, 0.0
+        Frame(frame, 0, 0.0, 0.0), mask, depth, 0.0, [], None, certain(frame), True, [], 0.0, 0.0
     )
 
 

@@ -52,7 +52,7 @@ def test_the_foreground_follows_the_truth(source: Camera, h: edge.Handle, bg: Im
         shares.append(result.foreground)
         true.append(frame.truth.mean())
         assert result.latency_ms >= result.busy_ms > 0
-        assert all(blob.area <= 1 for blob in result.blobs)
+        assert all(thing.area <= 1 for thing in result.things)
     assert np.corrcoef(shares, true)[0, 1] > 0.7  # at 64x64 people are a few pixels
 
 

@@ -1,0 +1,1 @@
+"""What is new in the scene: things, where they stand, and their tracks."""

@@ -1,0 +1,358 @@
+"""Watches several cameras: opens them beside the loop, tells their events, follows its files."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from edge.camera.source import CameraError, CameraEvent
+from edge.errors import EdgeError
+from edge.events.event import Event
+from edge.events.reporter import Reporter
+from edge.loop.channel import Channel
+from edge.loop.pipeline import FrameResult
+from edge.loop.run import run_channels
+from edge.progress import note
+from edge.watch.config import CameraConfig, WatchConfig
+from edge.watch.outputs import Outputs
+from edge.watch.watcher import Settings, Switches, Watcher
+from edge.zones.file import ZonesFile
+from edge.zones.zone import Zone
+
+TICK_S = 0.5
+"""Seconds between two looks at files and clocks."""
+FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
+"""Between two attempts to open a camera that cannot be reached."""
+OPENED_AT_ONCE = 2
+"""Cameras whose backgrounds are made at the same time: each takes a core and 400 MB."""
+MAX_NOTES = 5
+"""Messages about unreadable frames of a camera that are printed."""
+
+
+@dataclass
+class Watched:
+    """A camera that is watched, and what ends with it."""
+
+    config: CameraConfig
+    channel: Channel
+    watcher: Watcher
+    resources: ExitStack
+    zones: ZonesFile | None
+    unreadable: int = 0
+
+
+Opener = Callable[[CameraConfig, threading.Event], Watched]
+"""Opens a camera, which sets the event when it has something; runs beside the loop."""
+
+
+@dataclass
+class _Opening:
+    """A camera that is being opened, or waits until it is tried again."""
+
+    config: CameraConfig
+    future: Future[Watched] | None
+    wait: float = FIRST_WAIT_S
+    again: float = 0.0
+    lost: Event | None = None
+
+
+class Watch:
+    """Watches the cameras of a configuration.
+
+    Args:
+        config: checked.
+        opener: opens a camera.
+        outputs: get every event.
+        reread: reads the configuration again, on `reload`; None: there is no file.
+    """
+
+    def __init__(
+        self,
+        config: WatchConfig,
+        opener: Opener,
+        outputs: Outputs,
+        reread: Callable[[], WatchConfig] | None = None,
+    ) -> None:
+        self.config, self._open, self._outputs, self._reread = config, opener, outputs, reread
+        self.wake, self._reload = threading.Event(), threading.Event()
+        self.watched: dict[str, Watched] = {}
+        self._opening: dict[str, _Opening] = {}
+        self._pool = ThreadPoolExecutor(OPENED_AT_ONCE, "edge-open")
+        self._failures: list[str] = []
+        self._opened: Callable[[Channel], None] = lambda _: None
+        self._ticked = float("-inf")
+        self._off: set[tuple[str, str | None]] = set()
+        self.profile = next(iter(config.profiles), None)
+
+    def reload(self) -> None:
+        """Read the configuration again soon; may be called from a signal handler."""
+        self._reload.set()
+        self.wake.set()
+
+    def run(
+        self, frames: int | None = None, opened: Callable[[Channel], None] = lambda _: None
+    ) -> list[str]:
+        """Watch until all sources end.
+
+        Args:
+            frames: stop each camera after so many.
+            opened: told of each camera that is watched from now on.
+
+        Returns:
+            A sentence for each source that failed, as of edge.loop.run.run_channels.
+
+        Raises:
+            EdgeError: the only camera fails.
+        """
+        self._opened = opened
+        self._outputs.configure(self.config, _zones(self.config), self)
+        for camera in self.config.cameras:
+            self._begin_opening(camera)
+        try:
+            return self._failures + run_channels([], self.wake, self, frames, self._turn)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Tell the ends of everything, and close the cameras; a second call does nothing."""
+        try:
+            for name in list(self.watched):
+                self._remove(name)
+        finally:
+            for opening in self._opening.values():
+                if opening.future is not None:
+                    opening.future.add_done_callback(_dispose)
+            self._opening.clear()
+            self._outputs.close()
+        # A camera that answers slowly is left to its thread.
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def on_frame(self, channel: Channel, result: FrameResult) -> None:
+        """Watch a frame of a camera."""
+        start = time.perf_counter()
+        watched = self._of(channel)
+        events = watched.watcher.frame(result)
+        live = channel.pipeline.camera.live
+        self._tell(self._outputs.frame(watched.config.name, live, result, events))
+        channel.busy_ms[-1] += 1e3 * (time.perf_counter() - start)
+
+    def on_event(self, channel: Channel, event: CameraEvent) -> None:
+        """Tell what happened to a camera; what happened to its scene is in its next result."""
+        watched = self._of(channel)
+        if event.kind == "unreadable":
+            watched.unreadable += 1
+        if event.kind != "unreadable" or watched.unreadable <= MAX_NOTES:
+            note(event.text)
+        self._tell(watched.watcher.event(event))
+
+    def on_failure(self, channel: Channel, error: EdgeError) -> None:
+        """Go on without a camera."""
+        note(f"{error}; the other cameras go on")
+
+    def switch(self, camera: str, zone: str | None, on: bool) -> None:
+        """Switch a zone, or with None a whole camera, on or off; may be called from any thread."""
+        off = set(self._off)
+        (off.discard if on else off.add)((camera, zone))
+        self._off = off
+        self._apply_switches()
+
+    def choose(self, profile: str) -> None:
+        """Choose a profile; may be called from any thread.
+
+        Raises:
+            EdgeError: there is none of this name.
+        """
+        if profile not in self.config.profiles:
+            known = ", ".join(self.config.profiles) or "none"
+            raise EdgeError(f"no profile `{profile}`", f"profiles: {known}")
+        self.profile = profile
+        self._apply_switches()
+
+    def _apply_switches(self) -> None:
+        off = set(self._off)
+        for each in self.config.profiles.get(self.profile or "", ()):
+            camera, slash, zone = each.partition("/")
+            off.add((camera, zone if slash else None))
+        for name, watched in list(self.watched.items()):
+            zones = frozenset(zone for camera, zone in off if camera == name and zone is not None)
+            watched.watcher.switches = Switches(zones, (name, None) in off)
+
+    def _turn(self, running: list[Channel]) -> bool:
+        """Between two rounds of the loop: take what was opened, follow files and clocks."""
+        if self._reload.is_set():
+            self._reload.clear()
+            self._take_over(running)
+        for name, opening in list(self._opening.items()):
+            self._look_at(name, opening, running)
+        if time.monotonic() - self._ticked >= TICK_S:
+            self._ticked = time.monotonic()
+            alive = {id(channel) for channel in running}
+            for name, watched in list(self.watched.items()):
+                if id(watched.channel) not in alive:
+                    self._remove(name)  # its source has ended
+                    continue
+                self._read_zones(watched)
+                self._tell(watched.watcher.tick())
+        return bool(self._opening)
+
+    def _begin_opening(self, config: CameraConfig) -> None:
+        future = self._pool.submit(self._open, config, self.wake)
+        future.add_done_callback(lambda _: self.wake.set())
+        self._opening[config.name] = _Opening(config, future)
+
+    def _look_at(self, name: str, opening: _Opening, running: list[Channel]) -> None:
+        """Take a camera that is open; try again where it cannot be reached."""
+        if opening.future is None:
+            if time.monotonic() >= opening.again:
+                opening.future = self._pool.submit(self._open, opening.config, self.wake)
+                opening.future.add_done_callback(lambda _: self.wake.set())
+            return
+        if not opening.future.done():
+            return
+        future, opening.future = opening.future, None
+        try:
+            watched = future.result()
+        except CameraError as error:
+            if self._reread is None or "://" not in opening.config.source:
+                self._give_up(name, error, running)
+                return
+            if opening.lost is None:
+                note(f"{error}; trying again until it is there")
+                reporter = Reporter(name, None)
+                opening.lost = reporter.begin("lost", time.time(), text=str(error))
+                self._tell([opening.lost])
+            opening.again = time.monotonic() + opening.wait
+            opening.wait = min(2 * opening.wait, LONGEST_WAIT_S)
+            return
+        except EdgeError as error:
+            self._give_up(name, error, running)
+            return
+        del self._opening[name]
+        if opening.lost is not None:
+            self._tell([watched.watcher.reporter.end(opening.lost, time.time())])
+        self.watched[name] = watched
+        running.append(watched.channel)
+        self._opened(watched.channel)
+        self._apply_switches()
+
+    def _give_up(self, name: str, error: EdgeError, running: list[Channel]) -> None:
+        """Raise the error where there is no other camera."""
+        del self._opening[name]
+        if len(self.config.cameras) == 1 or not (self.watched or self._opening or running):
+            raise error
+        note(f"{error}; the other cameras go on")
+        self._failures.append(f"{name} was given up")
+
+    def _take_over(self, running: list[Channel]) -> None:
+        """Read the configuration again; cameras that did not change go on as they are."""
+        if self._reread is None:
+            note("there is no file to read again: no --config was given")
+            return
+        try:
+            config = self._reread()
+            self._outputs.configure(config, _zones(config), self)
+        except EdgeError as error:
+            note(f"{error}; everything goes on as it was")
+            return
+        self.config = config
+        if self.profile not in config.profiles:
+            self.profile = next(iter(config.profiles), None)
+        wanted = {camera.name: camera for camera in config.cameras}
+        for name, watched in list(self.watched.items()):
+            camera = wanted.get(name)
+            if camera is None or _source_of(camera) != _source_of(watched.config):
+                if watched.channel in running:
+                    running.remove(watched.channel)
+                self._remove(name)
+            else:
+                self._change(watched, camera)
+        for name, opening in list(self._opening.items()):
+            if wanted.get(name) != opening.config:
+                if opening.future is not None:
+                    opening.future.add_done_callback(_dispose)
+                del self._opening[name]
+        for name, camera in wanted.items():
+            if name not in self.watched and name not in self._opening:
+                self._begin_opening(camera)
+        self._apply_switches()
+        note(f"{len(wanted)} cameras are watched as the file says now")
+
+    def _change(self, watched: Watched, camera: CameraConfig) -> None:
+        """Take over what may change while a camera is watched."""
+        if camera.zones != watched.config.zones:
+            watched.zones = zones_file(camera)
+        elif watched.zones is not None:
+            self._read_zones(watched)
+        watched.config = camera
+        watched.watcher.set_settings(settings_of(camera, zones_of(watched.zones)))
+
+    def _read_zones(self, watched: Watched) -> None:
+        """Take over the file of a camera's zones when it was edited."""
+        if watched.zones is None:
+            return
+        try:
+            changed = watched.zones.changed()
+        except EdgeError as error:
+            note(f"{error}; the zones of {watched.config.name} stay as they were")
+            return
+        if changed:
+            settings = replace(watched.watcher.settings, zones=tuple(watched.zones.zones))
+            watched.watcher.set_settings(settings)
+            note(f"{watched.config.name}: {len(settings.zones)} zones of {watched.zones.path}")
+
+    def _remove(self, name: str) -> None:
+        watched = self.watched.pop(name)
+        self._tell(watched.watcher.close())
+        watched.resources.close()
+
+    def _tell(self, events: list[Event]) -> None:
+        for event in events:
+            self._outputs.put(event)
+
+    def _of(self, channel: Channel) -> Watched:
+        return next(each for each in self.watched.values() if each.channel is channel)
+
+
+def settings_of(config: CameraConfig, zones: tuple[Zone, ...]) -> Settings:
+    """How a camera is watched."""
+    return Settings(zones, config.schedule, config.left_s, config.min_size)
+
+
+def zones_file(config: CameraConfig) -> ZonesFile | None:
+    """The file of a camera's zones; errors as of edge.zones.file.read_zones."""
+    return None if config.zones is None else ZonesFile(config.zones, config.metres is not None)
+
+
+def zones_of(file: ZonesFile | None) -> tuple[Zone, ...]:
+    """The zones of a file; none without one."""
+    return () if file is None else tuple(file.zones)
+
+
+def _zones(config: WatchConfig) -> dict[str, tuple[Zone, ...]]:
+    """The zones and lines of each camera, as their files say."""
+    return {camera.name: zones_of(zones_file(camera)) for camera in config.cameras}
+
+
+def _source_of(config: CameraConfig) -> CameraConfig:
+    """What a camera must be opened again for when it changes."""
+    return CameraConfig(
+        name=config.name,
+        source=config.source,
+        background=config.background,
+        seconds=config.seconds,
+        range=config.range,
+        stabilize=config.stabilize,
+        build=config.build,
+        metres=config.metres,
+        classify=config.classify,
+    )
+
+
+def _dispose(future: Future[Watched]) -> None:
+    """Close a camera that nobody wants any more."""
+    if not future.cancelled() and future.exception() is None:
+        future.result().resources.close()

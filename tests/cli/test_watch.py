@@ -1,0 +1,196 @@
+"""`edge watch` as a user types it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import jsonschema
+import pytest
+
+from edge.calibrate.rendering.scene import RenderedScene
+from edge.events.schema import schema
+from edge.zones.file import write_zones
+from edge.zones.zone import Zone
+
+ENV = {**os.environ, "NO_COLOR": "1"}
+ALL = Zone("all", "counted", ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)), rule="any")
+
+
+def edge(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "edge", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=ENV, check=False)
+
+
+@pytest.fixture
+def build(builds: Callable[[str, str], Path]) -> Path:
+    return builds("openvino", "fp32")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder with the background of two yards, and zones."""
+    for seed in (0, 1):
+        image = RenderedScene("yard", seed, (240, 320)).background().image
+        cv2.imwrite(str(tmp_path / f"bg{seed}.png"), image)
+    write_zones(tmp_path / "zones.json", [ALL])
+    return tmp_path
+
+
+def events_of(text: str) -> list[dict[str, Any]]:
+    events = [json.loads(line) for line in text.splitlines()]
+    for event in events:
+        jsonschema.validate(event, schema())
+    return events
+
+
+def test_a_line_for_each_event_begun_and_ended(place: Path, build: Path) -> None:
+    words = ["--build", build, "--bg", "bg0.png", "--zones", "zones.json", "--frames", 75]
+    done = edge("watch", "synthetic://yard", *words, cwd=place)
+    assert done.returncode == 0, done.stderr
+    events = events_of(done.stdout)
+    assert {"appeared", "zone_entered", "occupancy"} <= {event["kind"] for event in events}
+    assert all(event["camera"] == "yard" and event["size"] == [240, 320] for event in events)
+    assert len({event["id"] for event in events}) == len(events)
+    begun = {event["incident"] for event in events if event["phase"] == "begin"}
+    assert begun == {event["incident"] for event in events if event["phase"] == "end"}
+    assert "75 frames" in done.stderr and "this machine takes about" in done.stderr
+    assert not (place / "watch").exists()  # nothing was to be kept
+
+
+CONFIG = """\
+build = "{build}"
+folder = "kept"
+
+[cameras.front]
+source = "synthetic://yard"
+background = "bg0.png"
+zones = "zones.json"
+
+[cameras.back]
+source = "synthetic://yard?seed=1"
+background = "bg1.png"
+
+[recordings]
+redact = "fill"
+"""
+
+
+def test_the_cameras_of_a_file_and_what_is_kept(place: Path, build: Path) -> None:
+    (place / "cameras.toml").write_text(CONFIG.format(build=build))
+    done = edge("watch", "--config", "cameras.toml", "--frames", 75, cwd=place)
+    assert done.returncode == 0, done.stderr
+    events = events_of(done.stdout)
+    assert {event["camera"] for event in events} == {"front", "back"}
+    assert {event["camera"] for event in events if event["zone"]} == {"front"}
+    pictured = [event for event in events if event["snapshot"]]
+    assert pictured
+    for event in pictured:
+        assert cv2.imread(str(place / "kept" / "recordings" / event["snapshot"])) is not None
+        assert (place / "kept" / "recordings" / event["clip"]).stat().st_size > 1000
+
+
+def test_a_file_is_read_again_while_cameras_go_on(place: Path, build: Path) -> None:
+    file = place / "cameras.toml"
+    both = CONFIG.format(build=build)
+    front = both[: both.index("[cameras.back]")]
+    file.write_text(front)
+    command = [sys.executable, "-m", "edge", "watch", "--config", str(file)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=place, env=ENV
+    )
+    seen: list[dict[str, Any]] = []
+
+    def read_until(what: Callable[[dict[str, Any]], bool]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            seen.append(json.loads(line))
+            if what(seen[-1]):
+                return
+        raise AssertionError(process.stderr.read() if process.stderr else "")
+
+    try:
+        read_until(lambda event: event["kind"] == "appeared")
+        file.write_text("colour = 5\n" + front)
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.5)
+        file.write_text(both)
+        process.send_signal(signal.SIGHUP)
+        read_until(lambda event: event["camera"] == "back")
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.stdout is not None and process.stderr is not None
+        # What the loop above has read ahead is in the stream, which `communicate` passes by.
+        seen += events_of(process.stdout.read())
+        notes = process.stderr.read()
+    assert process.wait(60) == 130
+    assert "line 1: key `colour`: unknown key" in notes
+    assert "everything goes on as it was" in notes
+    assert "2 cameras are watched as the file says now" in notes
+    # Numbers of tracks begin anew where a camera is opened anew.
+    numbers = [e["track"] for e in seen if e["camera"] == "front" and e["kind"] == "appeared"]
+    assert len(set(numbers)) == len(numbers)
+    begun = {event["incident"] for event in seen if event["phase"] == "begin"}
+    assert begun == {event["incident"] for event in seen if event["phase"] == "end"}
+
+
+def test_what_is_wrong_is_told_before_anything_starts(place: Path, build: Path) -> None:
+    (place / "wrong.json").write_text('{"schema": 1, "zones": [{"name": "door", "kind": "x"}]}')
+    source = "synthetic://yard"
+    cases: list[tuple[list[object], str]] = [
+        ([], "no source and no --config"),
+        ([source, "--config", "a.toml"], "sources beside --config"),
+        (["--config", "none.toml"], "cannot read none.toml"),
+        ([source, source, "--zones", "zones.json"], "1 --zones for 2 sources, expected one each"),
+        ([source, "--zones", "wrong.json"], "wrong.json: zone `door`: key `points` is missing"),
+        ([source, "--zones", "none.json"], "cannot read none.json"),
+        ([source, "--bg", "bg0.png", "--seconds", 5], "--seconds has no effect with --bg"),
+        ([source, "--redact", "fill"], "--redact has no effect without --record"),
+        ([source, "--folder", "kept"], "--folder has no effect without --sink and --record"),
+        ([source, "--record", "--redact", "hide"], "--redact hide: expected blur or fill"),
+        ([source, "--classify", "none.onnx"], "cannot read none.onnx"),
+        (["none.avi"], "none.avi"),
+        (["--config", "a.toml", "--zones", "zones.json"], "--zones has no effect with --config"),
+    ]
+    (place / "a.toml").write_text(CONFIG.format(build=build))
+    for words, text in cases:
+        done = edge("watch", *words, cwd=place)
+        assert done.returncode in (1, 2) and not done.stdout, words
+        assert done.stderr.startswith("error: ") and text in done.stderr, done.stderr
+    for before, after, text in (
+        ('"zones.json"', '"wrong.json"', "line 7: key `cameras.front.zones`: wrong.json: zone"),
+        ('"bg1.png"', '"none.png"', "a.toml: line 11: key `cameras.back.background`: "),
+        ("synthetic://yard?", "what://yard?", "a.toml: line 10: key `cameras.back.source`: what:"),
+        ("[recordings]", "[sinks.a]\nurl = 'pigeon://a'\n[recordings]",
+         "a.toml: line 13: key `sinks.a`: pigeon://a: unknown kind of sink"),
+    ):  # fmt: skip
+        (place / "a.toml").write_text(CONFIG.format(build=build).replace(before, after))
+        done = edge("watch", "--config", "a.toml", cwd=place)
+        assert done.returncode in (1, 2) and not done.stdout, after
+        assert done.stderr.startswith("error: ") and text in done.stderr, done.stderr
+
+
+def test_a_background_of_another_size_ends_with_a_sentence(place: Path, build: Path) -> None:
+    cv2.imwrite(str(place / "small.png"), cv2.imread(str(place / "bg0.png"))[:100])
+    done = edge("watch", "synthetic://yard", "--bg", "small.png", "--build", build, cwd=place)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "gives 320x240, its background is 320x100" in done.stderr
+
+
+def test_the_reader_of_stdout_may_go(place: Path, build: Path) -> None:
+    words = ["watch", "synthetic://yard", "--build", str(build), "--bg", "bg0.png"]
+    command = f"{sys.executable} -m edge {' '.join(words)} | head -n 1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, cwd=place,
+        env=ENV, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 141
+    assert len(done.stdout.splitlines()) == 1 and "Traceback" not in done.stderr

@@ -1,0 +1,118 @@
+"""Who crosses a line, and in which direction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from edge.zones.line import LineWatch
+from edge.zones.zone import Zone
+
+from .tracks import SIZE, track
+
+GATE = Zone(
+    "gate", "line", ((0.5, 0.2), (0.5, 0.8)), directions=("in", "out"), inertia_frames=2,
+    inertia_s=0.0, hysteresis=0.02,
+)  # fmt: skip
+"""From (100, 20) down to (100, 80); seen that way, the right is the left side of the image."""
+
+
+def crossings(line: Zone, feet: list[tuple[float, float] | None], **values: object) -> list[str]:
+    watch = LineWatch(line, SIZE)
+    found = []
+    for number, foot in enumerate(feet):
+        at = 0.1 * number
+        seen = track(foot=foot, place=(1.0, 1.0) if foot is None else None, at=at, **values)
+        found += [direction for _, direction in watch.crossed([seen], at)]
+    return found
+
+
+def way(begin: tuple[float, float], end: tuple[float, float], steps: int = 10):
+    return [
+        (begin[0] + (end[0] - begin[0]) * i / steps, begin[1] + (end[1] - begin[1]) * i / steps)
+        for i in range(steps + 1)
+    ]
+
+
+def test_both_directions() -> None:
+    assert crossings(GATE, way((140, 50), (60, 50))) == ["in"]
+    assert crossings(GATE, way((60, 50), (140, 50))) == ["out"]
+    assert crossings(GATE, [*way((60, 50), (140, 50)), *way((140, 50), (60, 50))]) == ["out", "in"]
+
+
+def test_the_right_is_that_of_somebody_who_walks_along_the_line() -> None:
+    """A line to the right on the image has its right below."""
+    level = replace(GATE, points=((0.2, 0.5), (0.8, 0.5)), directions=("right", "left"))
+    assert crossings(level, way((100, 30), (100, 70))) == ["right"]
+    assert crossings(level, way((100, 70), (100, 30))) == ["left"]
+
+
+def test_around_its_end_is_not_across() -> None:
+    feet = [*way((60, 50), (60, 90)), *way((60, 90), (140, 90)), *way((140, 90), (140, 50))]
+    assert crossings(GATE, feet) == []
+
+
+def test_who_trembles_on_the_line_does_not_cross_it() -> None:
+    feet = [(60.0, 50.0), *[(100.0 + 1.5 * (-1) ** i, 50.0) for i in range(40)]]
+    assert crossings(GATE, feet) == []
+    # And who goes back has not crossed it.
+    assert crossings(GATE, [*feet, (60.0, 50.0)]) == []
+    assert crossings(GATE, [*feet, *way((110, 50), (140, 50))]) == ["out"]
+
+
+def test_one_frame_beyond_is_not_enough() -> None:
+    assert crossings(GATE, [(60, 50), (140, 50), (60, 50), (60, 50)]) == []
+    slow = replace(GATE, inertia_s=0.5)
+    assert crossings(slow, [(60, 50), *[(140.0, 50.0)] * 5, (60, 50), (60, 50)]) == []
+    assert crossings(slow, [(60, 50), *[(140.0, 50.0)] * 7]) == ["out"]
+
+
+def test_a_hidden_foot_is_waited_for() -> None:
+    assert crossings(GATE, [(60, 50), None, None, (140, 50), (142, 50)]) == ["out"]
+
+
+def test_who_appears_beyond_has_not_crossed() -> None:
+    assert crossings(GATE, way((140, 50), (190, 50))) == []
+
+
+def test_a_line_with_a_corner() -> None:
+    corner = replace(GATE, points=((0.25, 0.5), (0.5, 0.5), (0.5, 0.9)))
+    assert len(crossings(corner, way((70, 70), (130, 30)))) == 1
+    assert len(crossings(corner, way((70, 70), (130, 70)))) == 1
+    assert len(crossings(corner, way((70, 70), (70, 30)))) == 1
+    assert crossings(corner, way((130, 30), (130, 90))) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "zone"),
+    [
+        ({"ground_depth": 0.2}, {"depth": (0.4, 0.6)}),
+        ({"ground_depth": None}, {"depth": (0.4, 0.6)}),
+        ({"position": (0.0, 9.0)}, {"distance_m": (0.0, 5.0)}),
+        ({"position": None}, {"distance_m": (0.0, 5.0)}),
+        ({"area": 0.001}, {"min_size": 0.01}),
+        ({}, {"min_age_s": 60.0}),
+    ],
+)
+def test_who_does_not_count(values: dict[str, object], zone: dict[str, object]) -> None:
+    assert crossings(replace(GATE, **zone), way((60, 50), (140, 50)), **values) == []
+
+
+def test_each_track_has_its_own_way() -> None:
+    watch = LineWatch(GATE, SIZE)
+    found = []
+    for i, (x, y) in enumerate(way((60, 50), (140, 50))):
+        at = 0.1 * i
+        tracks = [track(1, (x, y), at), track(2, (200 - x, y), at), track(3, (30, y), at)]
+        found += [(each.number, direction) for each, direction in watch.crossed(tracks, at)]
+    assert sorted(found) == [(1, "out"), (2, "in")]
+
+
+def test_a_track_that_is_not_seen_stays_where_it_was() -> None:
+    """A tracker keeps the last place of who is hidden."""
+    watch = LineWatch(replace(GATE, inertia_frames=3), SIZE)
+    assert watch.crossed([track(1, (60, 50), 0.0)], 0.0) == []
+    assert watch.crossed([track(1, (140, 50), 0.1)], 0.1) == []
+    for i in range(2, 20):
+        assert watch.crossed([track(1, (140, 50), 0.1)], 0.1 * i) == []
