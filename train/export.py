@@ -82,7 +82,14 @@ def to_onnx(network: nn.Module, name: str, height: int, width: int) -> onnx.Mode
         )
     _name_by_module(model, program.model_proto)
     del model.metadata_props[:]
-    metadata = {**CONTRACT, "name": name, "version": "1", "stride": str(network.stride)}
+    images = f"{', '.join(contract.inputs)}: uint8 [N, H, W, 3]"
+    metadata = {
+        **CONTRACT,
+        "inputs": images,
+        "name": name,
+        "version": "1",
+        "stride": str(network.stride),
+    }
     onnx.helper.set_model_props(model, metadata)
     return model
 

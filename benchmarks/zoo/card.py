@@ -24,7 +24,6 @@ STAGES = {
     "scene/all": "the depth of a scene from its background, on photographs and rendered scenes",
     "base": "the three networks together, from rendered scenes and permissively licensed images",
     "final": "the three networks together, from all sources, on from the networks bundled before",
-    "depth": "the same on the new depth of the scene",
 }
 """Steps of the zoo's journal behind a network, and what each trains."""
 
