@@ -44,7 +44,7 @@ def opened(model: onnx.ModelProto, samples: list[Sample], place: Path) -> edge.H
     request = BuildRequest(network=place.name, target=TARGET)
     build(request, place, network=model, samples=samples)
     h = edge.open(place, 1)
-    edge.set_background(h, samples[0].bg)
+    edge.set_background(h, samples[0].bg, samples[0].spread)
     return h
 
 
@@ -175,12 +175,13 @@ def batches(folder: Path) -> list[str]:
         samples = frames(image_size(model)[0])
         int8 = plan(BuildRequest(network=name, target=TARGET), network=model, samples=samples)
         assert int8.split.background is not None
+        images = samples[0].inputs()
         background, frame = ready_scene_tensors(
             int8.split.background, int8.frame, int8.target.float16_scene
         )
         scene = compiled(
             core().read_model(_saved(background, folder / "background.onnx")), 1, "f32"
-        )({"bg": samples[0].bg[None]})
+        )({value.name: images[value.name] for value in background.graph.input})
         one = {name: scene[name] for name in int8.split.scene} | {"fg_bg": samples[1].fg_bg[None]}
         calls = []
         for count in BATCHES:

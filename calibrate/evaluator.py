@@ -132,7 +132,7 @@ class Evaluator:
                 shown = None
                 for (name, _), image in zip(self.samples, self._images, strict=True):
                     if name != shown:
-                        edge.set_background(h, image.bg)
+                        edge.set_background(h, image.bg, image.spread)
                         shown = name
                     planes = zip(("mask", "depth"), edge.infer(h, image.fg_bg), strict=True)
                     yield {key: plane for key, plane in planes if plane is not None}
@@ -148,8 +148,8 @@ class Evaluator:
         background = exact(split.background) if split.background else None
         shown, scene = None, {}
         for (name, _), image in zip(self.samples, self._images, strict=True):
-            bg = image.bg[None]
+            images = image.inputs()
             if background is not None and name != shown:
-                scene = dict(zip(split.scene, background(split.scene, {"bg": bg}), strict=True))
+                scene = dict(zip(split.scene, background(split.scene, images), strict=True))
                 shown = name
-            yield {"fg_bg": image.fg_bg[None], "bg": bg, **scene}
+            yield images | scene

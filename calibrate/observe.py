@@ -10,6 +10,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from edge.calibrate.methods import Histogram
+from edge.graph.dependencies import IMAGES
 from edge.graph.fold import Split
 from edge.samples.sample import Sample
 
@@ -31,7 +32,7 @@ def _floats(frame: onnx.ModelProto) -> list[str]:
 def _before_weights(frame: onnx.ModelProto) -> set[str]:
     """Tensors computed from the image without a layer in between: their range is known."""
     weights = {w.name for w in frame.graph.initializer if len(w.dims) > 1}
-    scene = {value.name for value in frame.graph.input} - {"fg_bg", "bg"}
+    scene = {value.name for value in frame.graph.input}.difference(IMAGES)
     weighted: set[str] = weights | scene
     plain: set[str] = set()
     for node in frame.graph.node:
@@ -65,17 +66,22 @@ class Observer:
         self._background = None if split.background is None else session(split.background)
         self._scene = list(split.scene)
         self.plain = _before_weights(split.frame)
-        self._bg: npt.NDArray[np.uint8] | None = None
+        graph = None if split.background is None else split.background.graph
+        self._scene_inputs = [] if graph is None else [value.name for value in graph.input]
+        self._shown: list[npt.NDArray[np.uint8]] = []
         self._scene_values: Values = {}
 
-    def values(self, bg: npt.NDArray[np.uint8], fg_bg: npt.NDArray[np.uint8]) -> Values:
-        """Every float tensor, and the scene tensors, for one pair of uint8 [H, W, 3]."""
-        if self._background is not None and (self._bg is None or not np.array_equal(self._bg, bg)):
-            tensors = self._background.run(self._scene, {"bg": bg[None]})
-            self._scene_values = dict(zip(self._scene, tensors, strict=True))
-            self._bg = bg.copy()
+    def values(self, sample: Sample) -> Values:
+        """Every float tensor, and the scene tensors, for a sample."""
+        images = sample.inputs()
+        if self._background is not None:
+            read = {name: images[name] for name in self._scene_inputs}
+            if not self._shown or not all(map(np.array_equal, self._shown, read.values())):
+                tensors = self._background.run(self._scene, read)
+                self._scene_values = dict(zip(self._scene, tensors, strict=True))
+                self._shown = list(read.values())
         scene = self._scene_values
-        feeds = {"fg_bg": fg_bg[None], "bg": bg[None], **scene}
+        feeds = {**images, **scene}
         tensors = self._frame.run(self.names, {name: feeds[name] for name in self._inputs})
         return {**scene, **dict(zip(self.names, tensors, strict=True))}
 
@@ -114,19 +120,19 @@ def histograms(
 
     ticks = iter(watch)
     for sample in samples:
-        for name, value in observer.values(sample.bg, sample.fg_bg).items():
+        for name, value in observer.values(sample).items():
             widen(name, value)
         next(ticks, None)
-    size = samples[0].bg.shape
     for level in (0, 255):
-        flat = np.full(size, level, np.uint8)
-        for name, value in observer.values(flat, flat).items():
+        flat = np.full_like(samples[0].bg, level)
+        whole = Sample("flat", flat, flat, flat[..., 0], spread=flat)
+        for name, value in observer.values(whole).items():
             if name in observer.plain:
                 widen(name, value)
 
     counts = {name: np.zeros(BINS if needs_bins else 0, np.int64) for name in low}
     for sample in samples if needs_bins else ():
-        for name, value in observer.values(sample.bg, sample.fg_bg).items():
+        for name, value in observer.values(sample).items():
             width = (high[name] - low[name]) / BINS or 1.0
             bins = ((value.ravel() - np.float32(low[name])) / np.float32(width)).astype(np.int32)
             counts[name] += np.bincount(np.minimum(bins, BINS - 1), minlength=BINS)

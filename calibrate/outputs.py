@@ -35,15 +35,20 @@ def check_values(split: Split, size: tuple[int, int]) -> None:
     Raises:
         EdgeError: An output is not within 0..1.
     """
-    first, second = np.random.default_rng(0).integers(0, 256, (2, 1, *size, 3), np.uint8)
+    first, second, third = np.random.default_rng(0).integers(0, 256, (3, 1, *size, 3), np.uint8)
     black, white = np.zeros_like(first), np.full_like(first, 255)
     frame = exact(split.frame)
     outputs = [value.name for value in split.frame.graph.output]
     background = exact(split.background) if split.background else None
-    for bg, fg_bg in ((first, second), (black, white), (white, black)):
-        feeds: dict[str, Any] = {"bg": bg, "fg_bg": fg_bg}
+    for bg, fg_bg, spread in (
+        (first, second, third),
+        (black, white, black),
+        (white, black, black),
+        (white, white, white),
+    ):
+        feeds: dict[str, Any] = {"bg": bg, "fg_bg": fg_bg, "spread": spread}
         if background is not None:
-            feeds |= dict(zip(split.scene, background(split.scene, {"bg": bg}), strict=True))
+            feeds |= dict(zip(split.scene, background(split.scene, feeds), strict=True))
         planes = frame(outputs, feeds)
         extremes = {
             name: (float(plane.min()), float(plane.max()))
@@ -71,10 +76,9 @@ def check_change(exact_plan: Plan, int8_plan: Plan, samples: Sequence[Sample]) -
         planes.append([])
         for sample in samples:
             small = resize_sample(sample, *exact_plan.imgsz)
-            feeds: dict[str, Any] = {"bg": small.bg[None], "fg_bg": small.fg_bg[None]}
+            feeds: dict[str, Any] = small.inputs()
             if background is not None:
-                values = background(split.scene, {"bg": feeds["bg"]})
-                feeds |= dict(zip(split.scene, values, strict=True))
+                feeds |= dict(zip(split.scene, background(split.scene, feeds), strict=True))
             planes[-1].append(run(names, feeds))
     for name, true, found in zip(names, zip(*planes[0], strict=True), zip(*planes[1], strict=True),
                                  strict=True):  # fmt: skip

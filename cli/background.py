@@ -12,7 +12,11 @@ from edge.errors import UsageError
 from edge.progress import bar, note
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from edge.camera import value_range as ranges
+    from edge.samples.sample import Image
     from edge.scene.background import Background
 
 Source = Annotated[
@@ -55,8 +59,9 @@ def background(
 ) -> None:
     """Make an image of the empty scene while people are in it.
 
-    Writes the confidence of every pixel beside it, as in bg.confidence.png: white where all images
-    show the background, black where none does."""
+    Beside it are written the confidence of every pixel, as in bg.confidence.png: white where all
+    images show the background, black where none does; and bg.spread.png: how far every pixel strays
+    while nothing new is there, as water and leaves do."""
     import cv2
 
     import edge.calibrate.rendering.camera  # noqa: F401 (synthetic://)
@@ -65,6 +70,7 @@ def background(
     from edge.camera.schemes.recording import path_of
     from edge.cli.build import default_build
     from edge.files import atomic_write
+    from edge.image import resize_image
 
     if out.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise UsageError(f"--out {out}: expected a name that ends in .png or .jpg")
@@ -79,7 +85,10 @@ def background(
     made = make_background(source, seconds, chosen, build or default_build())
     if text := made.warning(redact_address(source)):
         note(text)
-    for place, image in ((out, made.image), (confidence_file(out), made.confidence)):
+    assert made.spread is not None
+    spread = resize_image(made.spread, *made.image.shape[:2])
+    beside = ((confidence_file(out), made.confidence), (spread_file(out), spread))
+    for place, image in ((out, made.image), *beside):
         with atomic_write(place) as draft:
             draft.write_bytes(cv2.imencode(place.suffix, image)[1].tobytes())
     print(out)
@@ -90,24 +99,45 @@ def confidence_file(background: Path) -> Path:
     return background.with_name(f"{background.stem}.confidence.png")
 
 
+def spread_file(background: Path) -> Path:
+    """The file of the spread beside a background."""
+    return background.with_name(f"{background.stem}.spread.png")
+
+
 def read_background(file: Path) -> Background:
-    """Read a background and, where it is beside it, its confidence."""
+    """Read a background and, where they are beside it, its confidence and its spread."""
+    from dataclasses import replace
+
+    import cv2
+
+    from edge.samples.image_file import read_image
+    from edge.scene.background import certain
+
+    made = certain(read_image(file))
+    if (place := confidence_file(file)).is_file():
+        confidence = _beside(place, "confidence", file, made.image, cv2.IMREAD_GRAYSCALE)
+        made = replace(made, confidence=confidence)
+    if (place := spread_file(file)).is_file():
+        spread = _beside(place, "spread", file, made.image, cv2.IMREAD_COLOR)
+        made = replace(made, spread=spread)
+        note(f"{place} beside it says how the scene moves: {moving(spread)}")
+    return made
+
+
+def _beside(
+    place: Path, kind: str, background: Path, image: Image, flag: int
+) -> npt.NDArray[np.uint8]:
+    """Read what lies beside a background and has its size."""
     import cv2
     import numpy as np
 
-    from edge.samples.image_file import read_image
-    from edge.scene.background import Background, certain
-
-    image = read_image(file)
-    beside = confidence_file(file)
-    if not beside.is_file():
-        return certain(image)
-    confidence = cv2.imread(str(beside), cv2.IMREAD_GRAYSCALE)
-    if confidence is None or confidence.shape != image.shape[:2]:
+    plane = cv2.imread(str(place), flag)
+    if plane is None or plane.shape[:2] != image.shape[:2]:
         raise UsageError(
-            f"{beside} is not the confidence of {file}", f"remove it, or make both again: {file}"
+            f"{place} is not the {kind} of {background}",
+            f"remove it, or make both again: {background}",
         )
-    return Background(image, np.asarray(confidence, np.uint8))
+    return np.asarray(plane, np.uint8)
 
 
 def choose_range(source: str, text: Optional[str]) -> Optional[ranges.ValueRange]:
@@ -127,16 +157,17 @@ def make_background(
     seconds: Optional[float],
     value_range: Optional[ranges.ValueRange],
     build: Path,
+    stabilize: bool = True,
     shown: bool = True,
 ) -> Background:
-    """Make the background of a source; a build's network leaves out the foreground.
+    """Make the background of a source and its spread; a build's network leaves out the foreground.
 
+    stabilize: with the images registered to each other, as frames will be.
     shown: with a bar, of which there can be one at a time.
     """
     import edge
     from edge.camera.address import redact_address
-    from edge.loop.masks import network_masks
-    from edge.scene.background import estimate_background
+    from edge.loop.learn import learn_scene
     from edge.scene.gather import LEAST, gather_images
 
     name = redact_address(source)
@@ -154,4 +185,16 @@ def make_background(
     if len(images) < LEAST:
         note(f"{name} has {len(images)} images, expected {LEAST} or more: who is in them may stay")
     with edge.open(build) as h:
-        return estimate_background(images, network_masks(h))
+        made = learn_scene(h, images, stabilize)
+    assert made.spread is not None
+    note(f"{name}: {moving(made.spread)}")
+    return made
+
+
+def moving(spread: Image) -> str:
+    """The sentence about a spread."""
+    from edge.scene.spread import moving_share
+
+    if not spread.any():
+        return "nothing of the scene moves, or too few images show it empty"
+    return f"{100 * moving_share(spread):.0f} % of the scene moves while nothing new is there"

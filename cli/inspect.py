@@ -44,6 +44,7 @@ def inspect(
         **_scene_depth(manifest.model),
         "int8 layers": "not inspected" if manifest.layers is None else int8,
         "inputs": ", ".join(_tensor(t) for t in manifest.inputs),
+        "scene images": ", ".join(_tensor(t) for t in manifest.scene_inputs) or "none",
         "outputs": ", ".join(_tensor(t) for t in manifest.outputs),
         "scene tensors": ", ".join(_tensor(t) for t in manifest.scene) or "none: nothing is folded",
         "work": f"{fold['frame_macs'] / 1e6:.1f} MMAC per frame,"

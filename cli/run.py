@@ -108,7 +108,9 @@ def run(
     ]
     place = build or default_build()
     check_device_options(ctx, place)
-    scenes = given or [scene_of(source, seconds, value_range, place) for source in sources]
+    scenes = given or [
+        scene_of(source, seconds, value_range, place, stabilize) for source in sources
+    ]
     wake = threading.Event()
     channels: list[Channel] = []
     with ExitStack() as stack:
@@ -117,7 +119,7 @@ def run(
             camera = stack.enter_context(Camera(source, wake, value_range=chosen))
             improver = None
             if camera.live and not bg:
-                improver = BackgroundImprover(estimator(place))
+                improver = BackgroundImprover(estimator(place, stabilize))
             pipeline = CameraPipeline(camera, h, background, stabilize, improver)
             stack.callback(pipeline.close)
             channels.append(Channel(pipeline, video, show, redact))
@@ -137,15 +139,14 @@ def run(
         )
 
 
-def estimator(build: Path) -> Callable[[Sequence[Image]], Background]:
-    """Estimates a background beside the loop, in a thread and on a core of its own."""
+def estimator(build: Path, stabilize: bool) -> Callable[[Sequence[Image]], Background]:
+    """Learns a scene beside the loop, in a thread and on a core of its own."""
     import edge
-    from edge.loop.masks import network_masks
-    from edge.scene.background import estimate_background
+    from edge.loop.learn import learn_scene
 
     def estimate(images: Sequence[Image]) -> Background:
         with edge.open(build, 1) as h:
-            return estimate_background(images, network_masks(h))
+            return learn_scene(h, images, stabilize)
 
     return estimate
 
@@ -155,6 +156,7 @@ def scene_of(
     seconds: Optional[float],
     value_range: Optional[str],
     build: Path,
+    stabilize: bool,
     shown: bool = True,
 ) -> tuple[Background, Optional[ranges.ValueRange]]:
     """The background that is made of a source, and the range of its 16-bit values.
@@ -170,7 +172,7 @@ def scene_of(
     if chosen is None and is_sequence(path_of(source)):
         note(f"{redact_address(source)} is a labelled sequence with a background of its own")
         return certain(background_of(path_of(source))), None
-    return make_background(source, seconds, chosen, build, shown), chosen
+    return make_background(source, seconds, chosen, build, stabilize, shown), chosen
 
 
 def given_background(

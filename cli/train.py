@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -28,7 +29,10 @@ Network = Annotated[
 ]
 Inputs = Annotated[
     Optional[str],
-    typer.Option(help="Inputs of the network: both, or fg_bg, the frame alone.  [default: both]"),
+    typer.Option(
+        help="Inputs of the network: spread (bg, its spread and the frame), both (bg and frame), or"
+        " fg_bg, the frame alone.  [default: spread for our own networks, else both; --start's]"
+    ),
 ]
 Outputs = Annotated[
     Optional[str],
@@ -41,7 +45,7 @@ MaskLoss = Annotated[
 DepthLoss = Annotated[
     Optional[str],
     typer.Option(
-        help="Depth losses, joined by +, such as ssi, ms_ssim, ssim, l1 or berhu."
+        help="Depth losses, joined by +, such as ssi, ratio, gradient, ms_ssim, ssim, l1 or berhu."
         "  [default: ssi+ms_ssim; below 161 pixels ssi+ssim]"
     ),
 ]
@@ -49,7 +53,8 @@ Start = Annotated[
     Optional[Path],
     typer.Option(
         help="Initial weights: a bundled network (nano, small, tiny), a checkpoint, or an ONNX file"
-        " of `edge export`; of several networks the folder of a run that trained them together."
+        " of `edge export`; of several networks the folder of such files, or of a run that trained"
+        " them together."
     ),
 ]
 Distill = Annotated[
@@ -210,6 +215,7 @@ def _networks(
     network: Optional[str], inputs: Optional[str], outputs: Optional[str], start: Optional[Path]
 ) -> tuple[tuple[str, ...], Variant]:
     """The networks and the variant to train, which must agree with the initial checkpoints."""
+    from edge.train.checkpoint import member
     from edge.train.networks import variant_of
 
     names = tuple(name.strip() for name in (network or "small").split(","))
@@ -220,7 +226,7 @@ def _networks(
         if start is None:
             variants = [variant_of(name, inputs, outputs) for name in names]
         else:
-            checkpoints = [(name, start / name / "best.pt") for name in names]
+            checkpoints = [(name, member(start, name)) for name in names]
             variants = [_started(name, inputs, outputs, path)[1] for name, path in checkpoints]
     except ValueError as error:
         raise UsageError(f"--network, --inputs, --outputs: {error}") from error
@@ -237,12 +243,15 @@ def _started(
 ) -> tuple[str, Variant]:
     """The network and the variant of a checkpoint, which must be those asked for."""
     from edge.train.checkpoint import load
+    from edge.train.networks import OURS
     from edge.train.networks.variant import Variant
 
     state = load(start)
     network, variant = str(state["network"]), Variant(**state.get("variant", {}))
     if name not in (None, network):
         raise UsageError(f"{start} is a {network}, --network says {name}")
+    if inputs == "spread" and variant.inputs == "both" and network in OURS:
+        variant = replace(variant, inputs="spread")  # which a network can be given later
     if inputs not in (None, variant.inputs) or outputs not in (None, variant.outputs):
         raise UsageError(
             f"{start} has inputs {variant.inputs} and outputs {variant.outputs}, asked for are"

@@ -318,14 +318,14 @@ def camera_opener(
             background, chosen = given_background(config.name, config.background, config.range)
         else:
             background, chosen = scene_of(
-                config.source, config.seconds, config.range, place, shown=alone
+                config.source, config.seconds, config.range, place, config.stabilize, alone
             )
         with ExitStack() as stack:
             h = stack.enter_context(edge.open(place, threads, cuda=cuda_backend))
             camera = stack.enter_context(Camera(config.source, wake, value_range=chosen))
             improver = None
             if camera.live and config.background is None:
-                improver = BackgroundImprover(estimator(place))
+                improver = BackgroundImprover(estimator(place, config.stabilize))
             pipeline = CameraPipeline(camera, h, background, config.stabilize, improver)
             stack.callback(pipeline.close)
             metres = None if config.metres is None else read_metres(config.metres)

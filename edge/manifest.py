@@ -18,6 +18,7 @@ CACHE = ".cache"
 """Suffix of the kernels that TensorRT-RTX compiled for this GPU, beside each plan: the next start
 skips compiling. The file is not part of the build."""
 SCHEMA = "edge.build/2"
+FRAME_INPUT = "fg_bg"
 SCENE_DEPTH = "scene_depth"
 """Name of the scene tensor that is the depth of the scene, where the network has one: the values of
 [H, W] row by row, in any shape."""
@@ -37,9 +38,11 @@ class Manifest:
     """Everything that is known about a build (docs/manifest.md).
 
     imgsz:      (height, width) of the images.
-    inputs:     of the frame graph without the scene tensors; bg is among them where the network
-                could not be folded.
+    inputs:     of the frame graph without the scene tensors; bg and spread are among them where
+                the network could not be folded.
     scene:      tensors that the background graph computes and the frame graph reads.
+    background_inputs: images that the background graph takes: bg, and spread where the network
+                knows it. Builds of earlier versions do not name them: bg alone.
     engine:     file that the runtime loads for a frame; empty until the build is finished.
     backend:    module of edge.runtime.backends that runs the engine.
     runtime:    the runtime's Python module and the version that the build was made with.
@@ -73,6 +76,7 @@ class Manifest:
     model: dict[str, Any]
     params: int
     fold: dict[str, Any]
+    background_inputs: tuple[Tensor, ...] = ()
     bundled: bool = False
     calibration: dict[str, Any] = field(default_factory=dict)
     options: dict[str, str] = field(default_factory=dict)
@@ -84,6 +88,12 @@ class Manifest:
     build_s: float = 0.0
     files: dict[str, str] = field(default_factory=dict)
     schema: str = SCHEMA
+
+    @property
+    def scene_inputs(self) -> tuple[Tensor, ...]:
+        """The images of the scene that the background graph or the frame graph takes."""
+        images = {t.name: t for t in (*self.background_inputs, *self.inputs)}
+        return tuple(tensor for name, tensor in images.items() if name != FRAME_INPUT)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2) + "\n"
@@ -129,6 +139,10 @@ def parse(text: str, folder: Path) -> Manifest:
         values = {key: value for key, value in raw.items() if key in known}
         for key in ("inputs", "scene", "outputs"):
             values[key] = _tensors(raw[key])
+        bg = [{"name": "bg", "shape": [1, *raw["imgsz"], 3], "dtype": "uint8"}]
+        values["background_inputs"] = _tensors(
+            raw.get("background_inputs", bg if raw["scene"] else [])
+        )
         for key in ("imgsz", "runtime", "sm"):
             values[key] = tuple(raw[key])
         for key in ("files", "model", "fold", "calibration", "options"):

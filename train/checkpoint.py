@@ -64,6 +64,13 @@ def load(path: Path) -> dict[str, Any]:
     return state
 
 
+def member(folder: Path, name: str) -> Path:
+    """The file of one of several networks: NAME.onnx of a folder of exported networks, or
+    NAME/best.pt of a run that trained them together."""
+    exported = folder / f"{name}.onnx"
+    return exported if exported.is_file() else folder / name / "best.pt"
+
+
 def load_run(path: Path) -> dict[str, Any]:
     """Read the last.pt of a run of one or several networks.
 

@@ -29,13 +29,16 @@ class Contract(nn.Module):
         self.network = network
         variant = network.variant
         assert isinstance(variant, Variant)
-        self.inputs = ("bg", "fg_bg") if variant.sees_bg else ("fg_bg",)
+        seen = {"bg": variant.sees_bg, "spread": variant.sees_spread, "fg_bg": True}
+        self.inputs = tuple(name for name in seen if seen[name])
         given = {"mask": variant.gives_mask, "depth": variant.gives_depth}
         self.outputs = tuple(name for name in given if given[name])
 
     def forward(self, *images: Tensor) -> tuple[Tensor, ...]:
         """Compute the outputs from the images that `inputs` names, in that order."""
-        logits, depth = self.network(normalised(images[0]), normalised(images[-1]))
+        named = {n: normalised(image) for n, image in zip(self.inputs, images, strict=True)}
+        frame = named["fg_bg"]
+        logits, depth = self.network(named.get("bg", frame), frame, named.get("spread"))
         outputs = (None if logits is None else torch.sigmoid(logits), depth)
         return tuple(output for output in outputs if output is not None)
 
@@ -50,7 +53,7 @@ def largest_difference(
     Args:
         model: The graph.
         network: In evaluation mode.
-        pairs: bg and fg_bg each, uint8 [1, H, W, 3] at the graph's size.
+        pairs: bg, fg_bg and spread each, uint8 [1, H, W, 3] at the graph's size.
 
     Returns:
         The largest absolute difference of outputs in 0..1; nan where one of both gives nan.

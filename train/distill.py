@@ -43,8 +43,7 @@ def load_teacher(checkpoint: Path, variant: Variant, imgsz: int) -> nn.Module:
 def distillation_target(
     teachers: Sequence[nn.Module],
     step: int,
-    bg: Tensor,
-    fg_bg: Tensor,
+    inputs: tuple[Tensor, ...],
     *,
     single_pass: bool = False,
 ) -> Outputs:
@@ -56,8 +55,7 @@ def distillation_target(
     Args:
         teachers: At least one, in evaluation mode.
         step: Number of the training step, from 0.
-        bg: float [N, 3, H, W] in 0..1.
-        fg_bg: float [N, 3, H, W] in 0..1.
+        inputs: bg, fg_bg and spread, float [N, 3, H, W] in 0..1.
         single_pass: Skip test-time augmentation of frozen scene depths, for a student that does not
             learn the scene's depth.
     """
@@ -65,8 +63,8 @@ def distillation_target(
     teacher = teachers[turn % len(teachers)]
     with _single_scene_pass(teacher) if single_pass else nullcontext():
         if not mirrored:
-            return teacher(bg, fg_bg)  # type: ignore[no-any-return]
-        outputs = teacher(bg.flip(3), fg_bg.flip(3))
+            return teacher(*inputs)  # type: ignore[no-any-return]
+        outputs = teacher(*(image.flip(3) for image in inputs))
     logits, depth = (None if output is None else output.flip(3) for output in outputs)
     return logits, depth
 

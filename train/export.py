@@ -10,6 +10,7 @@ import warnings
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
 from torch import nn
@@ -81,7 +82,14 @@ def to_onnx(network: nn.Module, name: str, height: int, width: int) -> onnx.Mode
         )
     _name_by_module(model, program.model_proto)
     del model.metadata_props[:]
-    metadata = {**CONTRACT, "name": name, "version": "1", "stride": str(network.stride)}
+    images = f"{', '.join(contract.inputs)}: uint8 [N, H, W, 3]"
+    metadata = {
+        **CONTRACT,
+        "inputs": images,
+        "name": name,
+        "version": "1",
+        "stride": str(network.stride),
+    }
     onnx.helper.set_model_props(model, metadata)
     return model
 
@@ -150,5 +158,12 @@ def difference(model: onnx.ModelProto, checkpoint: Path, samples: list[Sample]) 
         The largest absolute difference of outputs in 0..1.
     """
     network, _ = network_of(checkpoint)
-    pairs = ({"bg": sample.bg[None], "fg_bg": sample.fg_bg[None]} for sample in samples)
+    pairs = (
+        {
+            "bg": sample.bg[None],
+            "fg_bg": sample.fg_bg[None],
+            "spread": (np.zeros_like(sample.bg) if sample.spread is None else sample.spread)[None],
+        }
+        for sample in samples
+    )
     return largest_difference(model, network, pairs)

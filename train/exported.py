@@ -25,6 +25,7 @@ from edge.graph.resize import image_size
 from edge.train.contract import largest_difference
 from edge.train.folding import identity, normalised_layers
 from edge.train.networks import create, with_weights
+from edge.train.networks.earlier_scene import fit_scene
 from edge.train.networks.variant import Variant
 
 TOLERANCE = 1e-4
@@ -53,7 +54,7 @@ def load_exported(path: Path) -> dict[str, Any]:
         state = {
             "network": name,
             "variant": asdict(variant),
-            "weights": _weights(create(name, variant), model.graph),
+            "weights": _weights(_network(name, variant, model.graph), model.graph),
             "recipe": json.loads(metadata["training"]),
             "scores": json.loads(metadata.get("metrics", "{}")),
         }
@@ -84,18 +85,25 @@ def _variant(graph: onnx.GraphProto) -> Variant:
     """The variant with the inputs and outputs of a graph."""
     inputs = {value.name for value in graph.input}
     outputs = {value.name for value in graph.output}
-    if inputs not in ({"bg", "fg_bg"}, {"fg_bg"}) or not outputs <= {"mask", "depth"}:
+    known = {1: {"fg_bg"}, 2: {"bg", "fg_bg"}, 3: {"bg", "fg_bg", "spread"}}
+    if inputs != known.get(len(inputs)) or not outputs <= {"mask", "depth"}:
         raise ValueError(f"inputs {', '.join(inputs)} and outputs {', '.join(outputs)}")
     return Variant(
-        "both" if len(inputs) == 2 else "fg_bg", "both" if len(outputs) == 2 else outputs.pop()
+        {1: "fg_bg", 2: "both", 3: "spread"}[len(inputs)],
+        "both" if len(outputs) == 2 else outputs.pop(),
     )
 
 
+def _network(name: str, variant: Variant, graph: onnx.GraphProto) -> nn.Module:
+    """A network with the layers of a graph and fresh weights."""
+    return fit_scene(create(name, variant), {f"{node.name}.weight" for node in graph.node})
+
+
 def _noise(model: onnx.ModelProto) -> dict[str, np.ndarray[Any, np.dtype[np.uint8]]]:
-    """bg and fg_bg of noise, uint8 [1, H, W, 3], at the size of a graph."""
+    """bg, fg_bg and spread of noise, uint8 [1, H, W, 3], at the size of a graph."""
     draw = np.random.default_rng(0)
     shape = (1, *image_size(model), 3)
-    return {name: draw.integers(0, 256, shape, np.uint8) for name in ("bg", "fg_bg")}
+    return {name: draw.integers(0, 256, shape, np.uint8) for name in ("bg", "fg_bg", "spread")}
 
 
 def _weights(network: nn.Module, graph: onnx.GraphProto) -> dict[str, Tensor]:

@@ -18,8 +18,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from edge.train.networks.scene import kept_scenes
 
-Pair = tuple[Tensor, Tensor]
-"""bg and fg_bg, float [N, 3, H, W] in 0..1."""
+Inputs = tuple[Tensor, ...]
+"""Arguments of a network: bg, fg_bg and spread, float [N, 3, H, W] in 0..1."""
 
 
 def normalised_layers(network: nn.Module) -> Iterator[tuple[str, str]]:
@@ -100,7 +100,7 @@ class _Moments:
 
 
 @torch.no_grad()
-def measure_statistics(network: nn.Module, pairs: Iterable[Pair]) -> None:
+def measure_statistics(network: nn.Module, pairs: Iterable[Inputs]) -> None:
     """Give folded BatchNorm layers the mean and variance of images; weight and bias make up for
     them, so the network computes what it did before.
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from edge.train.data.mix import Batch
 from edge.train.learner import loss_terms
 from edge.train.losses import default_depth_loss
-from edge.train.networks import normalised
+from edge.train.networks import network_inputs
 
 Scorer = Callable[[Any], Tensor | None]
 """Importance of each channel of a Torch-Pruning group, float [channels]; None where it has none."""
@@ -24,7 +24,7 @@ def taylor(network: nn.Module, batches: Iterable[Batch]) -> Scorer:
     """First-order change of the loss when a channel is set to zero (Molchanov et al. 2019), summed
     over all layers that the channel is part of."""
     for batch in batches:
-        logits, depth = network(normalised(batch["bg"]), normalised(batch["fg_bg"]))
+        logits, depth = network(*network_inputs(batch))
         depth_loss = default_depth_loss(batch["bg"].shape[1])
         terms = loss_terms(logits, depth, batch, depth_loss=depth_loss)
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]

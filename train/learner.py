@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,12 +18,12 @@ from edge.errors import EdgeError, UsageError
 from edge.samples.sample import Sample
 from edge.targets import targets
 from edge.train.batchnorm import share_batchnorm
-from edge.train.checkpoint import network_of, save
+from edge.train.checkpoint import member, network_of, save
 from edge.train.data.mix import Batch, Mix, WeightedSource, batches
 from edge.train.distill import distillation_losses
 from edge.train.folding import folded_norms, measure_statistics
 from edge.train.losses import DEPTH, MASK
-from edge.train.networks import check_size, create, normalised
+from edge.train.networks import check_size, create, network_inputs
 from edge.train.networks.scene import SceneDepthNetwork, kept_scenes
 from edge.train.networks.unet import UNet
 from edge.train.networks.variant import Outputs, Variant
@@ -144,6 +145,7 @@ def take_scene(network: nn.Module, checkpoint: Path) -> None:
         )
     if not _knows_scene(network):
         raise UsageError("--scene is for our own networks with both inputs and a depth output")
+    network.scene_depth = copy.deepcopy(other.scene_depth)  # earlier ones have other layers
     network.take_scene(other)
 
 
@@ -176,7 +178,9 @@ class Learner:
         if recipe.start:
             start = Path(recipe.start)
             together = len(recipe.networks) > 1
-            network, _ = network_of(start / name / "best.pt" if together else start)
+            network, _ = network_of(member(start, name) if together else start)
+            if isinstance(network, UNet) and network.variant != self.variant:
+                network.add_spread()
         else:
             network = create(name, self.variant)
         if recipe.scene:
@@ -184,9 +188,7 @@ class Learner:
         check_size(network, name, recipe.imgsz, recipe.imgsz)
         if not recipe.qat and folded_norms(network):
             images = first_images(recipe, sources)
-            measure_statistics(
-                network, ((normalised(b["bg"]), normalised(b["fg_bg"])) for b in images)
-            )
+            measure_statistics(network, map(network_inputs, images))
         network.train()
         self.plain = share_batchnorm(network) if fabric.world_size > 1 else network
         if recipe.qat:
@@ -252,14 +254,14 @@ class Learner:
         }
 
     def learn(
-        self, step: int, batch: Batch, pair: tuple[Tensor, Tensor], target: Outputs | None
+        self, step: int, batch: Batch, inputs: tuple[Tensor, ...], target: Outputs | None
     ) -> Step:
         """Make one training step.
 
         Args:
             step: Its number, from 0.
             batch: Images and labels.
-            pair: The images of the batch, float [N, 3, H, W] in 0..1.
+            inputs: bg, fg_bg and spread of the batch, float [N, 3, H, W] in 0..1.
             target: Distillation target of the images, or None.
 
         Raises:
@@ -267,7 +269,7 @@ class Learner:
         """
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.recipe, step)
-        outputs = self.model(*pair)
+        outputs = self.model(*inputs)
         logits, depth = (None if output is None else output.float() for output in outputs)
         terms = loss_terms(logits, depth, batch, self.recipe.mask_loss, self.recipe.depth_loss)
         if target:

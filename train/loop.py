@@ -26,8 +26,8 @@ from edge.train.data.mix import Batch, Mix, WeightedSource, batches
 from edge.train.distill import distillation_target, load_teacher
 from edge.train.interrupt import uninterrupted
 from edge.train.learner import Learner, Step
-from edge.train.networks import normalised
-from edge.train.networks.scene import kept_scenes
+from edge.train.networks import network_inputs, normalised
+from edge.train.networks.scene import kept_scenes, share_scene
 from edge.train.networks.variant import Outputs
 from edge.train.recipe import Recipe, learning_rate
 
@@ -89,6 +89,8 @@ class Run:
             teachers = (load_teacher(Path(p), variant, recipe.imgsz) for p in recipe.distill)
             self.teachers = [teacher.to(fabric.device) for teacher in teachers]
         self.keeps_scene = all(kept_scenes(learner.plain) for learner in self.learners)
+        if self.keeps_scene:
+            share_scene([learner.plain for learner in self.learners])
         self.step = 0
 
     @property
@@ -128,13 +130,13 @@ class Run:
 
     def learn(self, batch: Batch) -> list[Step]:
         """Make one step of each network on a batch."""
-        pair = normalised(batch["bg"]), normalised(batch["fg_bg"])
-        target = self._distillation_target(*pair)
-        steps = [learner.learn(self.step, batch, pair, target) for learner in self.learners]
+        inputs = network_inputs(batch)
+        target = self._distillation_target(inputs)
+        steps = [learner.learn(self.step, batch, inputs, target) for learner in self.learners]
         self.step += 1
         return steps
 
-    def _distillation_target(self, bg: Tensor, fg_bg: Tensor) -> Outputs | None:
+    def _distillation_target(self, inputs: tuple[Tensor, ...]) -> Outputs | None:
         """The outputs of this step's teacher, or None."""
         fresh = self.together and not self.recipe.start
         too_early = fresh and self.step < MUTUAL_START * self.recipe.steps
@@ -142,7 +144,7 @@ class Run:
             return None
         with torch.no_grad(), self.fabric.autocast():
             logits, depth = distillation_target(
-                self.teachers, self.step, bg, fg_bg, single_pass=self.keeps_scene
+                self.teachers, self.step, inputs, single_pass=self.keeps_scene
             )
         # Depth has labels; networks trained together would only agree on their mistakes.
         return logits, None if self.together else depth

@@ -25,7 +25,7 @@ from edge.progress import note
 from edge.train.checkpoint import load, locate, network_of, save
 from edge.train.data.mix import Batch
 from edge.train.importance import IMPORTANCES
-from edge.train.networks.scene import kept_scenes
+from edge.train.networks.scene import SceneDepth, kept_scenes
 from edge.train.profile import macs
 
 Measure = Callable[[Sequence[nn.Module]], list[float]]
@@ -95,14 +95,21 @@ def channel_groups(
     scorer = IMPORTANCES[importance](network, batches)
     names = {module: name for name, module in network.named_modules()}
     heads = [network.get_submodule(name) for name in network.heads]  # type: ignore[union-attr]
+    in_scene = _layers_of_scenes(network)
     groups = []
     for group in _dependency_graph(network).get_all_groups(
-        ignored_layers=heads, root_module_types=[nn.Conv2d, nn.ConvTranspose2d]
+        ignored_layers=heads + in_scene, root_module_types=[nn.Conv2d, nn.ConvTranspose2d]
     ):
         scores = scorer(group)
         if scores is not None:
             groups.append(ChannelGroup(names[group[0].dep.target.module], scores.detach()))
     return groups
+
+
+def _layers_of_scenes(network: nn.Module) -> list[nn.Module]:
+    """What the depth of a scene is made of: a frame takes none of it."""
+    scenes = [part for part in network.modules() if isinstance(part, SceneDepth)]
+    return [layer for scene in scenes for layer in scene.modules()]
 
 
 def without(network: nn.Module, layer: str, channels: list[int]) -> nn.Module:
@@ -320,7 +327,14 @@ def prune(
 
 
 def _check_prunable(network: nn.Module, described: str) -> None:
-    layers = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
+    in_scene = _layers_of_scenes(network)
+    layers = [
+        layer
+        for layer in network.modules()
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and layer not in in_scene
+    ]
+    if not layers:
+        raise EdgeError(f"{described}, of which a frame takes nothing: there is nothing to prune")
     if any(layer.groups > 1 for layer in layers):
         raise EdgeError(f"{described}, which has grouped convolutions; these cannot be pruned")
 

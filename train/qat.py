@@ -21,7 +21,7 @@ from edge.calibrate.methods import Range
 from edge.calibrate.qdq import Scheme, parameters, quantized_weight
 from edge.train.data.mix import Batch
 from edge.train.folding import fold_batchnorm, identity, normalised_layers
-from edge.train.networks import normalised
+from edge.train.networks import network_inputs
 from edge.train.networks.scene import SceneDepth
 from edge.train.networks.variant import Outputs
 
@@ -250,7 +250,7 @@ class Quantized(nn.Module):
         """Fix every activation range to the extremes on `batches` (min-max)."""
         device = next(self.parameters()).device
         for batch in batches:
-            self(*(normalised(batch[name].to(device)) for name in ("bg", "fg_bg")))
+            self(*(image.to(device) for image in network_inputs(batch)))
         for name, module in self.traced.named_modules():
             if isinstance(module, FakeQuant):
                 # An input's range is fixed, because another image can be black and white.

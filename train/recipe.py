@@ -25,7 +25,7 @@ class Recipe:
         mask_loss: Names of train/losses/mask, joined by `+`.
         depth_loss: Names of train/losses/depth, joined by `+`.
         start: Checkpoint, exported ONNX file or bundled network of the initial weights (of several
-            networks the folder of their run); empty for fresh weights.
+            networks the folder of their run or files); empty for fresh weights.
         distill: Networks to imitate, each as `start`.
         scene: A network of ours, as `start`, whose scene depth is taken over and frozen, or empty.
         qat: Target whose int8 arithmetic is simulated, or empty.

@@ -17,6 +17,7 @@ from edge.samples.depth_teacher import DepthTeacher
 from edge.samples.sample import Sample, evenly_spaced, iter_samples
 from edge.train.data.crops import Crops
 from edge.train.data.mix import WeightedSource, open_source, place_of, share_cutouts
+from edge.train.data.scenes import Scenes
 from edge.train.recipe import Recipe
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
@@ -89,7 +90,8 @@ def read_data(recipe: Recipe) -> TrainingData:
 
 
 def _check_left_out(leave_out: Sequence[str], sources: Sequence[WeightedSource]) -> None:
-    names = {name for source, _ in sources if isinstance(source, Crops) for name in source.names}
+    sets = [source for source, _ in sources if isinstance(source, Crops | Scenes)]
+    names = {name for source in sets for name in source.names}
     if unknown := [name for name in leave_out if name not in names]:
         raise UsageError(
             f"--leave-out {unknown[0]}: no such sequence in --data;"

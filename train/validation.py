@@ -10,7 +10,8 @@ from torch import nn
 
 from edge.accuracy import THRESHOLD, MaskCounts, count_mask, depth_scores, mean_mask_scores, means
 from edge.samples.sample import Sample, resize_sample
-from edge.train.networks import normalised
+from edge.train.data.mix import collate
+from edge.train.networks import network_inputs
 
 SIDE = 224
 """Height and width at which samples are scored."""
@@ -38,8 +39,8 @@ def validate(
     depths: list[dict[str, float] | None] = []
     for sequence, sample in samples:
         small = resize_sample(sample, height, width)
-        pair = (torch.from_numpy(image)[None].to(device) for image in (small.bg, small.fg_bg))
-        logits, depth = network(*(normalised(image) for image in pair))
+        batch = collate([small])
+        logits, depth = network(*(image.to(device) for image in network_inputs(batch)))
         if logits is not None:
             mask = torch.sigmoid(logits)[0, 0].float().cpu().numpy() >= THRESHOLD
             counts[sequence] = counts.get(sequence, MaskCounts()) + count_mask(mask, small.mask)

@@ -21,10 +21,16 @@ from pathlib import Path
 import cv2
 
 from edge.benchmarks.accuracy import tables
-from edge.benchmarks.accuracy.depth import read_rgbd, score_depths
+from edge.benchmarks.accuracy.depth import (
+    Depths,
+    mean_of,
+    read_people,
+    read_scenes,
+    score_depths,
+)
 from edge.benchmarks.accuracy.disturbances import DISTURBANCES
 from edge.benchmarks.accuracy.images import darker_image, write_page
-from edge.benchmarks.accuracy.measure import measure
+from edge.benchmarks.accuracy.measure import learn_spreads, measure
 from edge.benchmarks.accuracy.networks import (
     BUNDLED,
     PERMISSIVE,
@@ -41,8 +47,8 @@ from edge.samples.depth_teacher import DepthTeacher
 from edge.samples.sample import evenly_spaced, iter_samples
 from edge.targets import choose
 
-FRAMES = 160
-"""Frames of the labelled sequences, evenly spaced."""
+FRAMES = 20
+"""Frames of each labelled sequence, evenly spaced."""
 RENDERED = (96, 777)
 """Count and seed of the rendered scenes: not those of training, choosing or calibrating."""
 RESULTS = "accuracy.json"
@@ -68,7 +74,10 @@ def run(data: Path, teacher_file: Path | None, runs: Path | None, out: Path) -> 
     """Measure the networks on `data`; arguments as on the command line."""
     source = open_samples(str(data / "sequences"))
     teacher = DepthTeacher(teacher_file, 2) if teacher_file else None
-    chosen = evenly_spaced(source, FRAMES)
+    scenes: dict[str, list[int]] = {}
+    for index in range(len(source)):
+        scenes.setdefault(source.sequence(index), []).append(index)
+    chosen = [of[i] for of in scenes.values() for i in evenly_spaced(of, FRAMES)]
     samples = list(track(iter_samples(source, chosen), len(chosen), "reading sequences"))
     out.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
@@ -77,13 +86,17 @@ def run(data: Path, teacher_file: Path | None, runs: Path | None, out: Path) -> 
         with bar() as progress:
             total = len(samples) * (1 + len(DISTURBANCES))
             task = progress.add_task("masks", total=total)
-            plain = measure(networks, samples, lambda: progress.advance(task))
+            learn_spreads(networks, samples)
+            plain = measure(networks, samples, data / "sequences", lambda: progress.advance(task))
         count, seed = RENDERED
-        scenes = {"rendered scenes": [Rendered(count, seed=seed)[i] for i in range(count)]}
-        if (data / "rgbd").is_dir():
-            scenes["RGB-D, empty"] = read_rgbd(data / "rgbd")
+        rendered = {"rendered scenes": [Rendered(count, seed=seed)[i] for i in range(count)]}
         whole = [n for n in networks if n.kind not in (UNSEEN, PRUNED)]
-        depths = score_depths(whole, scenes, teacher)
+        depths = score_depths(whole, rendered, teacher)
+        by_set: dict[str, Depths] = {}
+        for kind, read in (("scene", read_scenes), ("people", read_people)):
+            if sets := read(data / "rgbd"):
+                by_set[kind] = score_depths(whole, sets, teacher)
+                depths[f"RGB-D, {kind}, mean of {len(sets)} sets"] = mean_of(by_set[kind])
         write_page(networks, samples, out)
         int8 = [n for n in networks if (n.kind, n.precision) == (BUNDLED, "int8")]
         cv2.imwrite(str(out / "darker.jpg"), darker_image(int8))
@@ -97,6 +110,8 @@ def run(data: Path, teacher_file: Path | None, runs: Path | None, out: Path) -> 
         "Empty scenes": tables.empty_table(networks),
         "Depth": tables.depth_table(depths),
     }
+    for kind, found in by_set.items():
+        parts[f"Depth of {kind} by set"] = tables.depth_by_set(found, kind == "people")
     if not any(n.kind == UNSEEN for n in networks):
         del parts["Masks, each by a network that never saw it"]
     about = machine()

@@ -14,7 +14,7 @@ from edge.benchmarks.measuring.samples import Labelled
 from edge.benchmarks.peers.absdiff import difference
 from edge.benchmarks.reporting.images import Answer, comparison_grid
 from edge.calibrate.rendering.samples import Rendered
-from edge.samples.sample import FOREGROUND, Image, Sample
+from edge.samples.sample import FOREGROUND, Image
 
 DARKER_SCENE, DARKER_INDEX, DARKER_THRESHOLD = (8, (240, 320), 777), 2, 30
 """The rendered scene and the threshold of the image in less light."""
@@ -23,15 +23,19 @@ DARKER_SCENE, DARKER_INDEX, DARKER_THRESHOLD = (8, (240, 320), 777), 2, 30
 def write_page(networks: list[Network], samples: Labelled, out: Path) -> None:
     """Write an image per sequence with three frames, and a page that shows them all."""
     shown = [n for n in measured_disturbed(networks) if n.kind != PERMISSIVE]
-    scenes: dict[str, list[Sample]] = {}
-    for scene, sample in samples:
-        scenes.setdefault(scene, []).append(sample)
+    scenes: dict[str, list[int]] = {}
+    for index, (scene, _) in enumerate(samples):
+        scenes.setdefault(scene, []).append(index)
     body = []
     for scene, of_scene in scenes.items():
-        by_size = sorted(of_scene, key=lambda s: -int((s.mask == FOREGROUND).sum()))
+        by_size = sorted(of_scene, key=lambda i: -int((samples[i][1].mask == FOREGROUND).sum()))
         chosen = [by_size[len(by_size) * part // 6] for part in (0, 2, 4)]
-        answers = [{n.name: n.answer(scene, s.bg, s.fg_bg) for n in shown} for s in chosen]
-        cv2.imwrite(str(out / f"{scene}.jpg"), comparison_grid(chosen, answers, {}))
+        of = [samples[i][1] for i in chosen]
+        answers = [
+            {n.name: n.answer(scene, s.bg, s.fg_bg, n.spreads[i]) for n in shown}
+            for i, s in zip(chosen, of, strict=True)
+        ]
+        cv2.imwrite(str(out / f"{scene}.jpg"), comparison_grid(of, answers, {}))
         body.append(f'<h2>{scene}</h2><img src="{scene}.jpg" alt="{scene}" loading="lazy">')
     style = "body{font:16px sans-serif;margin:2em}img{max-width:100%}"
     (out / "index.html").write_text(
@@ -48,7 +52,9 @@ def darker_image(networks: list[Network]) -> Image:
         bg, frame = disturbance.apply(sample.bg, sample.fg_bg, np.random.default_rng(0))
         plain = (difference(bg, frame) >= DARKER_THRESHOLD).astype(np.float32)
         by_name: dict[str, Answer] = {f"difference > {DARKER_THRESHOLD}": (plain, None)}
-        by_name |= {f"{n.name} int8": (n.answer("", bg, frame)[0], None) for n in networks}
+        by_name |= {
+            f"{n.name} int8": (n.answer("", bg, frame, sample.spread)[0], None) for n in networks
+        }
         samples.append(replace(sample, bg=bg, fg_bg=frame))
         answers.append(by_name)
     return comparison_grid(samples, answers, {})

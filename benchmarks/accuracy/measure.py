@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from edge.accuracy import MaskCounts, count_mask
 from edge.benchmarks.accuracy.disturbances import CLEAN, DISTURBANCES, Disturbance
 from edge.benchmarks.accuracy.networks import Counts, Mask, Network, measured_disturbed
+from edge.benchmarks.accuracy.shadows import labelled_shadow
 from edge.benchmarks.measuring.samples import Labelled, mean_scores
 from edge.benchmarks.measuring.scores import NOISE_SIGMA
+from edge.benchmarks.measuring.spread import with_spread
 from edge.benchmarks.peers.absdiff import difference
 from edge.calibrate.rendering.sensor import noise
 from edge.samples.sample import Image, Sample
 
+UNKNOWN = "spread unknown"
+"""The condition that the network is not told the spread."""
 THRESHOLDS = range(5, 105, 5)
 """Thresholds from which the absolute difference gets its best."""
 
@@ -51,13 +56,27 @@ def f_measure(counts: Counts) -> float | None:
     return mean_scores(counts.values()).f_measure
 
 
-def measure(networks: list[Network], samples: Labelled, step: Callable[[], None]) -> Thresholds:
-    """Measure masks of all samples into `networks`; of some networks also under every disturbance,
-    of empty scenes, and between two takes of a frame.
+def learn_spreads(networks: list[Network], samples: Labelled) -> None:
+    """Fill in the spread of each sample, learned by the network itself without labels from the
+    other half of the sequence's frames; networks of two precisions share one."""
+    learned: dict[tuple[str, str], list[Image | None]] = {}
+    for network in networks:
+        key = network.kind, network.name
+        if key not in learned:
+            learned[key] = [s.spread for _, s in with_spread(network.handle, samples)]
+        network.spreads = learned[key]
+
+
+def measure(
+    networks: list[Network], samples: Labelled, sequences: Path, step: Callable[[], None]
+) -> Thresholds:
+    """Measure masks of all samples into `networks`; of some networks also without the spread, under
+    every disturbance, of empty scenes, and between two takes of a frame.
 
     Args:
         networks: Their counts are filled in.
         samples: (sequence, sample).
+        sequences: Their folder.
         step: Called after each sample of each disturbance.
 
     Returns:
@@ -72,21 +91,29 @@ def measure(networks: list[Network], samples: Labelled, step: Callable[[], None]
             pair = disturbance.apply(sample.bg, sample.fg_bg, rng)
             plain.add(disturbance.name, scene, pair, sample)
             asked = networks if disturbance is CLEAN else disturbed
+            shadow = labelled_shadow(sequences, sample.name) if disturbance is CLEAN else None
             for name, stabilized in _ways(disturbance):
                 for network in asked:
                     counts = network.counts.setdefault(name, {})
-                    add_counts(counts, scene, network.mask(scene, *pair, stabilized), sample)
+                    mask = network.mask(scene, *pair, network.spreads[index], stabilized)
+                    add_counts(counts, scene, mask, sample)
+                    if shadow is not None:
+                        network.shadows.append((int((mask & shadow).sum()), int(shadow.sum())))
             if disturbance is CLEAN:
                 takes = [noise(sample.fg_bg, rng, NOISE_SIGMA) for _ in range(2)]
                 for network in disturbed:
-                    first, second = (network.mask(scene, sample.bg, take) for take in takes)
+                    counts = network.counts.setdefault(UNKNOWN, {})
+                    add_counts(counts, scene, network.mask(scene, *pair, None), sample)
+                    known = network.spreads[index]
+                    first, second = (network.mask(scene, sample.bg, t, known) for t in takes)
                     network.flicker.append(float((first != second).mean()))
             elif scene not in scenes:
                 scenes.add(scene)
                 empty = disturbance.apply(sample.bg, sample.bg, rng)
                 for name, stabilized in _ways(disturbance):
                     for network in disturbed:
-                        share = float(network.mask(scene, *empty, stabilized).mean())
+                        known = network.spreads[index]
+                        share = float(network.mask(scene, *empty, known, stabilized).mean())
                         network.empty.setdefault(name, []).append(share)
             step()
     return plain

@@ -42,13 +42,15 @@ Counts = dict[str, MaskCounts]
 
 @dataclass
 class Network:
-    """One network in one precision, its background run at every frame: scenes change often here.
+    """One network in one precision.
 
     Attributes:
         handles: Open builds by the sequence that they answer; "" is for all others.
         counts: By disturbance and sequence.
         empty: Share of foreground in empty scenes, by disturbance.
         flicker: Share of pixels whose mask changes between two noisy takes of a frame.
+        spreads: Of each labelled sample, as this network learned it from other frames.
+        shadows: Labelled shadow pixels that the mask covers, and all, of each frame with some.
     """
 
     name: str
@@ -58,38 +60,67 @@ class Network:
     counts: dict[str, Counts] = field(default_factory=dict)
     empty: dict[str, list[float]] = field(default_factory=dict)
     flicker: list[float] = field(default_factory=list)
+    spreads: list[Image | None] = field(default_factory=list)
+    shadows: list[tuple[int, int]] = field(default_factory=list)
+    _scene: tuple[object, ...] | None = None
 
     @property
     def title(self) -> str:
         kind = "" if self.kind == BUNDLED else f" {self.kind}"
         return f"`{self.name}`{kind} {self.precision.upper()}"
 
-    def answer(self, scene: str, bg: Image, frame: Image, stabilized: bool = False) -> Answer:
+    def handle(self, scene: str) -> edge.Handle:
+        """The build that answers a sequence."""
+        h = self.handles.get(scene, self.handles.get(""))
+        if h is None:
+            raise EdgeError(f"no fold of {self.name} was trained without {scene}")
+        return h
+
+    def answer(
+        self,
+        scene: str,
+        bg: Image,
+        frame: Image,
+        spread: Image | None,
+        stabilized: bool = False,
+    ) -> Answer:
         """Mask and depth at the frame's own size, float32 [H, W].
 
         Args:
             scene: The sequence, which chooses the fold.
             bg, frame: uint8 [H, W, 3] BGR.
+            spread: As of a Sample.
             stabilized: Register the frame to the background first (edge.Stabilizer).
         """
-        h = self.handles.get(scene, self.handles.get(""))
-        if h is None:
-            raise EdgeError(f"no fold of {self.name} was trained without {scene}")
+        h = self.handle(scene)
         background, fitted = edge.fit(h, bg), edge.fit(h, frame)
+        lives = None if spread is None else edge.fit(h, spread)
         size = frame.shape[1::-1]
         if stabilized:
-            outputs = edge.Stabilizer(h, background).infer(fitted)
+            self._scene = None
+            outputs = edge.Stabilizer(h, background, lives).infer(fitted)
         else:
-            edge.set_background(h, background)
+            # Frames of a sequence follow each other: its background is run once.
+            told = h, background.tobytes(), None if lives is None else lives.tobytes()
+            if told != self._scene:
+                edge.set_background(h, background, lives)
+                self._scene = told
             outputs = edge.infer(h, fitted)
         mask, depth = as_float(outputs)
         assert mask is not None and depth is not None
         large = (np.asarray(cv2.resize(plane, size), np.float32) for plane in (mask, depth))
         return next(large), next(large)
 
-    def mask(self, scene: str, bg: Image, frame: Image, stabilized: bool = False) -> Mask:
+    def mask(
+        self,
+        scene: str,
+        bg: Image,
+        frame: Image,
+        spread: Image | None,
+        stabilized: bool = False,
+    ) -> Mask:
         """The mask of `answer`, bool [H, W]."""
-        probability = self.answer(scene, bg, frame, stabilized)[0]
+        probability = self.answer(scene, bg, frame, spread, stabilized)[0]
         assert probability is not None
         return probability >= THRESHOLD
 
@@ -129,7 +160,7 @@ def left_out(file: Path) -> list[str]:
 def _open(file: Path, name: str, precision: str, folder: Path, stack: ExitStack) -> edge.Handle:
     place = folder / f"{name}-{precision}"
     build(BuildRequest(network=name, precision=precision), place, network=onnx.load(file))
-    return stack.enter_context(edge.open(place, fold=False))
+    return stack.enter_context(edge.open(place))
 
 
 def measured_disturbed(networks: list[Network]) -> list[Network]:

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from edge.benchmarks.accuracy.depth import Depths
+from edge.benchmarks.accuracy.categories import in_categories
+from edge.benchmarks.accuracy.depth import Depths, mean_of
 from edge.benchmarks.accuracy.disturbances import CLEAN, conditions
-from edge.benchmarks.accuracy.measure import Thresholds, f_measure
+from edge.benchmarks.accuracy.measure import UNKNOWN, Thresholds, f_measure
 from edge.benchmarks.accuracy.networks import Counts, Network, measured_disturbed
 from edge.benchmarks.measuring.machine import machine
 from edge.benchmarks.reporting.codec import encode
@@ -32,7 +33,7 @@ def _less(a: float | None, b: float | None) -> float | None:
 
 
 def sequence_table(networks: list[Network], plain: Thresholds) -> list[str]:
-    """F-measure of every sequence."""
+    """F-measure of every sequence, and the means by category and of all."""
     clean = plain.counts[CLEAN.name][plain.best()]
     heads = ["F-measure", f"absolute difference > {plain.best()}", "at its best for each"]
     rows = [
@@ -44,10 +45,19 @@ def sequence_table(networks: list[Network], plain: Thresholds) -> list[str]:
         ]
         for scene in clean
     ]
-    best = _mean(plain.best_of(scene) for scene in clean)
-    means = [number(f_measure(n.counts[CLEAN.name]), 4) for n in networks]
-    rows.append(["**mean**", number(f_measure(clean), 4), number(best, 4), *means])
+    for name, scenes in {**in_categories(clean), "**mean**": list(clean)}.items():
+        columns = [clean, *(n.counts[CLEAN.name] for n in networks)]
+        means = [number(f_measure({s: counts[s] for s in scenes}), 4) for counts in columns]
+        best = number(_mean(plain.best_of(scene) for scene in scenes), 4)
+        rows.append([name, means[0], best, *means[1:]])
+    if any(n.shadows for n in networks):
+        rows.append(["of labelled shadows, foreground", "-", "-", *map(_shadow, networks)])
     return table([*heads, *(n.title for n in networks)], rows)
+
+
+def _shadow(network: Network) -> str:
+    covered, all_of_them = (sum(counts) for counts in zip(*network.shadows, strict=True))
+    return f"{100 * covered / all_of_them:.1f} %"
 
 
 def disturbance_table(networks: list[Network], plain: Thresholds) -> list[str]:
@@ -63,7 +73,10 @@ def disturbance_table(networks: list[Network], plain: Thresholds) -> list[str]:
     difference = {condition: by[threshold] for condition, by in plain.counts.items()}
     return table(
         ["F-measure lost", f"absolute difference > {threshold}", *(n.title for n in disturbed)],
-        ([c, lost(difference, c), *(lost(n.counts, c) for n in disturbed)] for c in conditions()),
+        (
+            [c, lost(difference, c), *(lost(n.counts, c) for n in disturbed)]
+            for c in (UNKNOWN, *conditions())
+        ),
     )
 
 
@@ -89,6 +102,25 @@ def depth_table(depths: Depths) -> list[str]:
             [source, title, *(number(scores.get(key), 4) for key in keys)]
             for source, by_network in depths.items()
             for title, scores in by_network.items()
+        ),
+    )
+
+
+def depth_by_set(depths: Depths, foreground: bool) -> list[str]:
+    """AbsRel and delta1 of each set: of a constant, the teacher, and the networks in int8.
+
+    Args:
+        depths: By set.
+        foreground: Of the foreground, not of the whole image.
+    """
+    first = next(iter(depths.values()))
+    titles = [title for title in first if not title.endswith("FP32")]
+    keys = [f"foreground_{key}" if foreground else key for key in ("abs_rel", "delta1")]
+    return table(
+        ["AbsRel, delta1", *titles],
+        (
+            [name, *(" ".join(number(of[title].get(key), 3) for key in keys) for title in titles)]
+            for name, of in [*depths.items(), ("**mean**", mean_of(depths))]
         ),
     )
 

@@ -83,7 +83,7 @@ def check_plan(given: PlanBench, target: str, precision: str) -> Seen:
     differences, agree = [], []
     with h:
         for scene in scenes_of(place, given.samples):
-            edge.set_background(h, scene.bg)
+            edge.set_background(h, scene.bg, scene.spread)
             tickets = []
             for number, (frame, true) in enumerate(zip(scene.frames, scene.truth, strict=True)):
                 found = planes(edge.infer(h, frame))

@@ -70,7 +70,7 @@ def check_outputs(bench: StandInBench) -> Seen:
         before = bench.cuda.made["graph"]
         with bench.opened(fold=fold) as h:
             for scene in bench.scenes:
-                edge.set_background(h, scene.bg)
+                edge.set_background(h, scene.bg, scene.spread)
                 for frame, true in zip(scene.frames, scene.truth, strict=True):
                     largest = max(largest, _difference(planes(edge.infer(h, frame)), true, "infer"))
                 tickets = [edge.submit(h, frame) for frame in scene.frames[:SLOTS]]
@@ -96,7 +96,7 @@ def check_threads(bench: StandInBench) -> Seen:
     def work(scene: Scene) -> None:
         try:
             with bench.opened() as h:
-                edge.set_background(h, scene.bg)
+                edge.set_background(h, scene.bg, scene.spread)
                 for number in range(count):
                     which = number % len(scene.frames)
                     found = planes(edge.infer(h, scene.frames[which]))
@@ -129,7 +129,7 @@ def check_frames(bench: StandInBench) -> Seen:
     """Many frames: nothing is allocated, moved or captured, no memory grows, results stay right."""
     half, scene, cuda = bench.frames // 2, bench.scenes[0], bench.cuda
     with bench.opened() as h, cuda.active():
-        edge.set_background(h, scene.bg)
+        edge.set_background(h, scene.bg, scene.spread)
         for frame in scene.frames * 8:
             edge.infer(h, frame)
         made = cuda.made.copy()
@@ -174,7 +174,7 @@ def check_stages(bench: StandInBench) -> Seen:
     """The stages by the GPU's clock, which fit into the time that passed."""
     expected = ["gpu_compute"] if bench.cuda.integrated else ["h2d", "gpu_compute", "d2h"]
     with bench.opened() as h:
-        edge.set_background(h, bench.scenes[0].bg)
+        edge.set_background(h, bench.scenes[0].bg, bench.scenes[0].spread)
         edge.infer(h, bench.scenes[0].frames[0])
         assert isinstance(h.backend, Staged)
         start = time.perf_counter()

@@ -21,9 +21,11 @@ PER_SCENE = 4
 
 @dataclass(frozen=True)
 class Scene:
-    """A background, frames in front of it, and mask and depth [N, 2, H, W] by the CPU."""
+    """A background and its spread, frames in front of it, and mask and depth [N, 2, H, W] by the
+    CPU."""
 
     bg: npt.NDArray[np.uint8]
+    spread: npt.NDArray[np.uint8] | None
     frames: list[npt.NDArray[np.uint8]]
     truth: npt.NDArray[np.float32]
 
@@ -47,14 +49,13 @@ def scenes_of(build: Path, samples: Sequence[Sample]) -> list[Scene]:
     scenes = []
     for start in (0, PER_SCENE):
         group = samples[start : start + PER_SCENE]
-        bg = group[0].bg
-        constants = dict(zip(scene, first(scene, {"bg": bg[None]}), strict=True))
+        constants = dict(zip(scene, first(scene, group[0].inputs()), strict=True))
         frames = [sample.fg_bg for sample in group]
         answers = [
             np.concatenate(second(["mask", "depth"], {"fg_bg": frame[None], **constants}))[:, 0]
             for frame in frames
         ]
-        scenes.append(Scene(bg, frames, np.stack(answers)))
+        scenes.append(Scene(group[0].bg, group[0].spread, frames, np.stack(answers)))
     return scenes
 
 

@@ -22,7 +22,7 @@ import edge
 from edge.accuracy import THRESHOLD, MaskCounts, count_mask
 from edge.calibrate.samples import open_samples
 from edge.interleave import interleave
-from edge.samples.sample import Image, evenly_spaced
+from edge.samples.sample import Image, evenly_spaced, resize_sample
 
 ROUNDS, REPEAT = 20, 10
 
@@ -68,10 +68,11 @@ def measure(builds: Sequence[Path], sequences: str, frames: int) -> Measured:
     shown = ""
     for index in chosen:
         name, sample = source.sequence(index), source[index]
-        frame = edge.fit(handles[0], sample.fg_bg)
+        fitted = resize_sample(sample, handles[0].height, handles[0].width)
+        frame = fitted.fg_bg
         for h, own in zip(handles, counts, strict=True):
             if name != shown:
-                edge.set_background(h, edge.fit(h, sample.bg))
+                edge.set_background(h, fitted.bg, fitted.spread)
             mask = edge.infer(h, frame)[0]
             assert mask is not None
             full = np.asarray(cv2.resize(mask, sample.mask.shape[::-1]))

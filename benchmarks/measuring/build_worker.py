@@ -86,7 +86,8 @@ class BuildWorker:
         """Set the sample's background unless its scene is shown already; whether it was set."""
         if name == self.scene:
             return False
-        edge.set_background(self.h, edge.fit(self.h, sample.bg))
+        spread = None if sample.spread is None else edge.fit(self.h, sample.spread)
+        edge.set_background(self.h, edge.fit(self.h, sample.bg), spread)
         self.scene = name
         return True
 

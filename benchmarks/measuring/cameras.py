@@ -73,8 +73,10 @@ class CamerasWorker:
             if scene not in decoded:
                 decoded[scene] = [self._decoded(s.fg_bg) for s in scenes[scene][:IMAGES]]
             h = edge.open(job.build, 1, cuda=job.cuda)
-            background = edge.fit(h, self._decoded(scenes[scene][0].bg))
-            self.cameras.append((edge.Stabilizer(h, background), decoded[scene]))
+            first = scenes[scene][0]
+            background = edge.fit(h, self._decoded(first.bg))
+            spread = None if first.spread is None else edge.fit(h, self._decoded(first.spread))
+            self.cameras.append((edge.Stabilizer(h, background, spread), decoded[scene]))
 
     @staticmethod
     def _decoded(image: Image) -> Image:

@@ -83,14 +83,18 @@ class OnnxWorker:
         return None
 
     def _feeds(self, sample: Sample) -> Feeds:
-        """Images for image inputs (bg by the input's name), zeros for the others."""
+        """Images for image inputs (bg and spread by the input's name), zeros for the others."""
         feeds = {}
         for name, (shape, dtype) in self.inputs.items():
             layout = _layout(shape)
             if layout is None:
                 feeds[name] = np.zeros(shape, dtype)
                 continue
-            image = sample.bg if name in BACKGROUND_NAMES else sample.fg_bg
+            image = sample.fg_bg
+            if name in BACKGROUND_NAMES:
+                image = sample.bg
+            elif name == "spread":
+                image = sample.inputs()[name][0]
             size = layout.width, layout.height
             value = cv2.resize(image, size, interpolation=cv2.INTER_AREA)[None]
             value = np.ascontiguousarray(

@@ -23,7 +23,7 @@ STAGES = {
     "scene/base": "the depth of a scene from its background, on the data of `base`",
     "scene/all": "the depth of a scene from its background, on photographs and rendered scenes",
     "base": "the three networks together, from rendered scenes and permissively licensed images",
-    "final": "the three networks together, from all sources",
+    "final": "the three networks together, from all sources, on from the networks bundled before",
 }
 """Steps of the zoo's journal behind a network, and what each trains."""
 
@@ -38,13 +38,14 @@ of which {frame:,} are used per frame: {mmac:.0f} MMAC at 224x224 (other multipl
 
 {stages}
 
-`composites:RUNS/free` are the images whose collections are permissively licensed (below);
-`composites:DATA` are all of them: photographs of empty scenes (SUN scene classes, offices, streets,
-wallpapers) with RGBA cut-outs (people of Penn-Fudan, COCO128 and other collections).
-`DATA/sequences` are eight of fixed cameras (CDnet 2014, SBI 2015). The number is a source's weight.
-Depth of photographs was labelled by TCMonoDepth (small, 192x320, MIT); depth of rendered scenes is
-exact; a cut-out in a composite is as deep as the floor where it touches it. The depth of the scene
-is a network of its own, the same in all three files; it saw no sequence.
+`composites:DATA` are photographs of empty scenes (SUN scene classes, offices, streets, wallpapers)
+with RGBA cut-outs (people of Penn-Fudan, COCO128 and other collections); `composites:RUNS/free` are
+those whose collections are permissively licensed (below). `DATA/sequences` are 23 of fixed cameras
+(CDnet 2014, SBI 2015, OSTD, UCSD). The number is a source's weight. Depth of photographs was
+labelled by TCMonoDepth (small, 192x320, MIT); depth of rendered scenes is exact; a cut-out in a
+composite is as deep as the floor where it touches it. The depth of the scene is a network of its
+own, the same in all three files; it saw no sequence, but measured depth (NYU Depth v2, fixed RGB-D
+cameras), and its encoder began with weights of ImageNet (EfficientNet-Lite0, Apache-2.0).
 ```sh
 {commands}
 ```
@@ -53,13 +54,13 @@ is a network of its own, the same in all three files; it saw no sequence.
 {scores}
 
 ## Licence
-The code that made it is Apache-2.0. Except for `scene/base` and `base`, not all images are free:
-SBI's sequences are CC BY-NC 4.0 for their authors' part, COCO's and Penn-Fudan's photographs keep
-their owners' rights, and several collections state no licence. Whether that binds the weights is
-not settled. `base` saw only rendered scenes and collections under Apache-2.0, MIT and CC BY 4.0
-(Aitzol Berasategi), of which the first two do not say where their images are from; `make zoo`
-leaves it as `runs/zoo/base/{network}.onnx`, and the table gives its accuracy. For commercial use
-take that one, or train your own on images that you may use.
+The code that made it is Apache-2.0. Not all images are free: SBI's sequences are CC BY-NC 4.0 for
+their authors' part, NYU Depth v2 and the RGB-D cameras are for research, COCO's and Penn-Fudan's
+photographs keep their owners' rights, and several collections state no licence. Whether that binds
+the weights is not settled. For commercial use train your own on images that you may use: `make zoo`
+trains `base` on rendered scenes and collections under Apache-2.0, MIT and CC BY 4.0 (Aitzol
+Berasategi) alone, of which the first two do not say where their images are from, and leaves it as
+`runs/zoo/base/{network}.onnx`.
 """
 
 
@@ -120,9 +121,11 @@ def _scores(network: str, results: Results) -> list[str]:
     )
     lines = [
         "`make accuracy`; probability 0.5, at the sequences' own size. Each sequence was answered"
-        f" by {who}; `base` saw none.",
+        f" by {who}. docs/accuracy.md has the cameras that no training saw.",
         "",
-        *_sequences(tested, results[PERMISSIVE][network], results["absolute_difference"]),
+        *_sequences(
+            tested, results.get(PERMISSIVE, {}).get(network), results["absolute_difference"]
+        ),
         "",
         _disturbances(tested["int8"]),
         "",
@@ -136,14 +139,14 @@ def _scores(network: str, results: Results) -> list[str]:
     return lines
 
 
-def _sequences(tested: Results, permissive: Results, difference: Results) -> list[str]:
-    """F-measure of every sequence."""
-    columns = [part["f_measure"] for part in (tested["fp32"], tested["int8"], permissive["int8"])]
-    columns.append(difference)
-    lines = [
-        "| F-measure | FP32 | INT8 | `base` INT8 | best absolute difference |",
-        "| --- | --- | --- | --- | --- |",
-    ]
+def _sequences(tested: Results, permissive: Results | None, difference: Results) -> list[str]:
+    """F-measure of every sequence; permissive: scores of `base`, if it was measured."""
+    named = {"FP32": tested["fp32"]["f_measure"], "INT8": tested["int8"]["f_measure"]}
+    if permissive is not None:
+        named["`base` INT8"] = permissive["int8"]["f_measure"]
+    named["best absolute difference"] = difference
+    columns = list(named.values())
+    lines = [f"| F-measure | {' | '.join(named)} |", "| --- " * (len(named) + 1) + "|"]
     for scene in columns[0]:
         cells = " | ".join(number(column[scene], 4) for column in columns)
         lines.append(f"| {scene} | {cells} |")

@@ -1,13 +1,14 @@
 """The stages of the zoo: their data and their commands.
 
 The depth of the scene comes first, as a network of its own that all others take over: `base` on
-rendered scenes and permissively licensed images alone, `all` with the other photographs as well.
+rendered scenes and permissively licensed images alone, from fresh weights; `all` with the other
+photographs and measured depth as well, from an encoder that was trained on ImageNet.
 Then the three networks learn together, from the same images and from each other:
 
 - `base` from rendered scenes and composites of permissively licensed images alone: for users who
   may use nothing else.
-- `final` from everything; it is bundled.
-- `fold1` and so on as `final`, but without some of the sequences, which then test it.
+- `fold1` and so on go on from `base` with everything but some of the cameras, which then test them.
+- `final` goes on from the bundled networks with everything, and takes their place.
 
 The folds of the largest are also pruned, as near to half of their MACs as whole blocks of channels
 allow, and trained on: the accuracy that pruning loses on unseen sequences. The bundled networks are
@@ -16,11 +17,13 @@ not pruned; `nano` and `tiny` are small by design.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge.benchmarks.accuracy.networks import BASE, PRUNED
+from edge.benchmarks.zoo.encoder import start_from_encoder
 from edge.benchmarks.zoo.journal import Journal, export
+from edge.benchmarks.zoo.places import TRAINING, VALIDATION, link_places
 from edge.bundled import FOLDER
 from edge.errors import EdgeError
 from edge.progress import note
@@ -29,11 +32,21 @@ LARGEST = "small"
 """Its folds are pruned."""
 NETWORKS = (LARGEST, "tiny", "nano")
 FOLDS = (
-    ("cdnet_highway", "sbi_IBMtest2", "sbi_Candela_m1.10"),
-    ("sbi_CAVIAR2", "sbi_CaVignal", "sbi_Board"),
-    ("sbi_HighwayII", "sbi_PeopleAndFoliage"),
-)
-"""The sequences that each fold is trained without."""
+    (
+        "cdnet_fall", "cdnet_traffic", "ucsd_ocean", "sbi_Snellen", "cdnet_busStation",
+        "ucsd_freeway", "cdnet_highway", "sbi_Board",
+    ),
+    (
+        "cdnet_sidewalk", "ucsd_zodiac", "ostd_parking", "cdnet_office", "ucsd_traffic",
+        "sbi_CAVIAR2", "sbi_CaVignal", "sbi_PeopleAndFoliage",
+    ),
+    (
+        "cdnet_turbulence0", "cdnet_pedestrians", "ucsd_peds", "sbi_Foliage", "sbi_HighwayII",
+        "sbi_IBMtest2", "sbi_Candela_m1.10",
+    ),
+)  # fmt: skip
+"""The cameras that each fold is trained without: of every kind of scene some are left to learn
+from, where there are two."""
 FREE = (
     "backgrounds/garima",
     "backgrounds/davidg",
@@ -54,18 +67,21 @@ class Stage:
 
     name: str
     images: int
+    rate: str = "3e-3"
     left_out: tuple[str, ...] = ()
 
 
-BASE_STAGE, FINAL = Stage(BASE, 68_000), Stage("final", 176_000)
+BASE_STAGE, FINAL = Stage(BASE, 48_000), Stage("final", 96_000, "1.5e-3")
 FOLD_STAGES = tuple(
-    replace(FINAL, name=f"fold{number}", left_out=fold) for number, fold in enumerate(FOLDS, 1)
+    Stage(f"fold{number}", 32_000, "2e-3", fold) for number, fold in enumerate(FOLDS, 1)
 )
-STAGES = (BASE_STAGE, FINAL, *FOLD_STAGES)
+STAGES = (BASE_STAGE, *FOLD_STAGES, FINAL)
 EPOCH = 4000
 """Images of an epoch."""
-SCENE, SCENES = "scene", {BASE: 168_000, "all": 412_000}
+SCENE, SCENES = "scene", {BASE: 168_000, "all": 120_000}
 """The network of the scene's depth, and the images of each of its runs."""
+PLACES = "places"
+"""Folder of the links to measured depth, by use."""
 SHARE, PRUNED_IMAGES = 0.5, 20_000
 """Share of the largest network's MACs that pruning aims at, and images of training after it."""
 
@@ -73,34 +89,45 @@ SHARE, PRUNED_IMAGES = 0.5, 20_000
 def scene_command(name: str, data: Path, teacher: Path, runs: Path) -> list[str]:
     """The `edge train` command of the scene's depth. It sees no sequence, so every fold may take
     it over."""
-    photographs = runs / "free" if name == BASE else data
-    words = ["edge", "train", "--network", SCENE]
-    words += ["--data", f"composites:{photographs}=2", "--data", "rendered:480=1"]
-    return [*words, *_options(teacher, SCENES[name], runs / SCENE / name)]
+    words = ["edge", "train", "--network", SCENE, "--whole", "--imgsz", "160"]
+    words += ["--depth-loss", "ssi+ratio+gradient", "--data", "rendered:480=1"]
+    if name == BASE:
+        words += ["--data", f"composites:{runs / 'free'}=2"]
+    else:
+        places = runs / PLACES
+        words += ["--data", f"composites:{data}=1.5", "--data", f"{places / TRAINING}=4"]
+        words += ["--validate", str(places / VALIDATION), "--start", str(encoder_of(runs))]
+    return [*words, *_options(teacher, SCENES[name], "7e-4", runs / SCENE / name)]
+
+
+def encoder_of(runs: Path) -> Path:
+    """The checkpoint that the scene's depth of `all` starts from."""
+    return runs / SCENE / "encoder.pt"
 
 
 def command(stage: Stage, data: Path, teacher: Path, runs: Path) -> list[str]:
     """The `edge train` command of a stage."""
-    words = ["edge", "train", "--network", ",".join(NETWORKS)]
+    words = ["edge", "train", "--network", ",".join(NETWORKS), "--inputs", "spread"]
     if stage is BASE_STAGE:
         words += ["--data", f"composites:{runs / 'free'}=4", "--data", "rendered:480=1"]
     else:
-        words += all_sources(data)
+        words += [*all_sources(data), "--start", str(FOLDER if stage is FINAL else runs / BASE)]
     words += ["--leave-out", ",".join(stage.left_out)] if stage.left_out else []
     words += ["--scene", str(runs / SCENE / (BASE if stage is BASE_STAGE else "all") / "best.pt")]
-    return [*words, *_options(teacher, stage.images, runs / stage.name)]
+    words += ["--depth-loss", "ssi"]
+    return [*words, *_options(teacher, stage.images, stage.rate, runs / stage.name)]
 
 
-def _options(teacher: Path, images: int, out: Path) -> list[str]:
+def _options(teacher: Path, images: int, rate: str, out: Path) -> list[str]:
     """The options of every training."""
-    words = ["--depth-teacher", str(teacher), "--precision", "bf16-mixed", "--rate", "3e-3"]
-    words += ["--epochs", str(images // EPOCH), "--pictures", str(EPOCH), "--batch", "64"]
+    words = ["--depth-teacher", str(teacher), "--precision", "bf16-mixed", "--rate", rate]
+    words += ["--epochs", str(images // EPOCH), "--pictures", str(EPOCH), "--batch", "16"]
     return [*words, "--every", "1000", "--out", str(out), "--resume"]
 
 
 def all_sources(data: Path) -> list[str]:
     """The sources of all stages but the first, as options."""
-    words = ["--data", f"composites:{data}=3", "--data", f"{data / 'sequences'}=2"]
+    words = ["--data", f"composites:{data}=3", "--data", f"{data / 'sequences'}=3"]
     return [*words, "--data", "rendered:480=1"]
 
 
@@ -133,6 +160,9 @@ def file_of(network: str, stage: Stage, runs: Path) -> Path:
 def train_all(data: Path, teacher: Path, runs: Path, journal: Journal) -> None:
     """Train and export the bundled networks and those that test them; a killed run goes on."""
     link_free(data, runs / "free")
+    link_places(data / "rgbd", runs / PLACES)
+    if not encoder_of(runs).is_file():
+        start_from_encoder(encoder_of(runs))
     for name, images in SCENES.items():
         note(f"{SCENE}: {name}")
         journal.run(f"{SCENE}/{name}", scene_command(name, data, teacher, runs), images)

@@ -39,11 +39,13 @@ class RenderedFrame:
         image: uint8 [H, W, 3] BGR.
         mask: uint8 [H, W], FOREGROUND or BACKGROUND.
         inverse_depth: float32 [H, W] in 1 / metres.
+        share: float32 [H, W] in 0..1, how much of each pixel objects cover.
     """
 
     image: Image
     mask: npt.NDArray[np.uint8]
     inverse_depth: Array
+    share: Array
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,8 @@ class RenderedScene:
         empty = self._empty
         mask = np.full(self.size, BACKGROUND, np.uint8)
         inverse_depth = halve(np.reciprocal(empty.depth), self.size)
-        return RenderedFrame(tone_map(empty.colour, self.size), mask, inverse_depth)
+        share = np.zeros(self.size, np.float32)
+        return RenderedFrame(tone_map(empty.colour, self.size), mask, inverse_depth, share)
 
     def frame(self, t: float, camouflage: bool = False, empty: bool = False) -> RenderedFrame:
         """Render the scene with the objects that are in it at t seconds.
@@ -126,7 +129,7 @@ class RenderedScene:
         near = halve(foreground / depth, self.size) / np.maximum(share, 1e-6)
         far = halve((1 - foreground) / cast.depth, self.size) / np.maximum(1 - share, 1e-6)
         inverse_depth = np.where(mask == FOREGROUND, near, far).astype(np.float32)
-        return RenderedFrame(image, mask, inverse_depth)
+        return RenderedFrame(image, mask, inverse_depth, share)
 
     def _draw_visits(self, rng: np.random.Generator) -> list[Visit]:
         visits = []

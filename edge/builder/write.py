@@ -19,7 +19,7 @@ from edge import manifest as manifests
 from edge.builder.plan import Plan
 from edge.errors import BuildMismatch, EdgeError, UsageError
 from edge.files import atomic_folder
-from edge.graph.dependencies import FRAME_INPUT, SCENE_INPUT
+from edge.graph.dependencies import IMAGES
 from edge.graph.early_sigmoid import early_sigmoid
 from edge.graph.profile import parameters
 from edge.graph.scene_tensors import ready_scene_tensors
@@ -90,8 +90,9 @@ def write_build(
 
 def _manifest(plan: Plan, frame: onnx.ModelProto, folder: Path, engine: Engine) -> Manifest:
     inputs = {value.name: value for value in frame.graph.input}
-    images = [inputs[name] for name in (SCENE_INPUT, FRAME_INPUT) if name in inputs]
-    scene = [value for name, value in inputs.items() if name not in (SCENE_INPUT, FRAME_INPUT)]
+    images = [inputs[name] for name in IMAGES if name in inputs]
+    scene = [value for name, value in inputs.items() if name not in IMAGES]
+    background = plan.split.background
     return Manifest(
         name=plan.name,
         network=plan.network,
@@ -100,6 +101,7 @@ def _manifest(plan: Plan, frame: onnx.ModelProto, folder: Path, engine: Engine) 
         imgsz=plan.imgsz,
         inputs=_tensors(images),
         scene=_tensors(scene),
+        background_inputs=_tensors(background.graph.input) if background else (),
         outputs=_tensors(frame.graph.output),
         engine=engine.frame,
         background=engine.background,

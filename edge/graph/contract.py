@@ -1,6 +1,7 @@
 """The contract of a network: its inputs and outputs, for one frame at a time.
 
-bg, fg_bg    uint8 [1, H, W, 3]      bg may be missing
+fg_bg        uint8 [1, H, W, 3]      the frame
+bg, spread   uint8 [1, H, W, 3]      the scene; may be missing, spread also where bg is not
 mask, depth  float32 [1, 1, H, W]    0..1; one of them may be missing
 
 Exporters write the same network in many ways; `conform` brings them into one form.
@@ -15,7 +16,7 @@ from onnx import inliner, numpy_helper
 
 from edge.errors import EdgeError
 from edge.graph.constants import with_initializers
-from edge.graph.dependencies import FRAME_INPUT, SCENE_INPUT, input_names
+from edge.graph.dependencies import IMAGES, input_names
 from edge.graph.float32 import with_float32
 from edge.graph.names import with_unique_names
 from edge.graph.opset import with_opset
@@ -53,12 +54,15 @@ def conform(model: onnx.ModelProto) -> onnx.ModelProto:
     conformed = with_unique_names(with_initializers(with_opset(with_float32(inlined))))
     copy = onnx.ModelProto.FromString(conformed.SerializeToString())
     for kind, values, known in (
-        ("input", copy.graph.input, (SCENE_INPUT, FRAME_INPUT)),
+        ("input", copy.graph.input, IMAGES),
         ("output", copy.graph.output, OUTPUTS),
     ):
         for value in values:
             if value.name not in known:
                 raise EdgeError(f"{kind} {value.name} is none of {', '.join(known)}")
+    inputs = {value.name for value in copy.graph.input}
+    if "spread" in inputs and "bg" not in inputs:
+        raise EdgeError("it takes `spread` without `bg`, from which a spread strays")
     for value in copy.graph.input:
         _fix(value, onnx.TensorProto.UINT8, (1, height, width, 3))
     for value in copy.graph.output:

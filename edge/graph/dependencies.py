@@ -1,4 +1,4 @@
-"""The tensors of a network that depend on the background, and those that depend on the frame."""
+"""The tensors of a network that the scene fixes, and those that depend on the frame."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 
 import onnx
 
-SCENE_INPUT = "bg"
-FRAME_INPUT = "fg_bg"
+from edge.manifest import FRAME_INPUT
+
+SCENE_INPUTS = ("bg", "spread")
+"""The images that the scene fixes: constants while a camera sees the same scene."""
+IMAGES = (*SCENE_INPUTS, FRAME_INPUT)
 
 
 @dataclass
@@ -15,7 +18,7 @@ class Dependencies:
     """The tensors of a graph by the inputs that they depend on, and the nodes that make them.
 
     Attributes:
-        scene: Tensors that depend on `bg` alone.
+        scene: Tensors that depend on images of the scene alone.
         framed: Tensors that depend on any other input.
         scene_nodes: Nodes that make the tensors of `scene`, in graph order.
         frame_nodes: Nodes that make the tensors of `framed`, in graph order.
@@ -47,7 +50,8 @@ def _outer_names(graph: onnx.GraphProto) -> list[str]:
 def dependencies(graph: onnx.GraphProto) -> Dependencies:
     """Follow the inputs through a graph, whose nodes are in topological order."""
     inputs = {value.name for value in graph.input}
-    result = Dependencies({SCENE_INPUT} & inputs, inputs - {SCENE_INPUT})
+    scene = inputs.intersection(SCENE_INPUTS)
+    result = Dependencies(scene, inputs - scene)
     for node in graph.node:
         if result.framed.intersection(input_names(node)):
             result.frame_nodes.append(node)

@@ -1,10 +1,10 @@
 """Split a network into the part that the scene fixes and the part that runs per frame.
 
-The camera is fixed, so tensors that depend on `bg` alone are constants of the scene. `split` finds
-them in any network and returns two graphs: `background` (bg to named scene tensors) and `frame`
-(fg_bg and the scene tensors to the outputs). The result is exact: both graphs hold the nodes of the
-network, after layers over both inputs were distributed (edge/graph/split_concat.py). The split
-states the reason for whatever cannot be folded.
+The camera is fixed, so tensors that depend on `bg` and `spread` alone are constants of the scene.
+`split` finds them in any network and returns two graphs: `background` (bg and spread to named scene
+tensors) and `frame` (fg_bg and the scene tensors to the outputs). The result is exact: both graphs
+hold the nodes of the network, after layers over both inputs were distributed
+(edge/graph/split_concat.py). The split states the reason for whatever cannot be folded.
 """
 
 from __future__ import annotations
@@ -15,16 +15,11 @@ import onnx
 from onnx import TensorProto, helper
 
 from edge.errors import EdgeError
-from edge.graph.dependencies import (
-    FRAME_INPUT,
-    SCENE_INPUT,
-    Dependencies,
-    dependencies,
-    input_names,
-)
+from edge.graph.dependencies import SCENE_INPUTS, Dependencies, dependencies, input_names
 from edge.graph.profile import macs
 from edge.graph.scene_depth import name_scene_depth
 from edge.graph.split_concat import mixes, split_concat
+from edge.manifest import FRAME_INPUT
 
 NORMALISATIONS = {
     "GroupNormalization", "InstanceNormalization", "LayerNormalization", "LpNormalization",
@@ -39,7 +34,7 @@ class Split:
     """A network split at the constants of the scene.
 
     Attributes:
-        background: None where nothing depends on bg alone; then frame is the whole network.
+        background: None where nothing depends on the scene alone; then frame is the whole network.
         frame: The graph that runs per frame.
         scene: Names of the tensors that background returns and frame takes.
         distributed: Names of the sums that replace layers over frame and background.
@@ -66,15 +61,15 @@ def split(model: onnx.ModelProto) -> Split:
     """Split a network at the constants of the scene.
 
     Args:
-        model: A network with the inputs bg and fg_bg, or fg_bg alone.
+        model: A network with the input fg_bg, and with bg and spread or without.
 
     Raises:
-        EdgeError: There is no input fg_bg, or an output depends on bg alone.
+        EdgeError: There is no input fg_bg, or an output depends on the scene alone.
     """
     inputs = {value.name: value for value in model.graph.input}
     if FRAME_INPUT not in inputs:
         raise EdgeError(f"the network has no input `{FRAME_INPUT}`; found {', '.join(inputs)}")
-    if SCENE_INPUT not in inputs:
+    if inputs.keys().isdisjoint(SCENE_INPUTS):
         return Split(None, model, ())
     original = onnx.shape_inference.infer_shapes(model, strict_mode=True)
     model, distributed = split_concat(original)
@@ -88,14 +83,15 @@ def split(model: onnx.ModelProto) -> Split:
             " it is a constant of the scene, not an answer about a frame"
         )
     border = _border(depends)
-    if border == [SCENE_INPUT] or not depends.scene_nodes:
-        return Split(None, original, (), (), reasons)
     infos = [_tensor_info(model.graph, name) for name in border]
-    scene = [info for info in infos if info.name != SCENE_INPUT]
+    scene = [info for info in infos if info.name not in SCENE_INPUTS]
+    if not scene:
+        return Split(None, original, (), (), reasons)
+    read = {tensor for node in depends.scene_nodes for tensor in input_names(node)}
     background = _part(
         model,
         [*_constant_nodes(depends, depends.scene_nodes), *depends.scene_nodes],
-        [inputs[SCENE_INPUT]],
+        [inputs[name] for name in SCENE_INPUTS if name in read],
         scene,
         "background",
     )
@@ -112,7 +108,7 @@ def split(model: onnx.ModelProto) -> Split:
 def _border(depends: Dependencies) -> list[str]:
     """The scene tensors that frame nodes read, in graph order."""
     read_per_frame = {tensor for node in depends.frame_nodes for tensor in input_names(node)}
-    order = [SCENE_INPUT, *(tensor for node in depends.scene_nodes for tensor in node.output)]
+    order = [*SCENE_INPUTS, *(tensor for node in depends.scene_nodes for tensor in node.output)]
     return [name for name in order if name in read_per_frame]
 
 

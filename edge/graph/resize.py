@@ -11,7 +11,8 @@ import onnx
 from onnx import numpy_helper
 
 from edge.errors import EdgeError, UsageError
-from edge.graph.dependencies import FRAME_INPUT, SCENE_INPUT, tensor_shapes
+from edge.graph.dependencies import IMAGES, tensor_shapes
+from edge.manifest import FRAME_INPUT
 
 
 def image_size(model: onnx.ModelProto) -> tuple[int, int]:
@@ -60,7 +61,7 @@ def resize_network(model: onnx.ModelProto, height: int, width: int) -> onnx.Mode
         )
     copy = onnx.ModelProto.FromString(model.SerializeToString())
     for value in copy.graph.input:
-        if value.name in (SCENE_INPUT, FRAME_INPUT):
+        if value.name in IMAGES:
             value.type.tensor_type.shape.dim[1].dim_value = height
             value.type.tensor_type.shape.dim[2].dim_value = width
     for value in copy.graph.output:
@@ -80,13 +81,17 @@ def resize_network(model: onnx.ModelProto, height: int, width: int) -> onnx.Mode
 
 
 def _resize_resizes(model: onnx.ModelProto, before: tuple[int, int], now: tuple[int, int]) -> None:
-    """Point Resize nodes whose constant size was the image size to the new one."""
+    """Point Resize nodes whose constant size was the image size to the new one.
+
+    But not those that resize an image, of three channels: a pass of the scene's depth wants it of
+    its own size, which happens to be the image size.
+    """
     constants = {w.name: w for w in model.graph.initializer}
     for node in model.graph.node:
         if node.op_type != "Resize" or len(node.input) < 4 or node.input[3] not in constants:
             continue
         wanted = numpy_helper.to_array(constants[node.input[3]])
-        if tuple(wanted[-2:]) == before:
+        if tuple(wanted[-2:]) == before and wanted[1] != 3:
             sizes = np.array([*wanted[:-2], *now], wanted.dtype)
             node.input[3] = _add_constant(model, f"{node.output[0]}.sizes", sizes)
 

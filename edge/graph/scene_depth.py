@@ -13,7 +13,7 @@ import onnx
 from onnx import numpy_helper
 
 from edge.errors import UsageError
-from edge.graph.dependencies import SCENE_INPUT, dependencies, input_names, tensor_shapes
+from edge.graph.dependencies import SCENE_INPUTS, dependencies, input_names, tensor_shapes
 from edge.graph.depth_network import DepthNetwork, depth_graph
 from edge.graph.opset import opset_of, with_opset
 from edge.graph.resize import image_size
@@ -71,7 +71,7 @@ def find_scene_depth(model: onnx.ModelProto) -> tuple[str, str] | None:
                     yield scene
 
     found = next(blended(), None)
-    if found is None or root(found) == SCENE_INPUT:
+    if found is None or root(found) in SCENE_INPUTS:
         return None
     height, width = image_size(model)
     if tensor_shapes(graph).get(root(found)) != [1, 1, height, width]:
@@ -115,7 +115,7 @@ def with_scene_depth(model: onnx.ModelProto, network: DepthNetwork) -> onnx.Mode
     own, replacement = found[1], "depth_network.depth"
     opset = max(opset_of(model), opset_of(network.model))
     copy = onnx.ModelProto.FromString(with_opset(model, opset).SerializeToString())
-    given = depth_graph(network, *image_size(model), SCENE_INPUT, replacement, opset)
+    given = depth_graph(network, *image_size(model), "bg", replacement, opset)
     _rename(copy.graph, {own: replacement})
     nodes = [node for node in copy.graph.node if replacement not in node.output]
     needed = {value.name for value in copy.graph.output}

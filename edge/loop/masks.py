@@ -19,10 +19,12 @@ LIKELY = 0.3
 
 
 def network_masks(h: Handle) -> Masks:
-    """The masks of a build, for `estimate_background`; its own background is replaced."""
+    """The masks of a build, for `learn_scene`; its own background is replaced."""
 
-    def masks(bg: Image, images: Sequence[Image]) -> list[npt.NDArray[np.bool_]]:
-        set_background(h, fit(h, bg))
+    def masks(
+        bg: Image, images: Sequence[Image], spread: Image | None = None
+    ) -> list[npt.NDArray[np.bool_]]:
+        set_background(h, fit(h, bg), None if spread is None else fit(h, spread))
         return [_mask(h, image) for image in images]
 
     return masks

@@ -94,7 +94,7 @@ class CameraPipeline:
             _check_image(background, "bg")
             background = certain(background)
         self.camera, self.h, self.size = camera, h, background.image.shape[:2]
-        self.stabilizer = Stabilizer(h, fit(h, background.image)) if stabilize else None
+        self.stabilizer = Stabilizer(h, *_fitted(h, background)) if stabilize else None
         self._improver = improver
         self._processed = False
         self.cut: Cut | None = None
@@ -106,12 +106,12 @@ class CameraPipeline:
         self._warning = background.warning(self.camera.name)
         self._check = SceneCheck(background.image)
         self._checked = float("-inf")
-        bg = fit(self.h, background.image)
+        scene = _fitted(self.h, background)
         if self.stabilizer is None:
-            set_background(self.h, bg)
+            set_background(self.h, *scene)
         else:
-            self.stabilizer.set_background(bg)
-        self._ground = ground_of(self.h, bg)
+            self.stabilizer.set_background(*scene)
+        self._ground = ground_of(self.h, scene[0])
 
     def process(self, frame: Frame) -> FrameResult:
         """Infer a frame of the camera and find its things.
@@ -185,6 +185,12 @@ class CameraPipeline:
         """End the improving of the background."""
         if self._improver is not None:
             self._improver.close()
+
+
+def _fitted(h: Handle, background: Background) -> tuple[Image, Image | None]:
+    """A background and its spread at a build's size."""
+    spread = background.spread
+    return fit(h, background.image), None if spread is None else fit(h, spread)
 
 
 def _check_image(image: Image, name: str) -> None:

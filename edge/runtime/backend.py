@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -43,8 +43,9 @@ class Backend(Protocol):
     frames: list[npt.NDArray[np.uint8]]
     outputs: list[dict[str, Plane]]
 
-    def set_background(self, bg: npt.NDArray[np.uint8]) -> None:
-        """Run the background graph on uint8 [H, W, 3] and make its results constants."""
+    def set_background(self, images: Mapping[str, npt.NDArray[np.uint8]]) -> None:
+        """Run the background graph on the images of a scene, uint8 [H, W, 3], by name, and make its
+        results constants. Images that the build does not take are ignored."""
 
     def scene_tensor(self, name: str) -> npt.NDArray[Any]:
         """A copy of a tensor that the background graph gave for the last background."""

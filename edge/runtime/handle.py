@@ -123,7 +123,9 @@ def check(h: Handle, image: npt.NDArray[np.uint8], name: str) -> None:
         )
 
 
-def set_background(h: Handle, bg: npt.NDArray[np.uint8]) -> None:
+def set_background(
+    h: Handle, bg: npt.NDArray[np.uint8], spread: npt.NDArray[np.uint8] | None = None
+) -> None:
     """Take a new background and run the background graph once. Any thread may call it.
 
     Frames under way are finished with the old background first. Results stay valid as promised.
@@ -131,15 +133,21 @@ def set_background(h: Handle, bg: npt.NDArray[np.uint8]) -> None:
     Args:
         h: An open build.
         bg: The empty scene, uint8 [H, W, 3] BGR at the build's size.
+        spread: How far each pixel strays from `bg` while nothing new is there, uint8 [H, W, 3]
+            (edge.scene.spread); None, or 0 throughout, where it is unknown. A build whose network
+            takes no spread ignores it.
 
     Raises:
-        UsageError: `bg` has another shape or dtype.
+        UsageError: `bg` or `spread` has another shape or dtype.
     """
     check(h, bg, "bg")
+    if spread is None:
+        spread = np.zeros_like(bg)
+    check(h, spread, "spread")
     with h._lock:
         for ticket in sorted(h._under_way):
             h.backend.finish(ticket % SLOTS)
-        h.backend.set_background(bg)
+        h.backend.set_background({"bg": bg, "spread": spread})
         h._ready = True
         # The caller may still read the last results, so only slots without one warm up.
         for slot in range(h._next, SLOTS):

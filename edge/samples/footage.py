@@ -24,7 +24,9 @@ def is_footage(path: Path) -> bool:
 class Footage:
     """A video or a folder of frames: frames evenly spread over all of it, all labels unknown.
 
-    The background is estimated from the same frames.
+    The background and its spread are estimated from the same frames. Without a network that spread
+    counts passers-by in, which is no harm to ranges; every other sample has none, because a build
+    runs without a spread too.
     """
 
     def __init__(self, path: Path) -> None:
@@ -49,13 +51,20 @@ class Footage:
 
         return estimate_background(self._images).image
 
+    @cached_property
+    def _spread(self) -> Image:
+        from edge.scene.spread import spread_of
+
+        return spread_of(self._images, self._bg)
+
     def __len__(self) -> int:
         return len(self._images)
 
     def __getitem__(self, index: int) -> Sample:
         image = self._images[index]
         unknown = np.full(image.shape[:2], IGNORED, np.uint8)
-        return Sample(f"{self.name}/{index}", self._bg, image, unknown)
+        spread = None if index % 2 else self._spread
+        return Sample(f"{self.name}/{index}", self._bg, image, unknown, spread=spread)
 
     def sequence(self, index: int) -> str:
         return self.name

@@ -35,6 +35,8 @@ class Sample:
             unknown; None where the source has no depth. A map without a positive value becomes
             None.
         depth_is_true: The depth is measured or rendered, not predicted by a teacher network.
+        spread: uint8 [H, W, 3], how far each pixel strays from `bg` while nothing new is there
+            (edge.scene.spread); None where it is unknown.
     """
 
     name: str
@@ -43,10 +45,12 @@ class Sample:
     mask: npt.NDArray[np.uint8]
     depth: npt.NDArray[np.float32] | None = None
     depth_is_true: bool = False
+    spread: Image | None = None
 
     def __post_init__(self) -> None:
         size = self.fg_bg.shape[:2]
-        for part, value in (("bg", self.bg), ("mask", self.mask), ("depth", self.depth)):
+        parts = {"bg": self.bg, "mask": self.mask, "depth": self.depth, "spread": self.spread}
+        for part, value in parts.items():
             if value is not None and value.shape[:2] != size:
                 raise ValueError(
                     f"sample {self.name}: {part} is {value.shape[1]}x{value.shape[0]},"
@@ -54,6 +58,12 @@ class Sample:
                 )
         if self.depth is not None and not (self.depth > 0).any():
             object.__setattr__(self, "depth", None)
+
+    def inputs(self) -> dict[str, Image]:
+        """The inputs of a network by name, uint8 [1, H, W, 3]; an unknown spread is 0."""
+        spread = np.zeros_like(self.bg) if self.spread is None else self.spread
+        images = {"bg": self.bg, "spread": spread, "fg_bg": self.fg_bg}
+        return {name: image[None] for name, image in images.items()}
 
 
 class SampleError(EdgeError):
@@ -104,6 +114,7 @@ def resize_sample(sample: Sample, height: int, width: int) -> Sample:
         np.asarray(mask, np.uint8),
         depth,
         sample.depth_is_true,
+        None if sample.spread is None else resize_image(sample.spread, height, width),
     )
 
 

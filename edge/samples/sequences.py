@@ -1,6 +1,7 @@
 """Labelled sequences of fixed cameras, in the layout of CDnet and SBI.
 
     <name>/bg.png                  the background; without it, a median of the empty pixels
+           bg.spread.png           its spread (edge.scene.spread; may be absent)
            input/NNNNNN.jpg        frames, also inNNNNNN.jpg
            groundtruth/NNNNNN.png  label codes of the same stem or number, also gtNNNNNN.png
            temporalROI.txt         first and last number of the labelled frames (may be absent)
@@ -18,6 +19,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,8 @@ from edge.samples.sample import IGNORED, Image, Sample, SampleError
 
 INPUT, LABELS = "input", "groundtruth"
 BACKGROUND_NAMES = ("bg.png", "bg.jpg", "bg.jpeg", "bg.bmp", "background.png", "background.jpg")
+SPREAD = ".spread.png"
+"""In place of the suffix of the background's file."""
 ROI_NAMES = ("ROI.bmp", "ROI.jpg", "ROI.png")
 TEMPORAL_ROI = "temporalROI.txt"
 DEPTH_OF_FOLDERS = 3
@@ -167,6 +171,17 @@ class LabelledSequence:
             raise SampleError(self._background.message, self._background.hint)
         return self._background
 
+    @cached_property
+    def spread(self) -> Image | None:
+        """The spread beside the background's file; SampleError where it cannot be read."""
+        file = self._spread_file()
+        return None if file is None else read_image(file)
+
+    def _spread_file(self) -> Path | None:
+        bg = self._file(BACKGROUND_NAMES)
+        spread = None if bg is None else bg.with_suffix(SPREAD)
+        return spread if spread is not None and spread.is_file() else None
+
     def _median(self) -> EmptyMedian:
         if not self.pairs:
             raise SampleError(f"{self.folder} has no bg.png, and no labelled frames to make it of")
@@ -206,16 +221,18 @@ class LabelledSequence:
         image, background = read_image(frame), self.background
         if background.unseen is not None and background.unseen.shape == labels.shape:
             labels[background.unseen] = IGNORED
-        return Sample(self.sample_name(index), background.image, image, labels)
+        return Sample(self.sample_name(index), background.image, image, labels, spread=self.spread)
 
     def sample_name(self, index: int) -> str:
         """Return sequence and frame."""
         return f"{self.name}/{self.pairs[index][0].stem}"
 
     def update(self, digest: Any) -> None:
-        """Add the bytes of the background to a hash."""
+        """Add the bytes of the background and of its spread to a hash."""
         file = self._file(BACKGROUND_NAMES)
         digest.update(file.read_bytes() if file else b"none")
+        if spread := self._spread_file():
+            digest.update(spread.read_bytes())
         for name in (*ROI_NAMES, TEMPORAL_ROI):
             if (self.folder / name).is_file():
                 digest.update((self.folder / name).read_bytes())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -36,8 +37,14 @@ PASSES = 2
 STILL = 0.3
 """Offset in pixels up to which an image is left where it is."""
 Bools = npt.NDArray[np.bool_]
-Masks = Callable[[Image, Sequence[Image]], Sequence[Bools]]
-"""The foreground of images before a background, bool [H, W] each: a network."""
+
+
+class Masks(Protocol):
+    """The foreground of images before a background, bool [H, W] each: a network."""
+
+    def __call__(
+        self, bg: Image, images: Sequence[Image], spread: Image | None = None, /
+    ) -> Sequence[Bools]: ...
 
 
 @dataclass(frozen=True)
@@ -47,10 +54,13 @@ class Background:
     Attributes:
         image: uint8 [H, W, 3] BGR.
         confidence: uint8 [H, W], share of the images that show it, 255 for all.
+        spread: uint8 [h, w, 3] of any size, how the scene lives (edge.scene.spread); None where it
+            is unknown.
     """
 
     image: Image
     confidence: npt.NDArray[np.uint8]
+    spread: Image | None = None
 
     @property
     def unsure(self) -> npt.NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""A live camera's background gets better in its first minutes."""
+"""A live camera's background and its spread get better in its first minutes."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -160,6 +162,23 @@ def estimate_offset(pyramid: list[PyramidLevel], frame: Image) -> tuple[float, f
     return offset
 
 
+def within_reach(pyramid: list[PyramidLevel], frame: Image) -> tuple[float, float]:
+    """The offset by which a frame is registered: (0, 0) for one that shows another view."""
+    dx, dy = estimate_offset(pyramid, frame)
+    reach = MAX_OFFSET * min(frame.shape[:2])
+    return (dx, dy) if max(abs(dx), abs(dy)) <= reach else (0.0, 0.0)
+
+
+def registered_to(bg: Image, frames: Sequence[Image]) -> list[Image]:
+    """Frames of the background's size as a `Stabilizer` gives them to the network."""
+    pyramid = build_pyramid(bg)
+    offsets = [within_reach(pyramid, frame) for frame in frames]
+    return [
+        translate(frame, -dx, -dy) if (dx, dy) != (0.0, 0.0) else frame
+        for frame, (dx, dy) in zip(frames, offsets, strict=True)
+    ]
+
+
 class Stabilizer:
     """Infers frames registered to the background.
 
@@ -171,20 +190,20 @@ class Stabilizer:
     Args:
         h: an open build. Below 56 pixels it is too small to register: its frames stay as they are.
         bg: background, uint8 [H, W, 3] BGR of the build's size; it is set in the build.
+        spread: as of `edge.set_background`.
 
     Attributes:
         offset: how far the last frame was off, in pixels to the right and down.
     """
 
-    def __init__(self, h: Handle, bg: Image) -> None:
+    def __init__(self, h: Handle, bg: Image, spread: Image | None = None) -> None:
         self.h = h
         self.offset = (0.0, 0.0)
-        self.set_background(bg)
+        self.set_background(bg, spread)
 
-    def set_background(self, bg: Image) -> None:
+    def set_background(self, bg: Image, spread: Image | None = None) -> None:
         """Set a new background, as `edge.set_background` does."""
-        set_background(self.h, bg)
-        self._max_offset = MAX_OFFSET * min(bg.shape[:2])
+        set_background(self.h, bg, spread)
         self._pyramid = build_pyramid(bg)
 
     def infer(self, frame: Image) -> Outputs:
@@ -198,8 +217,7 @@ class Stabilizer:
             UsageError: the frame has another size or dtype.
         """
         check(self.h, frame, "frame")
-        dx, dy = offset = estimate_offset(self._pyramid, frame)
-        self.offset = offset if max(abs(dx), abs(dy)) <= self._max_offset else (0.0, 0.0)
+        dx, dy = self.offset = within_reach(self._pyramid, frame)
         if self.offset == (0.0, 0.0):
             return infer(self.h, frame)
         mask, depth = infer(self.h, translate(frame, -dx, -dy))

@@ -13,6 +13,7 @@ from edge.benchmarks.performance import at_batch, int8_peak
 from edge.graph.fold import split
 from edge.graph.profile import memory_traffic
 from edge.samples.sample import Sample
+from tests.images import taken
 
 
 def test_a_batch_is_what_its_pairs_are_one_by_one(
@@ -27,7 +28,7 @@ def test_a_batch_is_what_its_pairs_are_one_by_one(
     )
     each = []
     for sample in samples[:3]:
-        scene = background.run(list(parts.scene), {"bg": sample.bg[None]})
+        scene = background.run(list(parts.scene), taken(background, sample.bg, sample.bg))
         each.append(dict(zip(parts.scene, scene, strict=True)) | {"fg_bg": sample.fg_bg[None]})
     batch = {name: np.concatenate([feeds[name] for feeds in each]) for name in each[0]}
     outputs = several.run(None, batch)

@@ -18,6 +18,7 @@ from edge.calibrate.record import key_of, record_ranges
 from edge.errors import AccuracyGateMissed, EdgeError
 from edge.samples.sample import Sample
 from tests.edge.graph.exporters import small_network
+from tests.edge.graph.spread_network import spread_network
 
 
 def ending(op: str, *constants: float, bias: float = 1.5) -> onnx.ModelProto:
@@ -116,3 +117,24 @@ def test_ranges_of_something_else_change_the_network(
     wrong = quantize_plan(exact, replace(ranges, ranges=narrow))
     with pytest.raises(AccuracyGateMissed, match="int8 changes mask by 0"):
         check_change(exact, wrong, samples[:2])
+
+
+def test_values_outside_0_to_1_that_only_a_large_spread_gives_are_refused(
+    samples: list[Sample],
+) -> None:
+    model = spread_network()
+    end = next(node for node in model.graph.node if "mask" in node.output)
+    model.graph.initializer.append(numpy_helper.from_array(np.float32(2.0), "two"))
+    end.output[0] = "inside"
+    # mask = clip(inside + mean of the spread): the Clip reaches 2.
+    model.graph.initializer.append(numpy_helper.from_array(np.float32(0.0), "zero"))
+    model.graph.node.extend(
+        [
+            helper.make_node("ReduceMean", ["spread.n"], ["mean"], "mean", axes=[1], keepdims=1),
+            helper.make_node("Add", ["inside", "mean"], ["sum"], "sum"),
+            helper.make_node("Clip", ["sum", "zero", "two"], ["mask"], "clip"),
+        ]
+    )
+    request = BuildRequest(network="mine", target="onnxruntime", precision="fp32")
+    with pytest.raises(EdgeError, match="noise, black and white"):
+        plan(request, network=model, samples=samples)

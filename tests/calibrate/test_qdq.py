@@ -29,6 +29,7 @@ from edge.graph.trt_ready import trt_ready
 from edge.graph.upsample import to_depth_to_space
 from edge.samples.sample import Sample, resize_sample
 from tests.edge.graph.exporters import small_network
+from tests.images import taken
 
 Ranges = dict[str, tuple[float, float]]
 
@@ -56,7 +57,7 @@ def run(
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     assert parts.background is not None
     background = onnxruntime.InferenceSession(parts.background.SerializeToString())
-    scene = background.run(list(parts.scene), {"bg": sample.bg[None]})
+    scene = background.run(list(parts.scene), taken(background, sample.bg, sample.bg))
     session = onnxruntime.InferenceSession(model.SerializeToString(), options)
     feeds = {"fg_bg": sample.fg_bg[None], **dict(zip(parts.scene, scene, strict=True))}
     return [np.asarray(output) for output in session.run(["mask", "depth"], feeds)]
@@ -141,7 +142,7 @@ def test_our_placement_errs_no_more_than_onnxruntimes_quantizer(
             sample = next(self.left, None)
             if sample is None:
                 return None
-            scene = background.run(list(parts.scene), {"bg": sample.bg[None]})
+            scene = background.run(list(parts.scene), taken(background, sample.bg, sample.bg))
             return {
                 "fg_bg": sample.fg_bg[None],
                 **dict(zip(parts.scene, scene, strict=True)),
@@ -494,5 +495,5 @@ def check_built(
             small = resize_sample(sample, h.height, h.width)
             edge.set_background(h, small.bg)
             mask, _ = edge.infer(h, small.fg_bg)
-            (truth,) = session.run(["mask"], {"bg": small.bg[None], "fg_bg": small.fg_bg[None]})
+            (truth,) = session.run(["mask"], taken(session, small.bg, small.fg_bg))
             assert np.abs(mask - truth[0, 0]).max() < 0.05

@@ -14,6 +14,7 @@ from edge.calibrate.record import key_of, load_ranges, record_ranges
 from edge.errors import EdgeError
 from edge.graph.fold import split
 from edge.samples.sample import Sample
+from tests.edge.graph.spread_network import spread_network
 
 KEY = key_of("model", "samples", "rendered", 8, "minmax", (64, 64))
 
@@ -27,13 +28,33 @@ def test_observed_extremes_are_those_of_a_plain_run(
     watched = onnx.ModelProto.FromString(network.SerializeToString())
     watched.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
     session = onnxruntime.InferenceSession(watched.SerializeToString())
-    values = [session.run([name], {"bg": s.bg[None], "fg_bg": s.fg_bg[None]})[0] for s in samples]
+    read = [value.name for value in session.get_inputs()]
+    values = [session.run([name], {n: s.inputs()[n] for n in read})[0] for s in samples]
     assert recorded[name].low == pytest.approx(min(v.min() for v in values), abs=1e-5)
     assert recorded[name].high == pytest.approx(max(v.max() for v in values), abs=1e-4)
     assert recorded[name].counts.sum() == sum(v.size for v in values)
     bins = sum(np.histogram(v, BINS, (recorded[name].low, recorded[name].high))[0] for v in values)
     moved = np.abs(recorded[name].counts - bins).sum() / 2  # over an edge, by float32 rounding
     assert moved < 0.001 * bins.sum()
+
+
+def test_ranges_know_the_spreads_of_the_samples() -> None:
+    """A scene whose spread alone changes is another one; a missing spread is 0."""
+    rng = np.random.default_rng(0)
+    bg, frame = rng.integers(0, 256, (2, 64, 64, 3), np.uint8)
+    mask = np.zeros((64, 64), np.uint8)
+    spreads = [None, *(np.full_like(bg, level) for level in (20, 60))]
+    samples = [Sample("a/0", bg, frame, mask, spread=spread) for spread in spreads]
+    parts = split(spread_network())
+    (name,) = (each for each in parts.scene if "spread" in each)
+    recorded = histograms(parts, samples, threads=1, needs_bins=True)
+    # Twice the blur of the image, of which the border sees less.
+    assert recorded[name].low == 0
+    assert recorded[name].high == pytest.approx(2 * 60 / 255, rel=1e-5)
+    session = onnxruntime.InferenceSession(spread_network().SerializeToString())
+    true = [session.run(["mask"], sample.inputs())[0] for sample in samples]
+    assert recorded["mask"].low == pytest.approx(min(v.min() for v in true), abs=1e-6)
+    assert recorded["mask"].high == pytest.approx(max(v.max() for v in true), abs=1e-6)
 
 
 def test_extremes_alone_take_one_pass(network: onnx.ModelProto, samples: list[Sample]) -> None:

@@ -40,6 +40,9 @@ def test_a_background_is_made_from_a_folder(out: str, tmp_path: Path, build: Pat
     beside = (tmp_path / out).with_name(f"{Path(out).stem}.confidence.png")
     confidence = cv2.imread(str(beside), cv2.IMREAD_GRAYSCALE)
     assert confidence[:, 10].mean() == pytest.approx(255 * 11 / 12, abs=2)
+    spread = cv2.imread(str(beside.with_name(f"{Path(out).stem}.spread.png")))
+    assert spread.shape == (48, 64, 3)
+    assert spread[..., 1].max() <= 2
 
 
 @pytest.mark.parametrize(
@@ -86,3 +89,40 @@ def test_few_images_are_told(tmp_path: Path, build: Path) -> None:
     done = edge("background", "one.jpg", "--build", build, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "one.jpg has 1 images, expected 9 or more" in done.stderr
+
+
+def flickering(folder: Path) -> None:
+    """Twenty images of a grey wall, whose left half is lit by a fire."""
+    folder.mkdir()
+    for number in range(20):
+        image = np.full((48, 64, 3), 90, np.uint8)
+        image[:, :32] += np.uint8(8 * (number % 5))
+        cv2.imwrite(str(folder / f"{number:02d}.png"), image)
+
+
+def test_the_spread_is_written_and_read_beside_the_background(tmp_path: Path, build: Path) -> None:
+    flickering(tmp_path / "fire")
+    done = edge("background", "fire", "--build", build, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "of the scene moves" in done.stderr
+    spread = cv2.imread(str(tmp_path / "bg.spread.png"))
+    assert spread[:, 2:28, 1].mean() > 5  # of 0, 8 and 16 levels from the median
+    assert not spread[:, 36:].any()
+    ran = edge("run", "fire", "--bg", "bg.png", "--build", build, "--json", cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert "bg.spread.png beside it says how the scene moves" in ran.stderr
+    (tmp_path / "bg.spread.png").unlink()
+    without = edge("run", "fire", "--bg", "bg.png", "--build", build, "--json", cwd=tmp_path)
+    assert "bg.spread.png" not in without.stderr
+
+
+@pytest.mark.parametrize("content", ["torn", "small"])
+def test_a_spread_of_something_else_is_refused(content: str, tmp_path: Path, build: Path) -> None:
+    flickering(tmp_path / "fire")
+    cv2.imwrite(str(tmp_path / "bg.png"), np.full((48, 64, 3), 90, np.uint8))
+    cv2.imwrite(str(tmp_path / "bg.spread.png"), np.zeros((24, 32, 3), np.uint8))
+    if content == "torn":
+        (tmp_path / "bg.spread.png").write_bytes(b"half an image")
+    done = edge("run", "fire", "--bg", "bg.png", "--build", build, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "bg.spread.png is not the spread of bg.png; remove it" in done.stderr

@@ -20,6 +20,7 @@ def test_a_build_on_one_screen(builds: Callable[[str, str], Path], tmp_path: Pat
     for part in (
         "net in int8 for openvino, 64x64",
         "fg_bg uint8 [1, 64, 64, 3]",
+        "scene images   bg uint8 [1, 64, 64, 3]",
         "MMAC",
         "any CPU",
     ):

@@ -79,7 +79,8 @@ def test_the_graphs_for_a_gpu_hold_it(
 
 def test_a_network_that_knows_no_scene_is_refused(network: onnx.ModelProto, tmp_path: Path) -> None:
     typed = onnx.shape_inference.infer_shapes(network)
-    mask = onnx.utils.Extractor(typed).extract_model(["bg", "fg_bg"], ["mask"])
+    inputs = [value.name for value in typed.graph.input]
+    mask = onnx.utils.Extractor(typed).extract_model(inputs, ["mask"])
     onnx.save(mask, tmp_path / "mask.onnx")
     file = save_network(tmp_path / "far.onnx")
     words = (tmp_path / "mask.onnx", "--target", "onnxruntime", "--precision", "fp32")

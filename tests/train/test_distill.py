@@ -19,7 +19,7 @@ class Constant(nn.Module):
         super().__init__()
         self.value = value
 
-    def forward(self, bg: Tensor, fg_bg: Tensor) -> Outputs:
+    def forward(self, bg: Tensor, fg_bg: Tensor, spread: Tensor) -> Outputs:
         logits = torch.full_like(fg_bg[:, :1], -9.0)
         logits[..., : fg_bg.shape[3] // 2] = self.value
         return logits, fg_bg[:, :1]
@@ -28,17 +28,14 @@ class Constant(nn.Module):
 def test_teachers_alternate_and_see_mirrored_images() -> None:
     frame = torch.arange(12.0).view(1, 1, 3, 4).expand(-1, 3, -1, -1) / 12
     teachers = [Constant(1.0), Constant(2.0)]
-    targets = [distillation_target(teachers, step, frame, frame) for step in range(5)]
+    targets = [distillation_target(teachers, step, (frame, frame, frame)) for step in range(5)]
     masks = [logits[0, 0, 0].tolist() for logits, _ in targets if logits is not None]
     left, right = [1, 1, -9, -9], [-9, -9, 1, 1]
     assert masks == [left, right, [2, 2, -9, -9], [-9, -9, 2, 2], left]
     # The outputs of a mirrored image are mirrored back.
     assert all(depth is not None and torch.equal(depth, frame[:, :1]) for _, depth in targets)
     only_depth = create("scene", ONE_VARIANT["scene"])
-    assert (
-        distillation_target([only_depth], 1, torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32))[0]
-        is None
-    )
+    assert distillation_target([only_depth], 1, tuple(torch.rand(3, 1, 3, 32, 32)))[0] is None
 
 
 @pytest.mark.parametrize(("kept", "single_pass"), [(True, True), (True, False), (False, True)])
@@ -51,11 +48,11 @@ def test_a_frozen_scene_depth_makes_a_single_pass(kept: bool, single_pass: bool)
         scene.keep()
     passes: list[int] = []
     scene.head.register_forward_hook(lambda *call: passes.append(len(call[2])))
-    bg, fg_bg = torch.rand(2, 2, 3, 176, 176)
+    inputs = tuple(torch.rand(3, 2, 3, 176, 176))
     with torch.no_grad():
-        distillation_target([teacher], 0, bg, fg_bg, single_pass=single_pass)
+        distillation_target([teacher], 0, inputs, single_pass=single_pass)
         assert passes == ([2] if kept and single_pass else [4, 4])
         # Elsewhere it makes all its passes.
         passes.clear()
-        teacher(bg, fg_bg)
+        teacher(*inputs)
     assert passes == [4, 4]

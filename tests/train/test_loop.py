@@ -136,8 +136,8 @@ def noise(seed: int) -> dict[str, torch.Tensor]:
     plane = lambda: torch.rand(2, 1, 64, 64, generator=draw)  # noqa: E731
     ones = torch.ones(2, 1, 64, 64)
     mask = (plane() > 0.5).float()
-    return {"bg": picture(), "fg_bg": picture(), "mask": mask, "counts": ones, "depth": plane(),
-            "known": ones}  # fmt: skip
+    return {"bg": picture(), "fg_bg": picture(), "spread": picture(),
+            "mask": mask, "counts": ones, "depth": plane(), "known": ones}  # fmt: skip
 
 
 def test_a_folder_has_one_run_at_a_time(tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ from torch.nn import functional as F
 from edge.train import losses
 from edge.train.distill import divergence
 from edge.train.losses.depth.berhu import berhu
+from edge.train.losses.depth.gradient import gradient_matching
 from edge.train.losses.depth.l1 import l1
 from edge.train.losses.depth.ms_ssim import MIN_SIDE, ms_ssim_loss
+from edge.train.losses.depth.ratio import log_ratio
 from edge.train.losses.depth.ssi import align, scale_and_shift_invariant
 from edge.train.losses.depth.ssim import ssim_loss
 from edge.train.losses.mask.bce import bce
@@ -105,7 +107,9 @@ def test_a_constant_depth_is_worse_than_a_good_one_by_every_loss() -> None:
 
 def test_losses_by_name() -> None:
     assert losses.parse_losses("bce+dice", losses.MASK, 64) == ("bce", "dice")
-    with pytest.raises(ValueError, match=r"unknown loss 'dice'; known, joined by \+: berhu, l1"):
+    with pytest.raises(
+        ValueError, match=r"unknown loss 'dice'; known, joined by \+: berhu, gradient, l1"
+    ):
         losses.parse_losses("dice", losses.DEPTH, 224)
     with pytest.raises(ValueError, match=r"ms_ssim needs images of at least 161 .* found 64"):
         losses.parse_losses("ssi+ms_ssim", losses.DEPTH, 64)
@@ -115,7 +119,7 @@ def test_losses_by_name() -> None:
 
 def test_every_file_registers_its_loss() -> None:
     assert sorted(losses.MASK) == ["bce", "dice"]
-    assert sorted(losses.DEPTH) == ["berhu", "l1", "ms_ssim", "ssi", "ssim"]
+    assert sorted(losses.DEPTH) == ["berhu", "gradient", "l1", "ms_ssim", "ratio", "ssi", "ssim"]
 
 
 def test_unknown_depth_pulls_nowhere() -> None:
@@ -187,3 +191,30 @@ def test_divergence_is_that_of_bernoulli_distributions() -> None:
     )
     assert torch.isclose(loss, expected.mean())
     assert divergence(target, target).abs() < 1e-12
+
+
+def test_gradient_matching_of_a_step_that_is_missing() -> None:
+    """Flat depth before a target with a step of 1 between columns 3 and 4 of 8: at every scale one
+    pair of neighbours in a row differs by 1, of 7, 3, 1 and 0 pairs; a scale of one column is 0."""
+    target = torch.zeros(1, 1, 16, 8)
+    target[..., 4:] = 1
+    flat, known = torch.full_like(target, 0.3), torch.ones_like(target)
+    expected = (1 / 7 + 1 / 3 + 1) / 2
+    assert gradient_matching(flat, target, known).item() == pytest.approx(expected, abs=1e-6)
+    assert gradient_matching(0.5 * target + 0.2, target, known).item() == pytest.approx(0, abs=1e-6)
+    known[..., 3:5] = 0  # the step is between no two neighbours that are known
+    assert gradient_matching(flat, target, known).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_log_ratio_measures_distances_where_there_are_some() -> None:
+    target = 0.2 + 0.6 * tensor(A)
+    assert log_ratio(0.4 * target + 0.1, target, ONES).item() == pytest.approx(0, abs=1e-5)
+    flat = torch.full_like(target, 0.3)
+    expected = np.abs(np.log(target.numpy() / target.mean().item())).mean()
+    assert log_ratio(flat, target, ONES).item() == pytest.approx(expected, rel=1e-5)
+    # Halved or in other units, the distances have the same ratios.
+    assert log_ratio(flat, 5 * target, ONES).item() == pytest.approx(expected, rel=1e-5)
+    stretched = (target - target.min()) / (target.max() - target.min())
+    both = log_ratio(torch.cat([flat, flat]), torch.cat([target, stretched]), torch.cat([ONES] * 2))
+    assert both.item() == pytest.approx(expected / 2, rel=1e-5)
+    assert log_ratio(flat, target, 0 * ONES).item() == 0

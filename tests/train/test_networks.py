@@ -16,8 +16,11 @@ from edge.train.networks import (
     normalised,
     scene,
     variant_of,
+    with_weights,
 )
+from edge.train.networks.earlier_scene import EarlierSceneDepth
 from edge.train.networks.resunet import Block
+from edge.train.networks.scene import share_scene
 from edge.train.networks.variant import Variant
 from edge.train.profile import macs
 
@@ -51,13 +54,34 @@ def test_every_network_has_every_variant(name: str, variant: Variant) -> None:
 
 
 def test_a_network_of_one_variant_needs_not_be_asked_for_it() -> None:
-    assert variant_of("small") == Variant()
-    assert variant_of("small", outputs="mask") == Variant("both", "mask")
+    assert variant_of("resunet") == Variant()
+    assert variant_of("small") == Variant("spread")
+    assert variant_of("small", "both", "mask") == Variant("both", "mask")
     assert variant_of("scene") == variant_of("scene", "fg_bg") == Variant("fg_bg", "depth")
     with pytest.raises(ValueError, match="scene has inputs fg_bg and outputs depth only"):
         variant_of("scene", outputs="mask")
     with pytest.raises(ValueError, match="unknown network 'large'; known: nano, tiny"):
         variant_of("large")
+    with pytest.raises(ValueError, match="resunet does not take the spread of a scene; nano, tiny"):
+        variant_of("resunet", "spread")
+
+
+def test_a_network_that_is_given_the_spread_computes_what_it_did() -> None:
+    torch.manual_seed(0)
+    network = create("nano").eval()
+    bg, fg_bg, spread = torch.rand(3, 1, 3, 64, 64)
+    with torch.no_grad():
+        before = network(bg, fg_bg)
+        network.add_spread()  # type: ignore[operator]
+        network.eval()
+        after = network(bg, fg_bg, spread)
+        assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+        nn.init.normal_(network.life.quarter.weight)  # type: ignore[union-attr, arg-type]
+        known, unknown = network(bg, fg_bg, spread), network(bg, fg_bg)
+        assert not torch.equal(known[0], unknown[0])
+        # Unknown is a spread of zeros.
+        assert torch.equal(unknown[0], network(bg, fg_bg, torch.zeros_like(bg))[0])
+    assert network.variant == Variant("spread")
 
 
 def test_the_scene_is_as_deep_in_a_network_as_on_its_own() -> None:
@@ -75,6 +99,30 @@ def test_the_scene_is_as_deep_in_a_network_as_on_its_own() -> None:
     assert torch.equal(depth, found)
     assert torch.allclose(depth, mirrored, atol=1e-5)  # test-time augmentation by flips
     assert depth.shape[2:] == (192, 224) and small.shape[2:] == (160, 160)
+
+
+def test_networks_that_keep_the_same_scene_depth_run_it_once() -> None:
+    torch.manual_seed(0)
+    alone = create("scene", ONE_VARIANT["scene"])
+    networks = [create(name) for name in ("nano", "small")]
+    for network in networks:
+        network.take_scene(alone)  # type: ignore[operator]
+        network.train()
+    bg, fg_bg = torch.rand(2, 2, 3, 64, 64)
+    apart = [network.scene_depth(bg) for network in networks]  # type: ignore[operator]
+    calls = 0
+
+    def count(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    share_scene(networks)
+    networks[0].scene_depth.head.register_forward_hook(count)  # type: ignore[union-attr, operator]
+    for image in (fg_bg, bg.clone()):
+        depths = [network.scene_depth(image) for network in networks]  # type: ignore[operator]
+        assert torch.equal(depths[0], depths[1])
+    assert torch.equal(depths[0], apart[0]) and torch.equal(apart[0], apart[1])
+    assert calls == 2
 
 
 def parameters(name: str, variant: Variant) -> int:
@@ -214,19 +262,20 @@ class FlatScene(torch.nn.Module):
         return torch.full_like(bg[:, :1], 0.5)
 
 
-@pytest.mark.parametrize("size", [(64, 64), (112, 192), (224, 192)])
+@pytest.mark.parametrize("size", [(64, 64), (112, 192), (224, 224)])
 def test_scene_depth_is_the_mean_of_four_passes_at_every_size(size: tuple[int, int]) -> None:
     depth = create("nano").scene_depth.eval()
     bg = torch.rand(2, 3, *size)
     with torch.no_grad():
         mean = depth(bg)
         assert torch.allclose(mean, depth(bg.flip(3)).flip(3), atol=1e-6)
-        passes = [depth.single_pass(bg), depth.single_pass(bg.flip(3)).flip(3)]
-        small = F.interpolate(bg, (160, 160), mode="bilinear")
-        small_passes = [depth.single_pass(small), depth.single_pass(small.flip(3)).flip(3)]
-        passes += [F.interpolate(x, size, mode="bilinear") for x in small_passes]
+        passes = []
+        for sides in ((192, 192), (160, 160)):
+            image = F.interpolate(bg, sides, mode="bilinear")
+            pair = [depth.single_pass(image), depth.single_pass(image.flip(3)).flip(3)]
+            passes += [F.interpolate(found, size, mode="bilinear") for found in pair]
         assert torch.allclose(mean, torch.stack(passes).mean(0), atol=1e-6)
-        assert not torch.allclose(passes[0], passes[1], atol=1e-4)
+        assert not torch.allclose(passes[0], passes[1], atol=1e-5)
 
 
 def test_the_table_of_passes_is_all_that_decides_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,18 +286,38 @@ def test_the_table_of_passes_is_all_that_decides_them(monkeypatch: pytest.Monkey
         assert torch.equal(depth(bg), depth.single_pass(bg))
 
 
-def test_training_makes_a_single_pass_at_one_of_two_sizes() -> None:
+def test_training_makes_a_single_pass() -> None:
     depth = create("nano").scene_depth.train()
-    bg = torch.rand(4, 3, 224, 192)
+    bg = torch.rand(2, 3, 192, 224)
     with torch.no_grad():
-        small = F.interpolate(bg[2:], (160, 160), mode="bilinear")
-        resized = F.interpolate(depth.single_pass(small), (224, 192), mode="bilinear")
-        assert torch.equal(depth(bg), torch.cat([depth.single_pass(bg[:2]), resized]))
-        # Nothing to halve, no smaller size, or frozen: one pass at the image's size.
-        assert torch.equal(depth(bg[:1]), depth.single_pass(bg[:1]))
-        assert torch.equal(depth(bg[..., :160, :160]), depth.single_pass(bg[..., :160, :160]))
-        depth.keep()
         assert torch.equal(depth(bg), depth.single_pass(bg))
+        assert depth(bg[..., :176]).shape == (2, 1, 192, 176)  # no multiple of 32
+        depth.keep()
+        small = F.interpolate(bg, (160, 160), mode="bilinear")
+        resized = F.interpolate(depth.single_pass(small), (192, 224), mode="bilinear")
+        assert torch.equal(depth(bg), resized)
+
+
+def test_a_depthwise_layer_computes_in_float32_what_autocast_gives_in_bfloat16() -> None:
+    layer = scene.Depthwise(8, 3, 1)
+    x = torch.rand(1, 8, 6, 6).bfloat16()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        found = layer(x)
+    assert found.dtype == torch.bfloat16
+    assert torch.equal(found, F.conv2d(x.float(), layer.weight, padding=1, groups=8).bfloat16())
+
+
+def test_weights_of_an_earlier_scene_depth_are_still_read() -> None:
+    """Checkpoints before the encoder: their weights tell by their names which layers they have."""
+    network = create("nano")
+    network.scene_depth = EarlierSceneDepth()
+    network.eval()
+    read = with_weights("nano", network.state_dict()).eval()
+    pair = torch.rand(2, 1, 3, 64, 96)
+    with torch.no_grad():
+        assert all(torch.equal(a, b) for a, b in zip(network(*pair), read(*pair), strict=True))
+    assert isinstance(read.scene_depth, EarlierSceneDepth)
+    assert not isinstance(create("nano").scene_depth, EarlierSceneDepth)
 
 
 def test_a_scene_depth_that_was_taken_over_is_frozen() -> None:

@@ -55,6 +55,12 @@ def checkpoint(network: nn.Module, path: Path) -> Path:
     return path
 
 
+def test_the_depth_of_the_scene_is_no_candidate(network: nn.Module, batch: Batch) -> None:
+    """It runs once per scene, and its depthwise layers would be no reason to refuse the network."""
+    layers = [group.layer for group in channel_groups(network, [batch])]
+    assert layers and not any(layer.startswith("scene_depth") for layer in layers)
+
+
 def test_channels_that_do_nothing_can_go_without_a_trace(network: nn.Module) -> None:
     """A skip's channels live in two encoders' passes, an upsampling, a detail path and what reads
     them: if any of these were cut in the wrong place, the outputs would differ."""

@@ -53,7 +53,7 @@ def paste_objects(
     for placed in _random_objects(scene.shape[0], depth, cutouts, rng):
         alpha = placed.alpha
         if rng.random() < 0.6:
-            darken(scene, cast_shadow(alpha, rng), rng.uniform(0.2, 0.65))
+            darken(scene, cast_shadow(alpha, rng), rng.uniform(0.2, 0.75))
         if rng.random() < 0.3:
             darken(scene, contact_shadow(alpha, rng), rng.uniform(0.3, 0.9))
         # Only the bounding box: most objects are small.
@@ -107,7 +107,8 @@ def _random_objects(
 
 def _random_placement(cutout: Cutout, rng: Rng, size: int) -> tuple[Field, Field]:
     """Place a cut-out at a random size and position, with at least a third of it in the image."""
-    height = size * np.exp(rng.uniform(np.log(0.05), np.log(0.95)))
+    least, most = (0.02, 0.08) if rng.random() < 0.2 else (0.05, 0.95)
+    height = size * np.exp(rng.uniform(np.log(least), np.log(most)))
     # A cut-out from a frame may be small; enlarged further it would only be blurred.
     height = min(height, 3 * cutout.alpha.shape[0])
     width = height * cutout.alpha.shape[1] / cutout.alpha.shape[0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -79,6 +80,21 @@ def augment(image: Image, exposure: Exposure) -> Image:
     return sensor.jpeg(image, exposure.quality) if exposure.quality else image
 
 
+def grey(image: Image) -> Image:
+    """The image of a camera without colours, uint8 [H, W, 3]."""
+    luma = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    return np.asarray(cv2.cvtColor(luma, cv2.COLOR_GRAY2BGR), np.uint8)
+
+
+def haze(rng: Rng) -> tuple[Table, float]:
+    """Draw fog, smoke or a thermal range: the table of a low contrast, and that contrast."""
+    contrast = float(np.exp(rng.uniform(np.log(0.1), np.log(0.6))))
+    middle, level = rng.uniform(60, 190), rng.uniform(60, 220)
+    table = level + contrast * (np.arange(256) - middle)
+    grey_levels = np.clip(table, 0, 255).round().astype(np.uint8)
+    return np.repeat(grey_levels[:, None], 3, axis=1), contrast
+
+
 def augment_sample(sample: Sample, exposures: ExposurePair) -> Sample:
     """Apply a pair of exposures to the two images of a sample."""
     bg, fg_bg = augment(sample.bg, exposures.bg), augment(sample.fg_bg, exposures.fg_bg)
@@ -88,7 +104,11 @@ def augment_sample(sample: Sample, exposures: ExposurePair) -> Sample:
 def random_exposures(rng: Rng) -> ExposurePair:
     """Draw exposures for a clean pair, as of one camera at two times, seconds or years apart."""
     bg, fg_bg = IDENTITY_TABLE, IDENTITY_TABLE
-    if rng.random() < 0.5:
+    most_noise = 9.0
+    if rng.random() < 0.12:
+        bg, contrast = haze(rng)
+        fg_bg, most_noise = bg, max(0.8, 5 * contrast)
+    elif rng.random() < 0.5:
         bg = fg_bg = sensor.light_table(rng, gain=(0.6, 1.3))
     offset, light = NO_OFFSET, EVEN_LIGHT
     if rng.random() < 0.45:
@@ -99,23 +119,23 @@ def random_exposures(rng: Rng) -> ExposurePair:
     if rng.random() < 0.3:
         light = sensor.local_light(rng)
     return ExposurePair(
-        _random_recording(rng, table=bg, offset=offset),
-        _random_recording(rng, table=fg_bg, light=light),
+        _random_recording(rng, most_noise, table=bg, offset=offset),
+        _random_recording(rng, most_noise, table=fg_bg, light=light),
     )
 
 
 def random_light_exposures(rng: Rng) -> ExposurePair:
     """Draw milder exposures for a pair that already shows a camera's noise and compression."""
-    table, offset, noise = IDENTITY_TABLE, NO_OFFSET, 0.0
-    if rng.random() < 0.5:
+    bg, table, offset, noise = IDENTITY_TABLE, IDENTITY_TABLE, NO_OFFSET, 0.0
+    if rng.random() < 0.08:
+        bg = table = haze(rng)[0]
+    elif rng.random() < 0.5:
         table = sensor.light_table(rng, gain=(0.6, 1.5), balance=WHITE_BALANCE)
     if rng.random() < 0.4:
         offset = _random_offset(rng)
-    if rng.random() < 0.3:
+    if bg is IDENTITY_TABLE and rng.random() < 0.3:
         noise = rng.uniform(0.5, 6)
-    return ExposurePair(
-        Exposure(offset=offset), Exposure(table, noise=noise, seed=_random_seed(rng))
-    )
+    return ExposurePair(Exposure(bg, offset), Exposure(table, noise=noise, seed=_random_seed(rng)))
 
 
 def _random_offset(rng: Rng) -> tuple[float, float]:
@@ -128,6 +148,7 @@ def _random_seed(rng: Rng) -> int:
 
 def _random_recording(
     rng: Rng,
+    most_noise: float,
     *,
     table: Table,
     offset: tuple[float, float] = NO_OFFSET,
@@ -138,7 +159,7 @@ def _random_recording(
     if rng.random() < 0.3:
         blur = rng.uniform(0.3, 1.0)
     if rng.random() < 0.7:
-        noise = float(np.exp(rng.uniform(np.log(0.7), np.log(9))))
+        noise = float(np.exp(rng.uniform(np.log(0.7), np.log(most_noise))))
     if rng.random() < 0.5:
         quality = int(rng.integers(30, 91))
     return Exposure(table, offset, light, blur, noise, _random_seed(rng), quality)

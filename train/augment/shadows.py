@@ -1,4 +1,4 @@
-"""Shadows, reflections and swaying leaves: changes in a frame that are not foreground.
+"""Shadows and reflections: changes in a frame that are not foreground.
 
 Fields are float32 [H, W] in 0..1; scenes are float32 [H, W, 3] in 0..255 and changed in place.
 """
@@ -93,20 +93,3 @@ def reflect(scene: Field, colour: Field, alpha: Field, corner: tuple[int, int], 
     fade = np.linspace(1, rng.uniform(0.2, 1), height, dtype=np.float32)[:rows, None]
     share = blurred(alpha[::-1], 1.0)[:rows] * fade * np.float32(rng.uniform(0.08, 0.4))
     floor += share[..., None] * (blurred(colour[::-1], 1.5)[:rows] - floor)
-
-
-def sway(scene: Field, rng: Rng) -> None:
-    """Move small parts of an elliptic region by a few pixels, like leaves in the wind.
-
-    Args:
-        scene: float32 [S, S, 3], changed in place.
-        rng: Source of region and motion.
-    """
-    size = len(scene)
-    region = shadow_from_outside(size, rng)
-    grid = rng.normal(0, rng.uniform(0.8, 3), (2, size // 8, size // 8)).astype(np.float32)
-    dx, dy = (cv2.resize(axis, (size, size), interpolation=cv2.INTER_CUBIC) for axis in grid)
-    y, x = np.mgrid[:size, :size].astype(np.float32)
-    scene[:] = cv2.remap(
-        scene, x + region * dx, y + region * dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
-    )

@@ -1,8 +1,9 @@
 """Composites made on the fly: cut-outs with shadows and light on a photographed background.
 
 The variety that generalises to unseen cameras: objects of every size, a third of them in the
-colours of the scene; cast and contact shadows, some without an object; reflecting floors, swaying
-leaves; different light, noise and compression in `bg` and `fg_bg`; an offset of the camera.
+colours of the scene; cast and contact shadows, some without an object; reflecting floors; moving
+textures, trembling cameras and flickering light, with the spread that they leave; different light,
+noise and compression in `bg` and `fg_bg`; an offset of the camera.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.calibrate.rendering.life import random_life, to_image
 from edge.calibrate.rendering.sensor import Rng
 from edge.calibrate.rendering.shadow import darken, shadow_from_outside
 from edge.progress import track
@@ -20,9 +22,9 @@ from edge.samples.depth_teacher import DepthTeacher
 from edge.samples.sample import BACKGROUND, Sample
 from edge.train.augment.copy_paste import paste_objects
 from edge.train.augment.crop import random_crop, warp
-from edge.train.augment.photometric import ExposurePair, random_exposures
-from edge.train.augment.shadows import sway
+from edge.train.augment.photometric import ExposurePair, grey, random_exposures
 from edge.train.data.cutouts import MAX_SIDE, Field, read_backgrounds, read_cutouts
+from edge.train.data.spreads import exposed, only_noise, pass_by, watch
 
 
 class Composites:
@@ -58,12 +60,24 @@ class Composites:
             stored = self.depths[index].astype(np.float32)
             depth = warp(stored, matrix, size, cv2.INTER_LINEAR)
 
+        kind, spread = rng.random(), None
         scene = bg.astype(np.float32)
-        if rng.random() < 0.15:
-            sway(scene, rng)
+        if kind < 0.6:
+            bg, spread, scene = watch(bg, random_life(size, rng), rng)
+        elif kind < 0.8:
+            spread = only_noise(bg)
+        if spread is not None and rng.random() < 0.25:
+            spread = pass_by(spread, bg, rng)
+        if rng.random() < 0.2:
+            spread = None
         if rng.random() < 0.4:
             darken(scene, shadow_from_outside(size, rng), rng.uniform(0.15, 0.65))
         mask = np.full((size, size), BACKGROUND, np.uint8)
         paste_objects(scene, mask, depth, self.cutouts, rng)
-        frame = np.clip(scene + 0.5, 0, 255).astype(np.uint8)
-        return Sample(self.name, bg, frame, mask, depth), random_exposures(rng)
+        frame = to_image(scene)
+        if rng.random() < 0.15:
+            bg, frame = grey(bg), grey(frame)
+        exposures = random_exposures(rng)
+        if spread is not None:
+            spread = exposed(spread, bg, exposures.fg_bg)
+        return Sample(self.name, bg, frame, mask, depth, spread=spread), exposures

@@ -16,6 +16,7 @@ from edge.progress import track
 from edge.samples.depth_teacher import DepthTeacher
 from edge.samples.sample import (
     BACKGROUND,
+    Image,
     Sample,
     SampleError,
     Samples,
@@ -26,9 +27,10 @@ from edge.samples.sample import (
 from edge.samples.sequences import Sequences
 from edge.train.augment.copy_paste import paste_objects
 from edge.train.augment.crop import random_crop, warp
-from edge.train.augment.photometric import ExposurePair, random_light_exposures
+from edge.train.augment.photometric import ExposurePair, grey, random_light_exposures
 from edge.train.augment.shadows import random_shadow
 from edge.train.data.cutouts import MAX_SIDE, Cutout, extract_cutouts
+from edge.train.data.spreads import LearnedSpreads, exposed, learned_spreads
 
 MAX_IN_MEMORY = 2000
 """Sets of at most this many samples are kept in memory; larger ones are read when drawn."""
@@ -41,8 +43,10 @@ MAX_UNREADABLE = 100
 class Crops:
     """Source of random crops of samples.
 
-    Samples in memory without a depth get the teacher's depth of their background; the depth of
-    foreground stays unknown. An unreadable sample is named on stderr and another one is drawn.
+    Recorded sequences in memory are shown with the spread of their own frames, clean, crowded or
+    unknown. Samples in memory without a depth get the teacher's depth of their background; the
+    depth of foreground stays unknown. An unreadable sample is named on stderr and another one is
+    drawn.
 
     Args:
         samples: The set.
@@ -73,8 +77,12 @@ class Crops:
         self.cutouts: list[Cutout] = []
         self._samples, self._indices = samples, indices
         self._in_memory: list[Sample] = []
+        self._spreads: dict[str, LearnedSpreads] = {}
         if len(indices) <= MAX_IN_MEMORY:
-            self._in_memory = list(_with_depth(samples, indices, teacher))
+            named = list(_with_depth(samples, indices, teacher))
+            self._in_memory = [sample for _, sample in named]
+            if self.recorded:
+                self._spreads = _spreads(named)
             report_skipped(samples.skipped)
             if not self._in_memory:
                 causes = "; ".join(dict.fromkeys(samples.skipped.values()))
@@ -107,13 +115,30 @@ class Crops:
         depth = sample.depth
         if depth is not None:
             depth = warp(depth, matrix, self.size, cv2.INTER_NEAREST)
+        spread = self._spread(sample, rng)
+        if spread is not None:
+            spread = warp(spread, matrix, self.size, cv2.INTER_LINEAR)
         if self.cutouts and rng.random() < 0.5:
             scene = fg_bg.astype(np.float32)
             paste_objects(scene, mask, depth, self.cutouts, rng)
             fg_bg = np.clip(scene + 0.5, 0, 255).astype(np.uint8)
         if rng.random() < 0.25:
             fg_bg = random_shadow(fg_bg, rng)
-        return Sample(sample.name, bg, fg_bg, mask, depth), random_light_exposures(rng)
+        if rng.random() < 0.1:
+            bg, fg_bg = grey(bg), grey(fg_bg)
+        exposures = random_light_exposures(rng)
+        if spread is not None:
+            spread = exposed(spread, bg, exposures.fg_bg)
+        return Sample(sample.name, bg, fg_bg, mask, depth, spread=spread), exposures
+
+    def _spread(self, sample: Sample, rng: Rng) -> Image | None:
+        """The spread that the network is told of a sample."""
+        kind, learned = rng.random(), self._spreads.get(sample.name.rpartition("/")[0])
+        if kind < 0.25:
+            return None
+        if learned is None:
+            return sample.spread
+        return learned.crowded if kind < 0.35 else learned.clean
 
     def _random_sample(self, rng: Rng) -> Sample:
         if self._in_memory:
@@ -128,10 +153,18 @@ class Crops:
         )
 
 
+def _spreads(named: Sequence[tuple[str, Sample]]) -> dict[str, LearnedSpreads]:
+    """The learned spreads of (sequence, sample) each, by the sequence."""
+    sequences: dict[str, list[Sample]] = {}
+    for sequence, sample in named:
+        sequences.setdefault(sequence, []).append(sample)
+    return {name: learned_spreads(samples) for name, samples in sequences.items()}
+
+
 def _with_depth(
     samples: Samples, indices: Sequence[int], teacher: DepthTeacher | None
-) -> Iterator[Sample]:
-    """The samples, with the teacher's depth of the background where they have none."""
+) -> Iterator[tuple[str, Sample]]:
+    """(sequence, sample) each, with the teacher's depth of the background where they have none."""
     depths: dict[str, npt.NDArray[np.float32]] = {}
     tracked = track(iter_samples(samples, indices), len(indices), f"reading {samples.name}")
     for sequence, sample in tracked:
@@ -141,4 +174,4 @@ def _with_depth(
             unknown = np.float32(np.nan)
             depth = np.where(sample.mask == BACKGROUND, depths[sequence], unknown)
             sample = replace(sample, depth=depth)
-        yield sample
+        yield sequence, sample

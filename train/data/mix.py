@@ -29,14 +29,16 @@ from torch.utils.data import DataLoader, IterableDataset
 from edge.calibrate.rendering.sensor import Rng
 from edge.calibrate.samples import open_samples
 from edge.samples.depth_teacher import DepthTeacher
+from edge.samples.rgbd import Rgbd
 from edge.samples.sample import FOREGROUND, IGNORED, Sample, SampleError
 from edge.train.augment.photometric import ExposurePair, augment_sample
 from edge.train.augment.photometric_batch import stack_exposures
 from edge.train.data.composites import Composites
 from edge.train.data.crops import Crops
+from edge.train.data.scenes import Scenes
 
 Batch = dict[str, Tensor]
-"""bg, fg_bg uint8 [N, H, W, 3]; mask, counts, depth, known float32 [N, 1, H, W]. Before
+"""bg, fg_bg, spread uint8 [N, H, W, 3]; mask, counts, depth, known float32 [N, 1, H, W]. Before
 `augment_batch` also the fields of `stack_exposures`."""
 Arrays = dict[str, npt.NDArray[np.generic]]
 """A batch as workers send it: the same keys, with mask, counts and known as bool."""
@@ -95,6 +97,8 @@ def open_source(
         return Composites(folder, size, teacher, whole=whole), weight
     samples = open_samples(place)
     used = [i for i in range(len(samples)) if samples.sequence(i) not in leave_out]
+    if whole and isinstance(samples, Rgbd):
+        return Scenes(samples, used, size), weight
     return Crops(samples, used, size, teacher, whole=whole), weight
 
 
@@ -183,6 +187,9 @@ def stack_samples(samples: Sequence[Sample]) -> Arrays:
     return {
         "bg": np.stack([sample.bg for sample in samples]),
         "fg_bg": np.stack([sample.fg_bg for sample in samples]),
+        "spread": np.stack(
+            [np.zeros_like(s.bg) if s.spread is None else s.spread for s in samples]
+        ),
         "mask": masks == FOREGROUND,
         "counts": masks != IGNORED,
         "depth": np.nan_to_num(depths).astype(np.float32),

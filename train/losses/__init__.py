@@ -31,7 +31,9 @@ def parse_losses(text: str, table: dict[str, Loss], side: int) -> tuple[str, ...
     """
     names = tuple(text.split("+"))
     if unknown := [name for name in names if name not in table]:
-        raise ValueError(f"unknown loss {unknown[0]!r}; known, joined by +: {', '.join(table)}")
+        raise ValueError(
+            f"unknown loss {unknown[0]!r}; known, joined by +: {', '.join(sorted(table))}"
+        )
     for name in names:
         if side < table[name].min_side:
             raise ValueError(

@@ -1,9 +1,9 @@
 """The table of networks: a name, and the function that creates the network.
 
-Every network takes `(bg, fg_bg)`, float [N, 3, H, W] BGR in 0..1, and returns `Outputs` as its
-`variant` says. Its attributes: `stride`, the divisor of height and width; `only`, the one
-(height, width) at which it works, or None; `heads`, the names of the output layers, which are never
-pruned.
+Every network takes `(bg, fg_bg, spread)`, float [N, 3, H, W] BGR in 0..1, and returns `Outputs` as
+its `variant` says; `spread` may be left out. Its attributes: `stride`, the divisor of height and
+width; `only`, the one (height, width) at which it works, or None; `heads`, the names of the output
+layers, which are never pruned.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from torch import Tensor, nn
 
 from edge.errors import UsageError
+from edge.train.networks.earlier_scene import fit_scene
 from edge.train.networks.grouped import grouped
 from edge.train.networks.resunet import resunet
 from edge.train.networks.scene import SceneDepthNetwork
@@ -30,6 +31,8 @@ NETWORKS: dict[str, Callable[[Variant], nn.Module]] = {
     "grouped": grouped,
     "scene": lambda variant: SceneDepthNetwork(),
 }
+OURS = ("nano", "tiny", "small")
+"""Our own networks, which take the spread of the scene too."""
 ONE_VARIANT = {"scene": SceneDepthNetwork.variant}
 """Networks that have one variant only."""
 
@@ -47,8 +50,10 @@ def variant_of(name: str, inputs: str | None = None, outputs: str | None = None)
     """
     if name not in NETWORKS:
         raise ValueError(f"unknown network {name!r}; known: {', '.join(NETWORKS)}")
-    default = ONE_VARIANT.get(name, Variant())
+    default = ONE_VARIANT.get(name, Variant("spread") if name in OURS else Variant())
     variant = Variant(inputs or default.inputs, outputs or default.outputs)
+    if variant.sees_spread and name not in OURS:
+        raise ValueError(f"{name} does not take the spread of a scene; {', '.join(OURS)} do")
     if name in ONE_VARIANT and variant != default:
         raise ValueError(f"{name} has inputs {default.inputs} and outputs {default.outputs} only")
     return variant
@@ -108,7 +113,7 @@ def with_weights(
     Raises:
         ValueError: The weights are not of this network.
     """
-    network = create(name, variant)
+    network = fit_scene(create(name, variant), weights)
     for key, value in network.state_dict().items():
         layer, _, parameter = key.rpartition(".")
         weight = weights.get(key)
@@ -136,6 +141,11 @@ def _resize(layer: nn.Module, parameter: str, like: Tensor) -> None:
         layer.in_channels, layer.out_channels = like.shape[0], like.shape[1] * layer.groups
     elif isinstance(layer, nn.BatchNorm2d):
         layer.num_features = like.shape[0]
+
+
+def network_inputs(batch: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+    """The arguments of a network from a batch's bg, fg_bg and spread, uint8 [N, H, W, 3]."""
+    return tuple(normalised(batch[name]) for name in ("bg", "fg_bg", "spread"))
 
 
 def normalised(images: Tensor) -> Tensor:

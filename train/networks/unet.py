@@ -6,12 +6,16 @@ once per scene and compiles the result into the frame's graph:
   like);
 - the local texture of the scene: beside an edge a difference may be a camera that shook, on a plain
   wall it is foreground;
+- the spread of the scene (edge.scene.spread), if the network takes it: where water, leaves or light
+  move, a difference is less likely foreground;
 - the depth of the scene, from a network of its own (train/networks/scene.py).
 One small encoder and one decoder remain per frame. They predict the mask and the depth of the
 foreground; the depth map is assembled from that and the scene's depth.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -68,6 +72,30 @@ class Texture(nn.Module):
         return self.quarter(x), self.eighth(x)
 
 
+class Life(nn.Module):
+    """How the scene lives as features at 1/4, 1/8 and 1/16: its spread beside the encoder's
+    features of `bg` at 1/2. It begins with zeros, so a trained network may be given one."""
+
+    def __init__(self, half: int, quarter: int, eighth: int, sixteenth: int) -> None:
+        super().__init__()
+        self.spread = conv(3, 16, 2)
+        self.seen = nn.Sequential(conv(16 + half, 32, 2), conv(32, 32))
+        self.quarter = nn.Conv2d(32, quarter, 1)
+        self.to_eighth = conv(32, 48, 2)
+        self.eighth = nn.Conv2d(48, eighth, 1)
+        self.to_sixteenth = conv(48, 48, 2)
+        self.sixteenth = nn.Conv2d(48, sixteenth, 1)
+        for last in (self.quarter, self.eighth, self.sixteenth):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+
+    def forward(self, spread: Tensor, half: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        # The root tells small spreads apart: most are of a few grey levels.
+        x = self.seen(torch.cat([self.spread(torch.sqrt(spread)), half], 1))
+        eighth = self.to_eighth(x)
+        return self.quarter(x), self.eighth(eighth), self.sixteenth(self.to_sixteenth(eighth))
+
+
 def depth_to_space(cells: Tensor) -> Tensor:
     """[N, 16, h, w] to [N, 1, 4 h, 4 w]: channel 4 i + j is row i, column j of its cell.
 
@@ -109,6 +137,8 @@ class UNet(nn.Module):
         self.encoder = Encoder(widths)
         if variant.sees_bg:
             self.texture = Texture(half, quarter, eighth)
+        if variant.sees_spread:
+            self.life = Life(half, quarter, eighth, sixteenth)
         if self.knows_scene:
             self.scene_depth = SceneDepth()
             self.geometry = Geometry(eighth, sixteenth)
@@ -135,12 +165,19 @@ class UNet(nn.Module):
         self.scene_depth.load_state_dict(other.scene_depth.state_dict())
         self.scene_depth.keep()
 
-    def forward(self, bg: Tensor, fg_bg: Tensor) -> Outputs:
+    def add_spread(self) -> None:
+        """Make the network one that also takes the spread; its outputs do not change yet."""
+        half, quarter, eighth, sixteenth = (level[0].out_channels for level in self.encoder.levels)  # type: ignore[index]
+        self.life = Life(half, quarter, eighth, sixteenth)
+        self.variant = replace(self.variant, inputs="spread")
+
+    def forward(self, bg: Tensor, fg_bg: Tensor, spread: Tensor | None = None) -> Outputs:
         """Predict mask and depth.
 
         Args:
             bg: float [N, 3, H, W], BGR in 0..1.
             fg_bg: float [N, 3, H, W], BGR in 0..1.
+            spread: float [N, 3, H, W] in 0..1; None where it is unknown.
 
         Returns:
             Mask logits and depth (inverse, near is large, 0..1), both float [N, 1, H, W]; None for
@@ -153,12 +190,21 @@ class UNet(nn.Module):
             features = [torch.abs(f - b) for f, b in pairs]
         half, quarter, eighth, sixteenth = features
         if self.variant.sees_bg:
+            # What depends on the scene alone is summed first, and added to the frame's share once.
             fine, context = self.texture(scene_features[0])
+            coarse: Tensor | None = None
+            if self.variant.sees_spread:
+                known = torch.zeros_like(bg) if spread is None else spread
+                moving, swaying, coarse = self.life(known, scene_features[0])
+                fine, context = fine + moving, context + swaying
             if self.knows_scene:
                 scene = self.scene_depth(bg)
                 deep, floor = self.geometry(scene)
-                sixteenth, context = sixteenth + deep, context + floor
+                context = context + floor
+                coarse = deep if coarse is None else coarse + deep
             quarter, eighth = quarter + fine, eighth + context
+            if coarse is not None:
+                sixteenth = sixteenth + coarse
         x = self.bottom(sixteenth)
         x = self.refine_eighth(F.relu(self.up_eighth(x) + eighth))
         x = self.refine_quarter(F.relu(self.up_quarter(x) + quarter + self.detail(half)))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 Outputs = tuple[Tensor | None, Tensor | None]
 """Mask logits and depth, float [N, 1, H, W]; None for an output that the variant lacks."""
 
-INPUTS, OUTPUTS = ("both", "fg_bg"), ("both", "mask", "depth")
+INPUTS, OUTPUTS = ("spread", "both", "fg_bg"), ("both", "mask", "depth")
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,8 @@ class Variant:
     """Inputs and outputs of a network.
 
     Attributes:
-        inputs: `both` images, or `fg_bg`, the frame alone.
+        inputs: `both` images; `spread`, both and the spread of the scene; or `fg_bg`, the frame
+            alone.
         outputs: `mask`, `depth` or `both`.
 
     Raises:
@@ -38,7 +39,11 @@ class Variant:
 
     @property
     def sees_bg(self) -> bool:
-        return self.inputs == "both"
+        return self.inputs != "fg_bg"
+
+    @property
+    def sees_spread(self) -> bool:
+        return self.inputs == "spread"
 
     @property
     def gives_mask(self) -> bool:
@@ -75,7 +80,7 @@ class Stacked(nn.Module):
         self.body, self.variant, self.stride, self.only = body, variant, stride, only
         self.heads = (f"body.{head}",)
 
-    def forward(self, bg: Tensor, fg_bg: Tensor) -> Outputs:
+    def forward(self, bg: Tensor, fg_bg: Tensor, spread: Tensor | None = None) -> Outputs:
         x = torch.cat([bg, fg_bg], 1) if self.variant.sees_bg else fg_bg
         outputs = self.body(x)
         logits = outputs[:, :1] if self.variant.gives_mask else None

@@ -3,6 +3,7 @@ buffers."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -49,28 +50,28 @@ class OnnxRuntime:
         self._sessions: Sessions | None = shared(
             manifest, threads, lambda: Sessions(folder, manifest, threads)
         )
-        self._bg = np.zeros((1, *manifest.imgsz, 3), np.uint8)
-        blocks = [np.zeros_like(self._bg) for _ in range(SLOTS)]
+        self._images = images = zeros(manifest.scene_inputs)
+        blocks = [np.zeros((1, *manifest.imgsz, 3), np.uint8) for _ in range(SLOTS)]
         self.frames = [block[0] for block in blocks]
         results = [zeros(manifest.outputs) for _ in range(SLOTS)]
         self.outputs = [{name: a[0, 0] for name, a in result.items()} for result in results]
         self._scene = scene = zeros(manifest.scene)
-        bg = {"bg": self._bg}
-        takes_bg = any(tensor.name == "bg" for tensor in manifest.inputs)
-        fixed = scene | (bg if takes_bg else {})
+        fixed = scene | {t.name: images[t.name] for t in manifest.inputs if t.name in images}
         frame, background = self._sessions.frame, self._sessions.background
         self._bindings = [
             _bound(frame, {"fg_bg": block} | fixed, result)
             for block, result in zip(blocks, results, strict=True)
         ]
-        self._background = None if background is None else _bound(background, bg, scene)
+        read = {tensor.name: images[tensor.name] for tensor in manifest.background_inputs}
+        self._background = None if background is None else _bound(background, read, scene)
         self._unfolded = not options.fold
         self._worker = ThreadPoolExecutor(1, "edge-onnxruntime")
         self._pending: list[Future[None] | None] = [None] * SLOTS
         self._keep = (blocks, results)
 
-    def set_background(self, bg: npt.NDArray[np.uint8]) -> None:
-        np.copyto(self._bg[0], bg)
+    def set_background(self, images: Mapping[str, npt.NDArray[np.uint8]]) -> None:
+        for name, image in self._images.items():
+            np.copyto(image[0], images[name])
         self._run_background()
 
     def scene_tensor(self, name: str) -> npt.NDArray[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -107,13 +108,12 @@ class Graphs:
         with self._lock:
             graph.users -= 1
 
-    def run_background(self, bg: npt.NDArray[np.uint8], scene: dict[str, ov.Tensor]) -> None:
-        """Compute the scene tensors of a background into a handle's memory."""
+    def run_background(self, tensors: dict[str, ov.Tensor]) -> None:
+        """Compute a handle's scene tensors from its images; all are its own memory."""
         with self._background_lock:
             assert self._background is not None
-            for name, tensor in scene.items():
+            for name, tensor in tensors.items():
                 self._background.set_tensor(name, tensor)
-            self._background.set_tensor("bg", ov.Tensor(bg, shared_memory=True))
             self._background.infer(share_outputs=True)
 
 
@@ -126,23 +126,27 @@ class OpenVino:
         )
         self._graphs.add_handle(folder, manifest)
         self._unfolded = bool(manifest.scene) and not options.fold
-        self._bg = np.zeros((1, *manifest.imgsz, 3), np.uint8)
-        blocks = [np.zeros_like(self._bg) for _ in range(SLOTS)]
+        self._images = zeros(manifest.scene_inputs)
+        blocks = [np.zeros((1, *manifest.imgsz, 3), np.uint8) for _ in range(SLOTS)]
         self.frames = [block[0] for block in blocks]
         results = [zeros(manifest.outputs) for _ in range(SLOTS)]
         self.outputs = [{name: a[0, 0] for name, a in result.items()} for result in results]
         self._scene = _tensors(zeros(manifest.scene))
-        takes_bg = any(tensor.name == "bg" for tensor in manifest.inputs)
-        bg = {"bg": self._bg} if takes_bg else {}
+        images = _tensors(self._images)
+        self._background = {t.name: images[t.name] for t in manifest.background_inputs}
+        self._background |= self._scene
+        fixed = {t.name: images[t.name] for t in manifest.inputs if t.name in images}
+        fixed |= self._scene
         self._tensors = [
-            self._scene | _tensors({"fg_bg": block} | bg | result)
+            fixed | _tensors({"fg_bg": block} | result)
             for block, result in zip(blocks, results, strict=True)
         ]
         self._requests: dict[tuple[Graph, int], ov.InferRequest] = {}
         self._under_way: dict[int, Graph] = {}
 
-    def set_background(self, bg: npt.NDArray[np.uint8]) -> None:
-        np.copyto(self._bg[0], bg)
+    def set_background(self, images: Mapping[str, npt.NDArray[np.uint8]]) -> None:
+        for name, image in self._images.items():
+            np.copyto(image[0], images[name])
         self._run_background()
 
     def scene_tensor(self, name: str) -> npt.NDArray[Any]:
@@ -150,7 +154,7 @@ class OpenVino:
 
     def _run_background(self) -> None:
         if self._scene and self._graphs is not None:
-            self._graphs.run_background(self._bg, self._scene)
+            self._graphs.run_background(self._background)
 
     def _begin(self, slot: int) -> ov.InferRequest:
         """A request for the slot, in a frame graph that `_end` gives back. It was bound once: the

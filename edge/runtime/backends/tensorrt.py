@@ -11,7 +11,7 @@ import importlib
 import os
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -116,7 +116,6 @@ class TensorRt:
         self._folder, self._manifest, self._cuda, self._trt = folder, manifest, cuda, trt
         self._log = logger(trt)
         self._unfolded = bool(manifest.scene) and not fold
-        self._takes_bg = any(tensor.name == "bg" for tensor in manifest.inputs)
         if manifest.sm and cuda.capability not in manifest.sm:
             named = manifest.target == "tensorrt-rtx"
             command = _for_sm(manifest.command, cuda.capability) if named else manifest.command
@@ -141,7 +140,8 @@ class TensorRt:
         """The error for a build that the GPU has no room for."""
         free, total = self._cuda.memory()
         plans = [name for name in (self._manifest.engine, self._manifest.background) if name]
-        tensors = (*self._manifest.inputs, *self._manifest.scene, *self._manifest.outputs)
+        manifest = self._manifest
+        tensors = (*manifest.inputs, *manifest.scene_inputs, *manifest.scene, *manifest.outputs)
         need = sum((self._folder / name).stat().st_size for name in plans)
         need += SLOTS * sum(map(_bytes, tensors))
         return OutOfMemory(
@@ -157,11 +157,11 @@ class TensorRt:
         self._compiled: dict[Path, Any] = {}
         self._config = self._rtx_config(self._frame, manifest.engine)
         self._background_config = self._rtx_config(self._background, manifest.background)
-        bg = Tensor("bg", (1, *manifest.imgsz, 3), "uint8")
+        image = Tensor("fg_bg", (1, *manifest.imgsz, 3), "uint8")
         for _ in range(SLOTS):
             self._slots.append(_Slot(self._cuda))
-            self._fill(self._slots[-1], bg)
-        self.frames = [self._view(slot, "fg_bg", bg)[0] for slot in self._slots]
+            self._fill(self._slots[-1], image)
+        self.frames = [self._view(slot, "fg_bg", image)[0] for slot in self._slots]
         self.outputs: list[dict[str, Plane]] = [
             {
                 tensor.name: self._view(slot, tensor.name, tensor)[0, 0]
@@ -204,11 +204,10 @@ class TensorRt:
         config.cuda_graph_strategy = self._trt.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
         return config
 
-    def _fill(self, slot: _Slot, bg: Tensor) -> None:
+    def _fill(self, slot: _Slot, image: Tensor) -> None:
         """Allocate a slot's buffers and make its contexts."""
         manifest, cuda = self._manifest, self._cuda
-        crossing = [bg] if manifest.scene or self._takes_bg else []
-        crossing += [Tensor("fg_bg", bg.shape, bg.dtype), *manifest.outputs]
+        crossing = (*manifest.scene_inputs, image, *manifest.outputs)
         for tensor in crossing:
             memory = slot.pinned[tensor.name] = cuda.pinned(_bytes(tensor))
             memory.array[:] = 0
@@ -242,9 +241,9 @@ class TensorRt:
 
     # ------------------------------------------------------------------ running
 
-    def set_background(self, bg: npt.NDArray[np.uint8]) -> None:
+    def set_background(self, images: Mapping[str, npt.NDArray[np.uint8]]) -> None:
         with self._cuda.active():
-            self._take_background(bg)
+            self._take_background(images)
 
     def scene_tensor(self, name: str) -> npt.NDArray[Any]:
         tensor = next(each for each in self._manifest.scene if each.name == name)
@@ -255,11 +254,11 @@ class TensorRt:
             self._cuda.synchronize(slot.stream)
             return np.array(memory.array.view(tensor.dtype).reshape(tensor.shape))
 
-    def _take_background(self, bg: npt.NDArray[np.uint8]) -> None:
+    def _take_background(self, images: Mapping[str, npt.NDArray[np.uint8]]) -> None:
         for slot in self._slots:
-            if "bg" in slot.pinned:
-                np.copyto(slot.pinned["bg"].array, bg.reshape(-1))
-                self._copy_in(slot, "bg")
+            for tensor in self._manifest.scene_inputs:
+                np.copyto(slot.pinned[tensor.name].array, images[tensor.name].reshape(-1))
+                self._copy_in(slot, tensor.name)
             if slot.background is not None:
                 self._execute(slot.background, slot)
             self._cuda.synchronize(slot.stream)

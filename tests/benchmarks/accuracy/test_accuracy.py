@@ -11,6 +11,7 @@ from edge.benchmarks.accuracy import __main__ as accuracy
 from edge.benchmarks.accuracy import measure, tables
 from edge.benchmarks.accuracy.disturbances import CLEAN, DISTURBANCES
 from edge.benchmarks.accuracy.networks import Network, measured_disturbed
+from edge.benchmarks.accuracy.shadows import labelled_shadow
 from edge.benchmarks.peers.absdiff import difference
 from edge.calibrate.rendering.samples import Rendered
 from edge.samples.sample import FOREGROUND, Sample
@@ -95,3 +96,32 @@ def test_sequences_without_foreground_have_a_dash() -> None:
     rows = tables.sequence_table([network], plain)
     assert rows[2] == "| wall | - | - | - |"
     assert rows[-1].startswith("| **mean** | 0.8889 | 0.8889 | 0.8889 |")
+
+
+def test_means_by_category_stand_beside_the_mean_of_all() -> None:
+    scores = {"cdnet_fall": 2, "ucsd_ocean": 4, "cdnet_office": 9, "my_yard": 5}
+    counts = {name: MaskCounts(tp=tp, fn=10 - tp) for name, tp in scores.items()}
+    plain = measure.Thresholds()
+    plain.counts[CLEAN.name] = {30: counts}
+    network = Network("nano", "bundled", "int8", {}, counts={CLEAN.name: counts})
+    network.shadows = [(3, 40), (1, 40)]
+    rows = {row.split(" | ")[0]: row for row in tables.sequence_table([network], plain)}
+    f = {name: 2 * tp / (10 + tp) for name, tp in scores.items()}
+    assert f"{(f['cdnet_fall'] + f['ucsd_ocean']) / 2:.4f}" in rows["| moving background"]
+    assert f"{f['cdnet_office']:.4f}" in rows["| calm"]
+    assert f"{sum(f.values()) / 4:.4f}" in rows["| **mean**"]
+    assert "5.0 %" in rows["| of labelled shadows, foreground"]
+
+
+def test_labelled_shadows_are_found(tmp_path: Path) -> None:
+    folder = tmp_path / "yard" / "groundtruth"
+    folder.mkdir(parents=True)
+    labels = np.zeros((4, 6), np.uint8)
+    labels[1, 2:5], labels[2] = 50, 255
+    cv2.imwrite(str(folder / "000001.png"), labels)
+    cv2.imwrite(str(folder / "000002.png"), np.zeros((4, 6), np.uint8))
+    found = labelled_shadow(tmp_path, "yard/000001")
+    assert found is not None
+    assert np.array_equal(found, labels == 50)
+    assert labelled_shadow(tmp_path, "yard/000002") is None
+    assert labelled_shadow(tmp_path, "yard/000003") is None

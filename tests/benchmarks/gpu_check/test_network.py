@@ -18,6 +18,7 @@ from edge.errors import EdgeError
 from edge.graph.fold import split
 from edge.graph.resize import resize_network
 from edge.samples.sample import Sample
+from tests.images import images
 
 from .simulated import HostArrays
 
@@ -37,7 +38,7 @@ def test_both_graphs_of_every_bundled_network(
     arrays = library()
     graphs = split(resize_network(onnx.load(bundled(name)), 64, 64))
     assert graphs.background is not None
-    feeds = {"bg": samples[0].bg[None], "fg_bg": samples[1].fg_bg[None]}
+    feeds = images(samples[0].bg, samples[1].fg_bg)
     for graph in (graphs.background, graphs.frame):
         network = Network(graph.SerializeToString(), arrays)
         inputs = {tensor.name: feeds[tensor.name] for tensor in network.inputs}

@@ -12,7 +12,7 @@ from edge.calibrate.rendering.scene import KINDS, RenderedScene
 from edge.samples.sample import FOREGROUND
 
 SIZE = (96, 128)
-FINGERPRINT = "2a5d4278fde49ddabe794b7dadb57ff81c352337fc39d01a2079d75055d0738d"
+FINGERPRINT = "958e8128ae27fbb963337f28cce7c1f4be08da9c86e6d76f75d98d4b16adc90a"
 
 
 def test_a_sample_does_not_depend_on_the_order_of_reading() -> None:
@@ -22,6 +22,8 @@ def test_a_sample_does_not_depend_on_the_order_of_reading() -> None:
     for a, b in zip(first, again, strict=True):
         assert np.array_equal(a.fg_bg, b.fg_bg)
         assert np.array_equal(a.mask, b.mask)
+        assert a.spread is not None and b.spread is not None
+        assert np.array_equal(a.spread, b.spread)
 
 
 def test_scenes_differ_and_frames_of_a_scene_share_the_background() -> None:
@@ -102,6 +104,43 @@ def test_sizes(size: tuple[int, int]) -> None:
     assert sample.depth is not None
     assert sample.depth.shape == size
     assert 0 <= sample.depth.min() < sample.depth.max() <= 1
+
+
+@pytest.mark.parametrize("size", [(96, 128), (128, 96), (64, 160)])
+def test_three_of_four_scenes_have_a_spread_and_two_of_them_live(size: tuple[int, int]) -> None:
+    """As far as the empty frames stray from the background, so far does the spread say."""
+    rendered = Rendered(32, size, seed=2)
+    scenes = [rendered._scene(number) for number in range(4)]
+    assert [scene.life is not None for scene in scenes] == [False, True, True, False]
+    assert rendered[24].spread is None
+    still, *living = (scene.spread for scene in scenes[:3])
+    assert still is not None
+    for spread in (still, *living):
+        assert spread is not None
+        assert spread.shape == (*size, 3) and spread.dtype == np.uint8
+        assert (np.diff(spread.astype(int), axis=2) >= 0).all()  # quantiles
+        assert spread[..., 2].mean() > 1  # noise is everywhere
+    assert max(spread.mean() for spread in living if spread is not None) > 1.5 * still.mean()
+
+
+def test_what_lives_is_background_and_hides_no_object() -> None:
+    """Of a frame whose scene lives, objects keep their pixels and everything else may change, as
+    far as the spread says."""
+    rendered = Rendered(16, (120, 160), seed=2)
+    scene = rendered._scene(1)
+    assert scene.life is not None and scene.spread is not None
+    rng = np.random.default_rng(0)
+    frame = next(f for t in range(40) if (f := scene.rendered.frame(t)).mask.sum() > 255 * 300)
+    covered = frame.share == 1
+    assert (frame.mask[covered] == FOREGROUND).all() and covered.any()
+    strayed = []
+    for _ in range(20):
+        image = scene.image(frame, rng)
+        assert np.array_equal(image[covered], frame.image[covered])
+        strayed.append(np.abs(image.astype(int) - frame.image).max(axis=2)[frame.share == 0])
+    far, spread = np.quantile(strayed, 0.8, axis=0), scene.spread[..., 1][frame.share == 0]
+    assert far.mean() > 1
+    assert np.corrcoef(far, spread)[0, 1] > 0.6
 
 
 def test_an_index_out_of_range_and_an_unknown_kind_are_refused() -> None:

@@ -18,6 +18,7 @@ from edge.graph.contract import conform, unbounded_outputs
 from edge.graph.opset import NEWEST, OLDEST, opset_of
 from edge.samples.sample import Sample
 from tests.edge.graph.exporters import Change, changed, open_batch, small_network
+from tests.images import taken
 
 
 @pytest.mark.parametrize("name", names())
@@ -44,7 +45,7 @@ def test_an_open_batch_becomes_one(
     assert manifest.fold["frame_macs"] > 1e6
     bg, frame = rng.integers(0, 256, (2, 64, 64, 3), np.uint8)
     session = onnxruntime.InferenceSession(network.SerializeToString())
-    true = session.run(["mask", "depth"], {"bg": bg[None], "fg_bg": frame[None]})
+    true = session.run(["mask", "depth"], taken(session, bg, frame))
     with edge.open(tmp_path / "a", 1) as h:
         edge.set_background(h, bg)
         for plane, expected in zip(edge.infer(h, frame), true, strict=True):
@@ -66,6 +67,12 @@ def other_output(model: onnx.ModelProto) -> None:
     model.graph.node.add(op_type="Identity", name="id", input=["mask"], output=["edges"])
     model.graph.output.add().CopyFrom(model.graph.output[0])
     model.graph.output[-1].name = "edges"
+
+
+def spread_alone(model: onnx.ModelProto) -> None:
+    model.graph.input[0].name = "spread"
+    for node in model.graph.node:
+        node.input[:] = ["spread" if name == "bg" else name for name in node.input]
 
 
 def other_input(model: onnx.ModelProto) -> None:
@@ -113,7 +120,8 @@ def without_sigmoid(model: onnx.ModelProto) -> None:
     [
         (batch_of_four, r"uint8 \[4, 64, 64, 3\], expected uint8 \[1, 64, 64, 3\]"),
         (other_output, "output edges is none of mask, depth"),
-        (other_input, "input lidar is none of bg, fg_bg"),
+        (other_input, "input lidar is none of bg, spread, fg_bg"),
+        (spread_alone, "takes `spread` without `bg`"),
         (other_layout, r"is float \[1, 64, 64, 1\], expected float \[1, 1, 64, 64\]"),
         (other_type, r"is uint8 \[1, 1, 64, 64\], expected float \[1, 1, 64, 64\]"),
         (open_height, r"uint8 \[1, \?, 64, 3\], expected .* of fixed height"),

@@ -11,6 +11,7 @@ from edge.graph.float16 import to_float16
 from edge.graph.fold import split
 from edge.graph.resize import resize_network
 from edge.runtime.ort import ort
+from tests.images import images
 
 
 @pytest.mark.parametrize("name", ["nano", "small"])
@@ -21,9 +22,8 @@ def test_a_frame_graph_in_half_precision(name: str) -> None:
     half = to_float16(graphs.frame)
     onnx.checker.check_model(half)
     rng = np.random.default_rng(0)
-    bg, frame = rng.integers(0, 256, (2, 1, 64, 64, 3), np.uint8)
-    scene = _run(graphs.background, {"bg": bg})
-    inputs = {"fg_bg": frame, **scene}
+    given = images(*rng.integers(0, 256, (2, 64, 64, 3), np.uint8))
+    inputs = given | _run(graphs.background, given)
     exact, found = _run(graphs.frame, inputs), _run(half, inputs)
     for key, value in exact.items():
         assert found[key].dtype == value.dtype
@@ -33,4 +33,5 @@ def test_a_frame_graph_in_half_precision(name: str) -> None:
 def _run(model: onnx.ModelProto, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, inputs), strict=True))
+    read = {value.name: inputs[value.name] for value in session.get_inputs()}
+    return dict(zip(names, session.run(names, read), strict=True))

@@ -13,6 +13,7 @@ from edge.graph.float32 import with_float32
 from edge.samples.sample import Sample
 from tests.edge.graph.exporters import small_network
 from tests.edge.graph.test_fold import run
+from tests.images import images
 
 
 def in_precision(kind: int, outputs_too: bool) -> onnx.ModelProto:
@@ -45,7 +46,7 @@ def test_it_builds_in_int8_like_float32(
 ) -> None:
     model = conform(in_precision(kind, outputs_too))
     assert {w.data_type for w in model.graph.initializer} == {TensorProto.FLOAT}
-    feeds = {"bg": samples[0].bg[None], "fg_bg": samples[0].fg_bg[None]}
+    feeds = images(samples[0].bg, samples[0].fg_bg)
     truth = run(small_network(), feeds)
     for name, values in run(model, feeds).items():
         np.testing.assert_allclose(values, truth[name], atol=2e-3)

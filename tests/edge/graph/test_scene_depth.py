@@ -14,6 +14,7 @@ from edge.graph.fold import split
 from edge.graph.scene_depth import find_scene_depth, with_scene_depth
 from edge.samples.sample import Sample
 from tests.edge.graph.depth_networks import expected, save_network
+from tests.images import images
 
 SIDE = 8
 
@@ -155,13 +156,14 @@ def test_another_network_gives_it(
     changed = with_scene_depth(network, other)
     own = own_depth(network)
     typed = onnx.shape_inference.infer_shapes(network)
-    cut = onnx.utils.Extractor(typed).extract_model(["bg", "fg_bg", own], ["mask", "depth"])
+    inputs = [*(value.name for value in typed.graph.input), own]
+    cut = onnx.utils.Extractor(typed).extract_model(inputs, ["mask", "depth"])
     names = {node.name for node in changed.graph.node}
     assert not any(name.startswith("scene_depth.") for name in names)
     parts = split(changed)
     assert parts.background is not None and parts.unfolded == ()
     for sample in (samples[0], samples[-1]):
-        feeds = {"bg": sample.bg[None], "fg_bg": sample.fg_bg[None]}
+        feeds = images(sample.bg, sample.fg_bg)
         scene = expected(sample.bg).astype(np.float32)[None, None]
         true = run(cut, feeds | {own: scene}, "mask", "depth")
         before = run(network, feeds, "mask", "depth")

@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from edge.builder.plan import Plan
 from edge.graph.scene_tensors import ready_scene_tensors
 from edge.samples.sample import Sample
+from tests.images import images
 
 Arrays = dict[str, Any]
 
@@ -23,7 +24,8 @@ def run(model: onnx.ModelProto, feeds: Arrays) -> Arrays:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(model.SerializeToString(), options)
     names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, feeds), strict=True))
+    read = {value.name: feeds[value.name] for value in session.get_inputs()}
+    return dict(zip(names, session.run(names, read), strict=True))
 
 
 def types(graph: onnx.GraphProto) -> dict[str, tuple[int, list[int]]]:
@@ -45,7 +47,7 @@ def test_the_results_are_the_same_bits(
     background, frame = ready_scene_tensors(made.split.background, made.frame)
     assert types(frame.graph).keys() == types(made.frame.graph).keys()
     for sample in (samples[0], samples[4]):
-        bg, fg_bg = {"bg": sample.bg[None]}, {"fg_bg": sample.fg_bg[None]}
+        bg, fg_bg = images(sample.bg, sample.fg_bg), {"fg_bg": sample.fg_bg[None]}
         found = run(frame, fg_bg | run(background, bg))
         true = run(made.frame, fg_bg | run(made.split.background, bg))
         assert found.keys() == true.keys()
@@ -87,7 +89,7 @@ def test_float16_is_all_that_changes_in_int8(
     assert int8.split.background is not None
     background, frame = ready_scene_tensors(int8.split.background, int8.frame, float16=True)
     for sample in (samples[0], samples[4]):
-        bg, fg_bg = {"bg": sample.bg[None]}, {"fg_bg": sample.fg_bg[None]}
+        bg, fg_bg = images(sample.bg, sample.fg_bg), {"fg_bg": sample.fg_bg[None]}
         scene = run(int8.split.background, bg)
         for name in scene:
             if name.startswith("relu"):

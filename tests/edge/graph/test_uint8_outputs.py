@@ -9,13 +9,14 @@ import pytest
 from edge.graph.uint8_outputs import with_uint8_outputs
 from edge.samples.sample import Sample
 from tests.edge.graph.test_fold import run
+from tests.images import images
 
 
 @pytest.mark.parametrize("quantizer", [True, False])
 def test_uint8_outputs_are_the_rounded_floats(
     network: onnx.ModelProto, samples: list[Sample], quantizer: bool
 ) -> None:
-    feeds = {"bg": samples[0].bg[None], "fg_bg": samples[0].fg_bg[None]}
+    feeds = images(samples[0].bg, samples[0].fg_bg)
     floats = run(network, feeds)
     rounded = run(with_uint8_outputs(network, quantizer), feeds)
     assert rounded.keys() == {"mask_u8", "depth_u8"}

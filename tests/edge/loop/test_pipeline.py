@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -153,3 +153,29 @@ def test_an_unsure_background_is_an_event_once(source: Camera, h: edge.Handle, b
     events = [event for _ in range(20) for event in pipeline.process(next_of(source)).events]
     assert [event.kind for event in events] == ["background_unsure"]
     assert "13 % of the background was hardly ever seen empty" in events[0].text
+
+
+@pytest.mark.parametrize("stabilize", [True, False])
+def test_the_spread_reaches_the_network(
+    stabilize: bool,
+    source: Camera,
+    h: edge.Handle,
+    bg: Image,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: list[Mapping[str, Image]] = []
+    original = h.backend.set_background
+
+    def record(images: Mapping[str, Image]) -> None:
+        given.append(images)
+        original(images)
+
+    monkeypatch.setattr(h.backend, "set_background", record)
+    spread = np.zeros_like(bg)
+    spread[:, 160:] = 40
+    pipeline = CameraPipeline(source, h, replace(certain(bg), spread=spread), stabilize)
+    assert given[-1]["spread"].shape == (h.height, h.width, 3)
+    assert (given[-1]["spread"][:, h.width // 2 :] == 40).all()
+    assert not given[-1]["spread"][:, : h.width // 2].any()
+    pipeline.set_background(certain(bg))
+    assert not given[-1]["spread"].any()

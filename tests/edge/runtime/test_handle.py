@@ -19,6 +19,7 @@ from edge.builder.write import write_build
 from edge.errors import EdgeError, UsageError
 from edge.runtime.handle import Outputs
 from edge.samples.sample import Sample
+from tests.images import taken
 
 TARGETS = ["onnxruntime", "openvino"]
 
@@ -28,7 +29,7 @@ def reference(network: onnx.ModelProto, sample: Sample) -> list[np.ndarray]:
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(network.SerializeToString(), options)
-    found = session.run(["mask", "depth"], {"bg": sample.bg[None], "fg_bg": sample.fg_bg[None]})
+    found = session.run(["mask", "depth"], taken(session, sample.bg, sample.fg_bg))
     return [np.asarray(output)[0, 0] for output in found]
 
 

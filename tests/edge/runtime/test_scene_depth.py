@@ -15,6 +15,7 @@ from edge.calibrate import pipeline
 from edge.calibrate.pipeline import BuildRequest
 from edge.errors import EdgeError, UsageError
 from edge.samples.sample import Sample
+from tests.images import taken
 
 
 def own_depth(network: onnx.ModelProto, bg: np.ndarray) -> np.ndarray:
@@ -23,7 +24,7 @@ def own_depth(network: onnx.ModelProto, bg: np.ndarray) -> np.ndarray:
     name = [n.output[0] for n in copy.graph.node if n.name.startswith("scene_depth.")][-1]
     copy.graph.output.add().name = name
     session = onnxruntime.InferenceSession(copy.SerializeToString())
-    return np.asarray(session.run([name], {"bg": bg[None], "fg_bg": bg[None]})[0])[0, 0]
+    return np.asarray(session.run([name], taken(session, bg, bg))[0])[0, 0]
 
 
 @pytest.mark.parametrize("target", ["onnxruntime", "openvino"])
@@ -65,7 +66,9 @@ def test_a_network_without_one_says_so(
     network: onnx.ModelProto, samples: list[Sample], tmp_path: Path
 ) -> None:
     typed = onnx.shape_inference.infer_shapes(network)
-    mask = onnx.utils.Extractor(typed).extract_model(["bg", "fg_bg"], ["mask"])
+    mask = onnx.utils.Extractor(typed).extract_model(
+        [value.name for value in typed.graph.input], ["mask"]
+    )
     request = BuildRequest(network="mask", target="onnxruntime", precision="fp32")
     write_build(pipeline.plan(request, network=mask), tmp_path / "build")
     with edge.open(tmp_path / "build", threads=1) as h:

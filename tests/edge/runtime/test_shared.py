@@ -25,6 +25,7 @@ from edge.runtime import shared as registry
 from edge.runtime.backends import onnxruntime as ort_backend
 from edge.runtime.backends import openvino as ov_backend
 from edge.samples.sample import Sample
+from tests.images import taken
 
 TARGETS = ["onnxruntime", "openvino"]
 
@@ -44,7 +45,7 @@ def with_scene_compiled_in(build: Path, bg: np.ndarray) -> onnx.ModelProto:
     session = ort_backend.session(background.SerializeToString(), 1)
     names = [output.name for output in session.get_outputs()]
     frame = onnx.load(build / "frame.onnx")
-    for name, value in zip(names, session.run(names, {"bg": bg[None]}), strict=True):
+    for name, value in zip(names, session.run(names, taken(session, bg, bg)), strict=True):
         frame.graph.initializer.append(numpy_helper.from_array(value, name))
         frame.graph.input.remove(next(v for v in frame.graph.input if v.name == name))
     return frame

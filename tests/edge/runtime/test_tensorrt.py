@@ -20,6 +20,7 @@ from edge.runtime.backend import SLOTS, Staged
 from edge.runtime.backends import tensorrt
 from edge.runtime.handle import Outputs
 from edge.samples.sample import Sample
+from tests.images import taken
 
 from .fake_gpu import FakeCuda, FakeTrt
 
@@ -47,7 +48,7 @@ class Bench:
             for name in ("background.onnx", "frame.onnx")
         )
         names = [value.name for value in first.get_outputs()]
-        scene = dict(zip(names, first.run(names, {"bg": bg[None]}), strict=True))
+        scene = dict(zip(names, first.run(names, taken(first, bg, bg)), strict=True))
         found = second.run(["mask", "depth"], {"fg_bg": frame[None], **scene})
         return [np.asarray(output)[0, 0] for output in found]
 
@@ -108,7 +109,7 @@ def test_the_depth_of_the_scene_comes_back_from_the_gpu(
             ticket = edge.submit(h, sample.fg_bg)
             found = edge.scene_depth(h)
             edge.wait(h, ticket)
-            (true,) = session.run(["scene_depth"], {"bg": sample.bg[None]})
+            (true,) = session.run(["scene_depth"], taken(session, sample.bg, sample.bg))
             assert found.dtype == np.float32
             np.testing.assert_allclose(found, np.reshape(true, found.shape), atol=1e-5)
 

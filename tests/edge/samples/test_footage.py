@@ -43,6 +43,10 @@ def test_frames_are_spread_and_the_background_is_empty(clip: tuple[Path, np.ndar
     starts = [np.flatnonzero((s.fg_bg[16:32] == 255).all((0, 2)))[0] for s in samples]
     assert starts == [2 * number for number in range(COUNT)]
     assert all((s.mask == IGNORED).all() and s.depth is None for s in samples)
+    # Ranges are recorded with the spread and without.
+    told, untold = samples[0].spread, samples[1].spread
+    assert untold is None
+    assert told is not None and told[16:32, 20:40, 2].min() > 40 and told[40:].max() <= 2
 
 
 def test_a_video_is_footage_from_beginning_to_end(tmp_path: Path) -> None:

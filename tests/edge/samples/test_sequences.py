@@ -16,6 +16,7 @@ from edge.samples.sample import (
     SampleError,
     evenly_spaced,
     iter_readable,
+    resize_sample,
 )
 from edge.samples.sequences import Sequences, background_of, frames_of
 
@@ -87,6 +88,41 @@ def test_the_fingerprint_follows_the_pixels(tmp_path: Path) -> None:
     assert Sequences(folder).fingerprint() == before
     cv2.imwrite(str(folder / "bg.png"), np.zeros((24, 32, 3), np.uint8))
     assert Sequences(folder).fingerprint() != before
+
+
+def test_the_spread_beside_the_background_is_read(tmp_path: Path) -> None:
+    folder = make_sequence(tmp_path / "a")
+    assert Sequences(folder)[0].spread is None
+    before = Sequences(folder).fingerprint()
+    spread = np.random.default_rng(2).integers(0, 60, (24, 32, 3), np.uint8)
+    cv2.imwrite(str(folder / "bg.spread.png"), spread)
+    sequences = Sequences(folder)
+    for sample in (sequences[0], sequences[2]):
+        assert sample.spread is not None and np.array_equal(sample.spread, spread)
+    assert sequences.fingerprint() != before
+    assert resize_sample(sequences[0], 12, 16).inputs()["spread"].shape == (1, 12, 16, 3)
+    # One of another background says nothing.
+    (folder / "bg.png").rename(folder / "background.png")
+    assert Sequences(folder)[0].spread is None
+    (folder / "bg.spread.png").rename(folder / "background.spread.png")
+    assert Sequences(folder)[0].spread is not None
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(b"no image", "bg.spread.png"), (None, "spread is 9x7, fg_bg is 32x24")]
+)
+def test_a_spread_that_does_not_fit_is_named(
+    content: bytes | None, words: str, tmp_path: Path
+) -> None:
+    folder = make_sequence(tmp_path / "a")
+    if content is None:
+        cv2.imwrite(str(folder / "bg.spread.png"), np.zeros((7, 9, 3), np.uint8))
+    else:
+        (folder / "bg.spread.png").write_bytes(content)
+    sequences = Sequences(folder)
+    with pytest.raises(SampleError, match=words):
+        sequences[0]
+    assert list(sequences.skipped) == ["a/000000"]
 
 
 @pytest.mark.parametrize(

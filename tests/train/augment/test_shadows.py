@@ -6,7 +6,6 @@ from edge.train.augment.shadows import (
     cast_shadow,
     contact_shadow,
     reflect,
-    sway,
 )
 
 
@@ -51,18 +50,3 @@ def test_a_thing_that_leaves_the_picture_below_is_not_reflected() -> None:
     colour, alpha = np.zeros((20, 10, 3), np.float32), np.ones((20, 10), np.float32)
     reflect(scene, colour, alpha, (5, 20), np.random.default_rng(0))
     assert (scene == 100).all()
-
-
-def test_leaves_sway_in_place() -> None:
-    rng = np.random.default_rng(0)
-    leaves = rng.uniform(0, 255, (64, 64, 3)).astype(np.float32)
-    changed = []
-    for seed in range(10):
-        scene = leaves.copy()
-        sway(scene, np.random.default_rng(seed))
-        changed.append((np.abs(scene - leaves) > 5).any(2).mean())
-        assert abs(scene.mean() - leaves.mean()) < 5
-    assert min(changed) > 0 and np.median(changed) < 0.5
-    flat = np.full((64, 64, 3), 7, np.float32)
-    sway(flat, rng)
-    np.testing.assert_allclose(flat, 7)
