@@ -37,8 +37,9 @@ DOUBT_S = 5.0
 MOVES, STAYS_S = 0.25, 1.0
 """Heights of its box that a thing moves, or seconds for which it stays, before it is told: leaves
 that flutter come and go in one place."""
-SEEN_S = 0.15
-"""Seconds for which it must be seen without a gap then: what was lost may come back elsewhere."""
+SEEN_S, STAYS_SEEN_S = 0.3, 0.5
+"""Seconds for which it must be seen without a gap then, if it moves and if it stays: what was lost
+may come back elsewhere, and drops of rain fall where others fell."""
 GONE_S = 0.5
 """Seconds between two looks at whether what is gone is still gone."""
 AROUND = 0.1
@@ -233,10 +234,10 @@ class Watcher:
         height, width = self.size
         whole = left >= BORDER and left + wide <= width - BORDER
         whole &= top >= BORDER and top + tall <= height - BORDER
-        if track.last_seen - self._seen_since[track.number] < SEEN_S:
-            return False
-        stays = track.last_seen - track.first_seen >= STAYS_S
-        return stays or (whole and self._travels.went(track, MOVES))
+        seen = track.last_seen - self._seen_since[track.number]
+        if track.last_seen - track.first_seen >= STAYS_S and seen >= STAYS_SEEN_S:
+            return True
+        return whole and seen >= SEEN_S and self._travels.went(track, MOVES)
 
     def _happened(self, look: Look) -> list[Event]:
         facts = [fact for rule in self._rules for fact in rule.facts(look)]
