@@ -92,7 +92,7 @@ class InvertedResidual(nn.Module):
         self.project = pointwise(wide, outputs, bent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.project(self.depthwise(self.expand(x)))
+        y: Tensor = self.project(self.depthwise(self.expand(x)))
         return x + y if self.adds else y
 
 
