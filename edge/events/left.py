@@ -41,7 +41,7 @@ GONE = 0.5
 class _Still:
     """A thing that does not move: how it looked first, and how often it looked the same."""
 
-    thing: Thing
+    place: tuple[slice, slice]
     first: Image
     inside: npt.NDArray[np.bool_]
     began: float
@@ -85,16 +85,17 @@ class Left:
         """Look at a thing that does not move, now and then; False: not now."""
         still = self._stills.get(track.number)
         if still is None or still.others >= OTHERS:
-            inside = _inside(track.thing)
-            if inside is not None:
-                first = _crop(look.image, track.thing).copy()
-                self._stills[track.number] = _Still(track.thing, first, inside, look.at, look.at)
+            place = _place(track.thing, look.image.shape)
+            inside = _inside(track.thing, place)
+            if inside.any():
+                first = look.image[place].copy()
+                self._stills[track.number] = _Still(place, first, inside, look.at, look.at)
             return True
         if look.at - still.last < EVERY_S:
             return False
         still.last = look.at
         still.looks += 1
-        changed = cv2.absdiff(_crop(look.image, still.thing), still.first).max(2)
+        changed = cv2.absdiff(look.image[still.place], still.first).max(2)
         if float((changed[still.inside] <= SAME).mean()) >= SAME_SHARE:
             still.same, still.others = still.same + 1, 0
         else:
@@ -119,34 +120,33 @@ def is_gone(image: Image, bg: Image, thing: Thing) -> bool:
         image, bg: uint8 [H, W, 3] BGR.
         thing: as it is in the image.
     """
-    left, top, wide, tall = thing.box
-    height, width = image.shape[:2]
-    place = (
-        slice(max(0, top - AROUND), min(height, top + tall + AROUND)),
-        slice(max(0, left - AROUND), min(width, left + wide + AROUND)),
-    )
+    place = _place(thing, image.shape, AROUND)
     bg, image = bg[place], image[place]
     if min(bg.shape[:2]) < 2:
         return False
-    plane = np.zeros(bg.shape[:2], np.uint8)
-    origin = np.array([place[1].start, place[0].start], np.int32)
-    cv2.fillPoly(plane, [thing.outline - origin], 1)
-    near = cv2.dilate(plane, np.ones((5, 5), np.uint8)) > 0
+    inside = _inside(thing, place)
+    near = cv2.dilate(inside.view(np.uint8), np.ones((5, 5), np.uint8)) > 0
     gone = ghosts(bg, image, near)
-    return int(np.count_nonzero(gone & (plane > 0))) > GONE * int(np.count_nonzero(plane))
+    return int(np.count_nonzero(gone & inside)) > GONE * int(np.count_nonzero(inside))
 
 
-def _crop(image: Image, thing: Thing) -> Image:
+def _place(thing: Thing, shape: tuple[int, ...], around: int = 0) -> tuple[slice, slice]:
+    """The rows and columns of an image in a thing's box, which may reach beyond the image."""
     left, top, wide, tall = thing.box
-    return image[max(0, top) : top + tall, max(0, left) : left + wide]
+    rows = (top - around, top + tall + around)
+    columns = (left - around, left + wide + around)
+    (y0, y1), (x0, x1) = (
+        (min(max(low, 0), most), min(max(high, 0), most))
+        for (low, high), most in zip((rows, columns), shape[:2], strict=True)
+    )
+    return slice(y0, y1), slice(x0, x1)
 
 
-def _inside(thing: Thing) -> npt.NDArray[np.bool_] | None:
-    """The pixels of a thing in its box; None where there are none."""
-    left, top, wide, tall = thing.box
-    plane = np.zeros((top + tall - max(0, top), left + wide - max(0, left)), np.uint8)
-    if 0 in plane.shape:
-        return None
-    origin = np.array([max(0, left), max(0, top)], np.int32)
-    cv2.fillPoly(plane, [thing.outline - origin], 1)
-    return plane > 0 if plane.any() else None
+def _inside(thing: Thing, place: tuple[slice, slice]) -> npt.NDArray[np.bool_]:
+    """The pixels of a place that lie in a thing's outline."""
+    rows, columns = place
+    plane = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.uint8)
+    if plane.size:
+        origin = np.array([columns.start, rows.start], np.int32)
+        cv2.fillPoly(plane, [thing.outline - origin], 1)
+    return plane.view(np.bool_)

@@ -186,6 +186,14 @@ class Tracker:
                 owners[index] = followed
             else:
                 hidden.setdefault(index, []).append(followed)
+        # Nobody is seen in a thing: the largest of those that were there until now has grown.
+        for index in [each for each in hidden if each not in owners]:
+            there = [each for each in hidden[index] if each.missed == 1]
+            if there:
+                owners[index] = max(there, key=lambda each: each.area)
+                hidden[index].remove(owners[index])
+                if not hidden[index]:
+                    del hidden[index]
         return hidden
 
     def _came_off(self, part: Followed, whole: Followed) -> bool:

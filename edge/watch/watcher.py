@@ -37,6 +37,8 @@ DOUBT_S = 5.0
 MOVES, STAYS_S = 0.25, 1.0
 """Heights of its box that a thing moves, or seconds for which it stays, before it is told: leaves
 that flutter come and go in one place."""
+SEEN_S = 0.15
+"""Seconds for which it must be seen without a gap then: what was lost may come back elsewhere."""
 GONE_S = 0.5
 """Seconds between two looks at whether what is gone is still gone."""
 AROUND = 0.1
@@ -117,6 +119,8 @@ class Watcher:
         self._lines: dict[str, LineWatch] = {}
         self._gone: dict[int, float] = {}
         self._known: set[int] = set()
+        self._seen_since: dict[int, float] = {}
+        self._crossings: list[tuple[int, str, str]] = []
         self._seen_at = self._arrived = 0.0
         self.tracks: list[Track] = []
         self.set_settings(settings)
@@ -189,13 +193,18 @@ class Watcher:
         now = self._clock()
         confirmed = {track.number: track for track in self.tracks if track.confirmed}
         self._travels.update(confirmed)
+        self._seen_since = {
+            number: self._seen_since.get(number, at)
+            for number, track in confirmed.items()
+            if track.last_seen >= at
+        }
         self._gone = {number: when for number, when in self._gone.items() if number in confirmed}
         for number, track in confirmed.items():
             new = number not in self._known
-            if new and not self._worth_telling(track):
-                continue
             again = number in self._gone and at - self._gone[number] >= GONE_S
             if not (new or again) or track.last_seen < at:
+                continue
+            if new and not self._worth_telling(track):
                 continue
             self._known.add(number)
             if is_gone(image, bg, track.thing):
@@ -224,24 +233,34 @@ class Watcher:
         height, width = self.size
         whole = left >= BORDER and left + wide <= width - BORDER
         whole &= top >= BORDER and top + tall <= height - BORDER
+        if track.last_seen - self._seen_since[track.number] < SEEN_S:
+            return False
         stays = track.last_seen - track.first_seen >= STAYS_S
         return stays or (whole and self._travels.went(track, MOVES))
 
     def _happened(self, look: Look) -> list[Event]:
         facts = [fact for rule in self._rules for fact in rule.facts(look)]
         events = self._facts.update(facts, look.at, look.tracks)
-        now = self._clock()
-        for name, line in self._lines.items():
-            crossed = line.crossed(list(look.tracks.values()), look.at)
-            if not line.zone.active(now) or name in self.switches.zones:
-                continue
-            for track, direction in crossed:
-                events.append(
-                    self.reporter.once(
-                        "line_crossed", look.at, track, zone=name, direction=direction
-                    )
-                )
+        for track, name, direction in self._crossed(look):
+            events.append(
+                self.reporter.once("line_crossed", look.at, track, zone=name, direction=direction)
+            )
         return events + self._occupancy.update(look)
+
+    def _crossed(self, look: Look) -> list[tuple[Track, str, str]]:
+        """The tracks that crossed lines, also before they were told."""
+        now = self._clock()
+        confirmed = {track.number: track for track in self.tracks if track.confirmed}
+        watched = [track for number, track in confirmed.items() if number not in look.gone]
+        for name, line in self._lines.items():
+            crossed = line.crossed(watched, look.at)
+            if line.zone.active(now) and name not in self.switches.zones:
+                self._crossings += [(track.number, name, way) for track, way in crossed]
+        told = [each for each in self._crossings if each[0] in look.tracks]
+        self._crossings = [
+            each for each in self._crossings if each[0] in confirmed and each not in told
+        ]
+        return [(look.tracks[number], name, way) for number, name, way in told]
 
     def _nobody(self, at: float) -> list[Event]:
         """End what is known of things; the tracks are forgotten by the tracker itself."""
@@ -255,7 +274,9 @@ class Watcher:
 
 
 def around(image: Image, thing: Thing) -> Image:
-    """The crop of a thing with a little of what is around it."""
+    """The crop of a thing with a little of what is around it, at least one pixel."""
     left, top, wide, tall = thing.box
     x, y = round(AROUND * wide), round(AROUND * tall)
-    return image[max(0, top - y) : top + tall + y, max(0, left - x) : left + wide + x]
+    height, width = image.shape[:2]
+    y0, x0 = min(max(top - y, 0), height - 1), min(max(left - x, 0), width - 1)
+    return image[y0 : max(top + tall + y, y0 + 1), x0 : max(left + wide + x, x0 + 1)]

@@ -59,8 +59,11 @@ class Scripted:
         fits: bool = True,
         scene: Iterable[CameraEvent] = (),
     ) -> list[Event]:
-        """One frame; tracks that are there are seen now."""
-        self.script.tracks = [replace(track, last_seen=self.time) for track in tracks]
+        """One frame; tracks that are there are seen now, but those last seen before 0."""
+        self.script.tracks = [
+            track if track.last_seen < 0 else replace(track, last_seen=self.time)
+            for track in tracks
+        ]
         mask = np.ones((50, 100), np.float32)
         frame = Frame(self.background.image if image is None else image, 0, self.time, 0.0)
         result = FrameResult(

@@ -19,6 +19,7 @@ from edge.events.event import Event
 from edge.loop.channel import Channel
 from edge.loop.pipeline import FrameResult
 from edge.watch import watch as module
+from edge.watch import watcher
 from edge.watch.config import CameraConfig, WatchConfig
 from edge.watch.watch import Watch, Watched, settings_of, zones_of
 from edge.zones.file import ZonesFile, write_zones
@@ -117,6 +118,8 @@ def config(*names: str, **values: Any) -> WatchConfig:
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TICK_S", 0.0)
     monkeypatch.setattr(module, "FIRST_WAIT_S", 0.05)
+    monkeypatch.setattr(watcher, "SEEN_S", 0.0)
+    monkeypatch.setattr(watcher, "STAYS_S", 0.0)
 
 
 PRESENT = ["appeared begin 1", "left end 1"]

@@ -9,12 +9,22 @@ import numpy as np
 import pytest
 
 from edge.camera.source import CameraEvent
+from edge.watch import watcher as module
 from edge.watch.watcher import Settings, Switches
 from edge.zones.zone import Zone
 
 from ..zones.tracks import SIZE, track
 from .scripted import Scripted, short, textured
 
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is confirmed is told."""
+    monkeypatch.setattr(module, "SEEN_S", 0.0)
+    monkeypatch.setattr(module, "STAYS_S", 0.0)
+
+
+pytestmark = pytest.mark.usefixtures("at_once")
 LEFT = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
 ZONE = Zone("left", "restricted", LEFT, inertia_frames=1, inertia_s=0.0)
 LINE = Zone("gate", "line", ((0.5, 0.0), (0.5, 1.0)), directions=("in", "out"), inertia_frames=1,
@@ -55,6 +65,53 @@ def test_somebody_comes_through_a_zone_and_goes() -> None:
     assert len({event.id for event in run.events}) == len(run.events)
     assert all(event.camera == "cam" and event.size == SIZE for event in run.events)
     assert all(event.box is not None and event.confidence == 0.9 for event in run.events)
+
+
+def told_after(monkeypatch: pytest.MonkeyPatch, each_frame, frames: int = 30) -> float | None:
+    """Seconds until something is told, with true limits."""
+    monkeypatch.undo()
+    run = Scripted(Settings())
+    for number in range(frames):
+        run.see(each_frame(number))
+    return run.events[0].source_time if run.events else None
+
+
+def test_what_moves_is_told_at_once_and_what_stays_after_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def moving(number: int):
+        return [track(1, (50.0 + 2 * number, 60.0))]
+
+    assert told_after(monkeypatch, moving) == pytest.approx(0.3, abs=0.11)
+    assert told_after(monkeypatch, lambda _: [track(1, (50.0, 60.0))]) == pytest.approx(1.0)
+
+
+def test_specks_are_not_told_and_neither_is_what_flickers(monkeypatch: pytest.MonkeyPatch) -> None:
+    speck = track(1, (50.0, 60.0), area=4e-4)
+    assert told_after(monkeypatch, lambda _: [speck]) is None
+
+    def flickers(number: int):
+        seen = replace(track(1, (50.0, 60.0)), last_seen=-1.0)
+        return [track(1, (50.0, 60.0))] if number % 2 else [seen]
+
+    assert told_after(monkeypatch, flickers) is None
+
+
+def test_what_the_border_cuts_off_is_told_after_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    def enters(number: int):
+        return [track(1, (4.0 + number / 10, 60.0))]
+
+    assert told_after(monkeypatch, enters) == pytest.approx(1.0)
+
+
+def test_a_line_is_crossed_also_before_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody who comes in over a line at the border: told later, and once."""
+    monkeypatch.undo()
+    edge = replace(LINE, points=((0.05, 0.0), (0.05, 1.0)))
+    run = Scripted(Settings((edge,)))
+    for number in range(30):
+        run.see([track(1, (min(5.0 + 2 * number, 40.0), 60.0), width=14)])
+    assert run.told() == ["appeared begin 1", "line_crossed once 1 gate out"]
 
 
 def test_what_is_not_confirmed_is_not_told() -> None:
@@ -348,3 +405,23 @@ def test_times_are_wall_clock_and_source() -> None:
     assert moment.utcoffset() is not None
     assert moment.timestamp() == pytest.approx(1_767_600_000.1, abs=2e-3)
     assert event.source_time == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("foot", [(-8.0, 5.0), (205.0, 104.0), (199.0, 60.0), (100.0, -40.0)])
+def test_boxes_that_reach_beyond_the_frame(foot: tuple[float, float]) -> None:
+    """A tracker predicts them there."""
+    run = Scripted(Settings((replace(ZONE, rule="overlap"), replace(LINE, name="b")), left_s=1))
+    run.watcher._classify = lambda crop: ("", 0.0)
+    for number in range(40):
+        run.see([track(1, foot, stationary_since=0.0, width=14 + number % 3)])
+    run.see([])
+    assert len(run.events) % 2 == 0
+
+
+def test_a_frame_full_of_things() -> None:
+    run = Scripted(Settings((ZONE, LINE)))
+    for number in range(3):
+        run.see(
+            [track(n, (2.0 * n % 200, 20.0 + number), height=6, width=4) for n in range(1, 300)]
+        )
+    assert len([event for event in run.events if event.kind == "appeared"]) == 299

@@ -153,7 +153,7 @@ def test_needed_keys_are_those_without_default() -> None:
 def test_an_edited_file_is_taken_over_and_a_wrong_one_is_told_once(tmp_path: Path) -> None:
     path = tmp_path / "zones.json"
     write_zones(path, ZONES)
-    watched = ZonesFile(path)
+    watched = ZonesFile(path, metres=True)
     assert watched.zones == ZONES and not watched.changed()
     write_zones(path, ZONES[:2])
     assert watched.changed() and watched.zones == ZONES[:2]
@@ -170,3 +170,16 @@ def test_an_edited_file_is_taken_over_and_a_wrong_one_is_told_once(tmp_path: Pat
     assert not watched.changed()
     write_zones(path, ZONES[:1])
     assert watched.changed() and watched.zones == ZONES[:1]
+
+
+def test_distances_need_metres(tmp_path: Path) -> None:
+    path = tmp_path / "zones.json"
+    write_zones(path, ZONES)
+    with pytest.raises(UsageError, match="zone `hall`: key `distance_m`: this scene has no metres"):
+        ZonesFile(path)
+    write_zones(path, [ZONES[0]])
+    watched = ZonesFile(path)
+    write_zones(path, ZONES)
+    with pytest.raises(UsageError, match="edge calibrate-scene"):
+        watched.changed()
+    assert watched.zones == [ZONES[0]]
