@@ -122,7 +122,7 @@ class Watcher:
         self._known: set[int] = set()
         self._seen_since: dict[int, float] = {}
         self._crossings: list[tuple[int, str, str]] = []
-        self._seen_at = self._arrived = 0.0
+        self._seen_at = self._last_at = self._arrived = 0.0
         self.tracks: list[Track] = []
         self.set_settings(settings)
 
@@ -158,7 +158,7 @@ class Watcher:
         """The events of a frame; its mask and depth are read during this call only."""
         at = result.frame.at
         events = self.states.of_scene(result.events)
-        self._arrived = self._clock()
+        self._last_at, self._arrived = at, self._clock()
         if not self._watching():
             return events + self._nobody(at)
         if not result.fits or not self.states.trusted:
@@ -171,6 +171,8 @@ class Watcher:
 
     def event(self, event: CameraEvent) -> list[Event]:
         """The events of a change in the state of the source."""
+        if self.states.knows(event):
+            self._last_at = max(self._last_at, event.at)
         return self.states.of_source(event)
 
     def tick(self) -> list[Event]:
@@ -181,7 +183,7 @@ class Watcher:
 
     def close(self) -> list[Event]:
         """The ends of everything."""
-        return self._nobody(self._seen_at) + self.states.close(self._seen_at)
+        return self._nobody(self._seen_at) + self.states.close(self._last_at)
 
     def _watching(self) -> bool:
         now = self._clock()

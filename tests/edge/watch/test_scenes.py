@@ -205,3 +205,14 @@ def test_somebody_passes_behind_a_pillar(build: Path, tmp_path: Path) -> None:
     """The pillar of this yard hides somebody 12 m away for a moment."""
     told = watch("pillar", Scene(15, [Walk([(1.0, -8, 12), (13.0, 9, 12)])]), build, tmp_path)
     assert told == ["appeared begin 1", "left end 1"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "kind"), [("cover", "covered"), ("defocus", "defocused"), ("turn", "camera_moved")]
+)
+def test_what_is_done_to_the_camera(name: str, kind: str, build: Path, tmp_path: Path) -> None:
+    """An event of the camera, and none of the thousand things that such masks show."""
+    scene = Scene(11, change=getattr(scenes, name))
+    told = watch(name, scene, build, tmp_path, [NEARLY_ALL])
+    assert told == [f"{kind} begin"] + ([] if name == "turn" else [f"{kind} end"])
