@@ -263,8 +263,10 @@ def test_what_was_appended_survives_kill_9_at_any_point(tmp_path: Path) -> None:
                 os.write(out, f"+{name}\\n".encode())
                 if number % 3 == 2:
                     row = spool.take("a")
+                    name = read_event(row[1]).id
+                    os.write(out, f"!{name}\\n".encode())
                     spool.done("a", row[0])
-                    os.write(out, f"-{read_event(row[1]).id}\\n".encode())
+                    os.write(out, f"-{name}\\n".encode())
 
         for seed in range(int(sys.argv[4])):
             if (child := os.fork()) == 0:
@@ -280,13 +282,15 @@ def test_what_was_appended_survives_kill_9_at_any_point(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     lines = log.read_text().split()
     appended = [line[1:] for line in lines if line[0] == "+"]
+    sent = [line[1:] for line in lines if line[0] == "!"]
     delivered = [line[1:] for line in lines if line[0] == "-"]
     spool = Spool(tmp_path / "spool", ["a"])
     left = taken(spool, "a")
     spool.close()
     assert len(appended) > seeds
     assert delivered
-    assert not set(appended) - set(delivered) - set(left)
+    # Whether one that was sent at a kill comes again depends on how far `done` was.
+    assert not set(appended) - set(sent) - set(left)
     assert not set(delivered) & set(left)
     # At most the one that was under way at each kill was never told of.
     assert len(set(left) - set(appended)) <= seeds
