@@ -16,7 +16,7 @@ import typer
 
 from edge.cli.background import Seconds, ValueRange, read_background
 from edge.cli.build import default_build
-from edge.cli.options import CudaBackend, given_options, refuse_unused
+from edge.cli.options import CudaBackend, refuse_unused
 from edge.cli.run import check_device_options, estimator, given_background, print_all, scene_of
 from edge.errors import EdgeError, UsageError
 
@@ -145,11 +145,10 @@ def watch(
     bundled = default_build() if None in places else None
     for place in places:
         check_device_options(ctx, place or bundled or Path())
-    options = given_options(ctx)
     opener = camera_opener(
         lambda: bundled or default_build(),
         threads,
-        cuda_backend if "cuda_backend" in options else "auto",
+        cuda_backend,
         alone=len(chosen.cameras) == 1,
     )
     counted = Metrics() if metrics is not None else None

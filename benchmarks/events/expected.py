@@ -102,6 +102,8 @@ FOOTAGE = (
         (
             Zone("table", "counted", ((0.42, 0.72), (0.78, 0.72), (0.78, 1.0), (0.42, 1.0))),
             Zone("exit", "line", ((0.85, 0.5), (0.85, 1.0)), directions=("in", "out")),
+            # A dark screen in which people are reflected.
+            Zone("screen", "ignored", ((0.0, 0.0), (0.07, 0.0), (0.15, 0.41), (0.0, 0.41))),
         ),
         ("appeared", "zone_entered", "line_crossed"),
         (

@@ -26,6 +26,10 @@ class CameraStates:
         """Whether the masks mean something: the background fits, and the source is there."""
         return not any(kind in self._open for kind in (*SCENE, "lost", "frozen"))
 
+    def knows(self, event: CameraEvent) -> bool:
+        """Whether something of a source begins or ends with this."""
+        return event.kind in SOURCE
+
     def of_source(self, event: CameraEvent) -> list[Event]:
         """Of `lost`, `back`, `frozen` and `moving`; nothing of other kinds."""
         kind = SOURCE.get(event.kind)

@@ -120,9 +120,12 @@ class Watch:
     def close(self) -> None:
         """Tell the ends of everything, and close the cameras; a second call does nothing."""
         try:
-            for name in list(self.watched):
-                self._remove(name)
+            for watched in list(self.watched.values()):
+                self._tell(watched.watcher.close())
         finally:
+            for watched in self.watched.values():
+                watched.resources.close()
+            self.watched.clear()
             for opening in self._opening.values():
                 if opening.future is not None:
                     opening.future.add_done_callback(_dispose)
@@ -307,7 +310,8 @@ class Watch:
     def _remove(self, name: str) -> None:
         watched = self.watched.pop(name)
         self._tell(watched.watcher.close())
-        watched.resources.close()
+        # A camera that does not answer takes seconds, in which the others must not wait.
+        self._pool.submit(watched.resources.close)
 
     def _tell(self, events: list[Event]) -> None:
         for event in events:

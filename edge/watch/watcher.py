@@ -37,8 +37,9 @@ DOUBT_S = 5.0
 MOVES, STAYS_S = 0.25, 1.0
 """Heights of its box that a thing moves, or seconds for which it stays, before it is told: leaves
 that flutter come and go in one place."""
-SEEN_S = 0.15
-"""Seconds for which it must be seen without a gap then: what was lost may come back elsewhere."""
+SEEN_S, STAYS_SEEN_S = 0.3, 0.5
+"""Seconds for which it must be seen without a gap then, if it moves and if it stays: what was lost
+may come back elsewhere, and drops of rain fall where others fell."""
 GONE_S = 0.5
 """Seconds between two looks at whether what is gone is still gone."""
 AROUND = 0.1
@@ -121,7 +122,7 @@ class Watcher:
         self._known: set[int] = set()
         self._seen_since: dict[int, float] = {}
         self._crossings: list[tuple[int, str, str]] = []
-        self._seen_at = self._arrived = 0.0
+        self._seen_at = self._last_at = self._arrived = 0.0
         self.tracks: list[Track] = []
         self.set_settings(settings)
 
@@ -157,7 +158,7 @@ class Watcher:
         """The events of a frame; its mask and depth are read during this call only."""
         at = result.frame.at
         events = self.states.of_scene(result.events)
-        self._arrived = self._clock()
+        self._last_at, self._arrived = at, self._clock()
         if not self._watching():
             return events + self._nobody(at)
         if not result.fits or not self.states.trusted:
@@ -170,6 +171,8 @@ class Watcher:
 
     def event(self, event: CameraEvent) -> list[Event]:
         """The events of a change in the state of the source."""
+        if self.states.knows(event):
+            self._last_at = max(self._last_at, event.at)
         return self.states.of_source(event)
 
     def tick(self) -> list[Event]:
@@ -180,7 +183,7 @@ class Watcher:
 
     def close(self) -> list[Event]:
         """The ends of everything."""
-        return self._nobody(self._seen_at) + self.states.close(self._seen_at)
+        return self._nobody(self._seen_at) + self.states.close(self._last_at)
 
     def _watching(self) -> bool:
         now = self._clock()
@@ -233,10 +236,10 @@ class Watcher:
         height, width = self.size
         whole = left >= BORDER and left + wide <= width - BORDER
         whole &= top >= BORDER and top + tall <= height - BORDER
-        if track.last_seen - self._seen_since[track.number] < SEEN_S:
-            return False
-        stays = track.last_seen - track.first_seen >= STAYS_S
-        return stays or (whole and self._travels.went(track, MOVES))
+        seen = track.last_seen - self._seen_since[track.number]
+        if track.last_seen - track.first_seen >= STAYS_S and seen >= STAYS_SEEN_S:
+            return True
+        return whole and seen >= SEEN_S and self._travels.went(track, MOVES)
 
     def _happened(self, look: Look) -> list[Event]:
         facts = [fact for rule in self._rules for fact in rule.facts(look)]

@@ -227,3 +227,20 @@ def headlights(image: np.ndarray, t: float) -> np.ndarray:
         beam = np.exp(-(((xs - x) / 60) ** 2) - ((ys - 110) / 55) ** 2)[..., None]
         night = night + image.astype(np.float32) * 0.55 * beam
     return np.clip(night, 0, 255).astype(np.uint8)
+
+
+def cover(image: np.ndarray, t: float) -> np.ndarray:
+    """Something lies over the lens from 2 to 7 seconds."""
+    if not 2 <= t < 7:
+        return image
+    return np.clip(0.05 * cv2.GaussianBlur(image, (0, 0), 20) + 20, 0, 255).astype(np.uint8)
+
+
+def defocus(image: np.ndarray, t: float) -> np.ndarray:
+    """The lens is out of focus from 2 to 7 seconds."""
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), 4.0)) if 2 <= t < 7 else image
+
+
+def turn(image: np.ndarray, t: float) -> np.ndarray:
+    """Somebody turns the camera after 2 seconds."""
+    return np.roll(image, 40, axis=1) if t >= 2 else image

@@ -120,6 +120,7 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FIRST_WAIT_S", 0.05)
     monkeypatch.setattr(watcher, "SEEN_S", 0.0)
     monkeypatch.setattr(watcher, "STAYS_S", 0.0)
+    monkeypatch.setattr(watcher, "STAYS_SEEN_S", 0.0)
 
 
 PRESENT = ["appeared begin 1", "left end 1"]

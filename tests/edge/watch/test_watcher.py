@@ -22,6 +22,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is confirmed is told."""
     monkeypatch.setattr(module, "SEEN_S", 0.0)
     monkeypatch.setattr(module, "STAYS_S", 0.0)
+    monkeypatch.setattr(module, "STAYS_SEEN_S", 0.0)
 
 
 pytestmark = pytest.mark.usefixtures("at_once")
