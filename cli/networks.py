@@ -33,8 +33,12 @@ Entry = dict[str, Any]
 def networks(
     ctx: typer.Context,
     inputs: Annotated[
-        str, typer.Option(help="Inputs of the networks: both, or fg_bg, the frame alone.")
-    ] = "both",
+        Optional[str],
+        typer.Option(
+            help="Inputs of the networks: spread (bg, its spread and the frame), both (bg and"
+            " frame), or fg_bg, the frame alone.  [default: spread for our own networks, else both]"
+        ),
+    ] = None,
     outputs: Annotated[
         str, typer.Option(help="Outputs of the networks: mask, depth or both.")
     ] = "both",
@@ -55,21 +59,26 @@ def networks(
     With --runs each trained network is built in FP32 and INT8 and measured on --samples with one
     thread. Prints Markdown, as in docs/networks.md.
     """
-    from edge.train.networks import NETWORKS, ONE_VARIANT
+    from edge.train.networks import NETWORKS, ONE_VARIANT, OURS
     from edge.train.networks.variant import Variant
 
     if runs is None:
         refuse_unused(ctx, "without --runs", "samples", "count", "imgsz")
     try:
-        variant = Variant(inputs, outputs)
+        variants = {
+            name: Variant(inputs or ("spread" if name in OURS else "both"), outputs)
+            for name in NETWORKS
+        }
     except ValueError as error:
         raise UsageError(f"--{error}") from error
     entries = [
-        _profile(name, variant) for name in NETWORKS if ONE_VARIANT.get(name, variant) == variant
+        _profile(name, variant)
+        for name, variant in variants.items()
+        if ONE_VARIANT.get(name, variant) == variant and (name in OURS or not variant.sees_spread)
     ]
     measured = _measure(runs, samples, count, imgsz) if runs is not None else []
     if as_json:
-        document: Entry = {"inputs": inputs, "outputs": outputs, "networks": entries}
+        document: Entry = {"outputs": outputs, "networks": entries}
         print(json.dumps(document | ({"runs": measured} if runs is not None else {})))
         return
     print("\n".join(_profile_table(entries)))
@@ -80,8 +89,8 @@ def networks(
 
 
 def _profile(name: str, variant: Variant) -> Entry:
-    """name, params, training_mb, and by side macs and frame_macs (None at sizes that the network
-    does not take)."""
+    """name, inputs, params, training_mb, and by side macs and frame_macs (None at sizes that the
+    network does not take)."""
     from edge.train.networks import create
     from edge.train.profile import macs, training_memory
 
@@ -90,6 +99,7 @@ def _profile(name: str, variant: Variant) -> Entry:
     supported = [side for side in SIDES if network.only in (None, (side, side))]
     return {
         "name": name,
+        "inputs": variant.inputs,
         "params": sum(p.numel() for p in network.parameters()),
         "training_mb": round(training_memory(network, BATCH, BATCH_SIDE) / 1e6),
         "macs": {str(s): macs(network, s, scene=True) if s in supported else None for s in SIDES},

@@ -55,7 +55,7 @@ def load_exported(path: Path) -> dict[str, Any]:
             "network": name,
             "variant": asdict(variant),
             "weights": _weights(_network(name, variant, model.graph), model.graph),
-            "recipe": json.loads(metadata["training"]),
+            "recipe": dict(json.loads(metadata["training"]).items()),
             "scores": json.loads(metadata.get("metrics", "{}")),
         }
         # Files of earlier versions do not say whether the depth of the scene is frozen.

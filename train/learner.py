@@ -179,8 +179,9 @@ class Learner:
             start = Path(recipe.start)
             together = len(recipe.networks) > 1
             network, _ = network_of(member(start, name) if together else start)
-            if isinstance(network, UNet) and network.variant != self.variant:
-                network.add_spread()
+            grows = self.variant.sees_spread and isinstance(network, UNet)
+            if grows and not network.variant.sees_spread:  # type: ignore[union-attr]
+                network.add_spread()  # type: ignore[operator]
         else:
             network = create(name, self.variant)
         if recipe.scene:

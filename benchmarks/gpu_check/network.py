@@ -95,6 +95,7 @@ _plain("Div", lambda xp, a, b: a / b)
 _plain("Max", lambda xp, a, b: xp.maximum(a, b))
 _plain("Abs", lambda xp, a: xp.abs(a))
 _plain("Relu", lambda xp, a: a * (a > 0))
+_plain("Sqrt", lambda xp, a: xp.sqrt(a))
 _plain("Sigmoid", lambda xp, a: 1 / (1 + xp.exp(-a)))
 
 
@@ -103,6 +104,14 @@ def _cast(net: Network, node: onnx.NodeProto, attributes: dict[str, Any], inputs
     if attributes["to"] != onnx.TensorProto.FLOAT:
         raise EdgeError("the stand-in engine casts to float32 alone")
     return inputs[0] * net.one
+
+
+@_operator("Clip")
+def _clip(net: Network, node: onnx.NodeProto, attributes: dict[str, Any], inputs: list[Any]) -> Any:
+    low, high = (net._numbers[name].item() for name in node.input[1:])
+    above = inputs[0] - low
+    x = above * (above > 0) + low
+    return x - (x - high) * (x > high)
 
 
 @_operator("Transpose")
@@ -161,8 +170,9 @@ def _slice(
 def _conv(net: Network, node: onnx.NodeProto, attributes: dict[str, Any], inputs: list[Any]) -> Any:
     """One product of matrices for each position in the kernel."""
     image, weight, bias = [*inputs, None][:3]
-    if attributes.get("group", 1) != 1 or set(attributes.get("dilations", (1,))) != {1}:
-        raise EdgeError("the stand-in engine computes no grouped or dilated Conv")
+    group = attributes.get("group", 1)
+    if set(attributes.get("dilations", (1,))) != {1} or group not in (1, weight.shape[0]):
+        raise EdgeError("the stand-in engine computes no dilated Conv, nor groups of channels")
     top, left, bottom, right = attributes.get("pads", (0, 0, 0, 0))
     down, along = attributes.get("strides", (1, 1))
     count, channels, height, width = image.shape
@@ -179,7 +189,9 @@ def _conv(net: Network, node: onnx.NodeProto, attributes: dict[str, Any], inputs
             :, :, y : y + down * (rows - 1) + 1 : down, x : x + along * (columns - 1) + 1 : along
         ]
         flat = part.reshape((count, channels, rows * columns))
-        total = total + weight[:, :, y, x] @ flat
+        # With a group for each channel, a channel meets its own weight alone.
+        each = weight[:, 0, y, x].reshape((1, -1, 1)) * flat if group > 1 else None
+        total = total + (weight[:, :, y, x] @ flat if each is None else each)
     if bias is not None:
         total = total + bias.reshape((1, -1, 1))
     return total.reshape((count, -1, rows, columns))

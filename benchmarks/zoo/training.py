@@ -17,11 +17,12 @@ not pruned; `nano` and `tiny` are small by design.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge.benchmarks.accuracy.networks import BASE, PRUNED
-from edge.benchmarks.zoo.encoder import start_from_encoder
 from edge.benchmarks.zoo.journal import Journal, export
 from edge.benchmarks.zoo.places import TRAINING, VALIDATION, link_places
 from edge.bundled import FOLDER
@@ -162,7 +163,8 @@ def train_all(data: Path, teacher: Path, runs: Path, journal: Journal) -> None:
     link_free(data, runs / "free")
     link_places(data / "rgbd", runs / PLACES)
     if not encoder_of(runs).is_file():
-        start_from_encoder(encoder_of(runs))
+        words = [sys.executable, "-m", "edge.train.imagenet", str(encoder_of(runs))]
+        subprocess.run(words, check=True)
     for name, images in SCENES.items():
         note(f"{SCENE}: {name}")
         journal.run(f"{SCENE}/{name}", scene_command(name, data, teacher, runs), images)

@@ -83,8 +83,8 @@ def test_a_judge_scores_what_the_build_computes(
     write_build(int8, tmp_path / "b")
     counts = MaskCounts()
     with edge.open(tmp_path / "b") as h:
-        edge.set_background(h, samples[0].bg)
         for sample in samples[:4]:
+            edge.set_background(h, sample.bg, sample.spread)
             mask, _ = edge.infer(h, sample.fg_bg)
             assert mask is not None
             counts += count_mask(mask >= 0.5, sample.mask)

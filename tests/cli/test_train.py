@@ -97,7 +97,7 @@ def test_a_teacher_that_is_no_network_is_refused(tmp_path: Path) -> None:
         (["train", "--outputs=mask", "--depth-loss=l1"], "--depth-loss has no effect on a network"),
         (["train", "--imgsz=64", "--depth-loss=ms_ssim"], "needs images of at least 161 pixels"),
         (["train", "--start=nano", "--network=tiny"], "nano is a nano, --network says tiny"),
-        (["train", "--start=nano", "--outputs=mask"], "nano has inputs both and outputs both"),
+        (["train", "--start=nano", "--outputs=mask"], "nano has inputs spread and outputs both"),
         (["export", "mine.onnx"], "mine.onnx is an exported network already"),
         (["networks", "--count=4"], "--count has no effect without --runs"),
         (["networks", "--imgsz=64"], "--imgsz has no effect without --runs"),

@@ -22,7 +22,7 @@ from edge.graph.resize import resize_network
 from edge.samples.sample import Sample, resize_sample
 from edge.train.checkpoint import network_of, save
 from edge.train.export import TOLERANCE, difference, export
-from edge.train.networks import create
+from edge.train.networks import create, variant_of
 from edge.train.networks.variant import Variant
 
 
@@ -71,7 +71,7 @@ def test_layers_are_named_after_modules(exported: onnx.ModelProto, checkpoint: P
 
 @pytest.mark.parametrize("name", ["nano", "tiny", "small"])
 def test_layers_of_the_bundled_networks_too(name: str) -> None:
-    known = {module for module, _ in create(name).named_modules()}
+    known = {module for module, _ in create(name, variant_of(name)).named_modules()}
     names = layer_names(onnx.load(bundled(name)))
     assert {"encoder.levels.0.0", "up_quarter.0", "mask", "depth"} <= set(names)
     assert all(layer.removesuffix("_2") in known for layer in names)

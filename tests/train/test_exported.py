@@ -22,6 +22,7 @@ from edge.train.networks import create, normalised
 from edge.train.networks.scene import kept_scenes
 from edge.train.networks.variant import Variant
 from edge.train.prune import without
+from tests.images import taken
 
 from .batchnorm import shuffled
 
@@ -50,13 +51,13 @@ def test_torch_computes_what_the_bundled_file_does(
     )
     noise = [rng.integers(0, 256, (2, 64, 64, 3), np.uint8) for _ in range(2)]
     for bg, fg_bg in (*((s.bg, s.fg_bg) for s in samples), *noise):
-        mask, depth = session.run(["mask", "depth"], {"bg": bg[None], "fg_bg": fg_bg[None]})
+        mask, depth = session.run(["mask", "depth"], taken(session, bg, fg_bg))
         with torch.no_grad():
             pair = (normalised(torch.from_numpy(image[None])) for image in (bg, fg_bg))
             logits, found = network(*pair)
         assert np.abs(torch.sigmoid(logits).numpy() - mask).max() <= EXACT
         assert np.abs(found.numpy() - depth).max() <= EXACT
-    assert (state["network"], state["variant"]) == (name, {"inputs": "both", "outputs": "both"})
+    assert (state["network"], state["variant"]) == (name, {"inputs": "spread", "outputs": "both"})
     assert len(kept_scenes(network)) == 1  # they were trained with `--scene`
 
 

@@ -113,7 +113,7 @@ class Residual(nn.Module):
 class SceneDepth(nn.Module):
     """Inverse depth of the scene, float [N, 1, H, W] in 0..1, from float [N, 3, H, W] in 0..1.
 
-    An encoder that may start from weights of ImageNet (benchmarks/zoo/encoder.py) and a small
+    An encoder that may start from weights of ImageNet (train/imagenet.py) and a small
     decoder up to 1/4 of the resolution: depth is smooth, and the mask gives its edges.
     Outside training it averages TEST_TIME_PASSES, whose errors differ; it runs once per scene, so
     the passes cost no frame anything. Training makes a single pass, of the image as it is; at SMALL

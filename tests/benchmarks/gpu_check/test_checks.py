@@ -218,7 +218,7 @@ def host_leaks(gpu: ModuleType, patch: pytest.MonkeyPatch) -> None:
     real = gpu.cudaGraphLaunch
 
     def leak(graph: Any, stream: int) -> Any:
-        kept.append(np.ones(1_000_000, np.uint8))
+        kept.append(np.ones(3_000_000, np.uint8))
         return real(graph, stream)
 
     patch.setattr(gpu, "cudaGraphLaunch", leak)

@@ -181,10 +181,10 @@ def test_a_background_is_neither_time_nor_energy_of_a_frame(
     worker.joules = {"meter": 0.0}
     set_background, infer = edge.set_background, edge.infer
 
-    def background(h: Any, bg: Any) -> None:
+    def background(h: Any, bg: Any, spread: Any) -> None:
         counter[0] += 1000
         calls.append("background")
-        set_background(h, bg)
+        set_background(h, bg, spread)
 
     def frame(h: Any, fg_bg: Any) -> Any:
         counter[0] += 2

