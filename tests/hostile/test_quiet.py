@@ -58,7 +58,7 @@ COMMANDS = {
     "sensitivity": f"sensitivity {SMALL} --count 4 --target onnxruntime",
     "compare": "compare --layers BUILD --samples rendered:2",
     "dataset": "dataset show rendered:2 --out sheet.png",
-    "tune": "tune --networks nano --imgsz 96 --samples rendered:2 --target-fps 1 --max-drop 1"
+    "tune": "tune --networks nano --imgsz 64 --samples rendered:8 --target-fps 1 --max-drop 1"
     " --precision int8 --target onnxruntime",
 }
 WITH_TORCH = {
