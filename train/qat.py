@@ -151,8 +151,9 @@ class Quantized(nn.Module):
         self.traced = fx.GraphModule(network, _Tracer().trace(network))
         self._insert_fake_quant()
 
-    def forward(self, bg: Tensor, fg_bg: Tensor) -> Outputs:
-        return cast(Outputs, self.traced(bg, fg_bg))
+    def forward(self, bg: Tensor, fg_bg: Tensor, spread: Tensor | None = None) -> Outputs:
+        known = torch.zeros_like(bg) if spread is None else spread
+        return cast(Outputs, self.traced(bg, fg_bg, known))
 
     def _insert_fake_quant(self) -> None:
         graph = self.traced.graph

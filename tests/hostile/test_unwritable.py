@@ -19,7 +19,7 @@ COMMANDS = {
     " --out OUT",
     "sensitivity": f"sensitivity {SMALL} --count 4 --out OUT",
     "compare": "compare --layers BUILD --samples rendered:2 --out OUT",
-    "tune": "tune --networks nano --imgsz 64 --samples rendered:2 --target-fps 1 --max-drop 1"
+    "tune": "tune --networks nano --imgsz 64 --samples rendered:8 --target-fps 1 --max-drop 1"
     " --precision int8 --target onnxruntime --out OUT",
 }
 

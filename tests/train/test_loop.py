@@ -215,7 +215,7 @@ def test_networks_learn_together_and_go_on_after_a_kill(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "edge", "train"]
     for options, says in (
         (["--network=nano,small", f"--start={once}"], "no checkpoint"),
-        (["--network=nano,tiny", f"--start={once}", "--outputs=mask"], "asked for are both and"),
+        (["--network=nano,tiny", f"--start={once}", "--outputs=mask"], "asked for are spread and"),
         (["--network=nano,nano"], "must be different and have the same"),
         (["--network=nano,scene"], "must be different and have the same"),
         (["--network=nano,tiny", "--qat=openvino"], "--distill and --qat are for one network"),
