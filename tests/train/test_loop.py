@@ -432,7 +432,10 @@ def test_the_depth_of_the_scene_can_be_trained_alone(tmp_path: Path) -> None:
         (["--outputs=mask", f"--distill={alone}/best.pt"], "they share no output"),
         (["--network=resunet", f"--scene={alone}/best.pt"], "--scene is for our own networks"),
         ([f"--start={alone}/best.pt", "--outputs=mask"], "asked for are fg_bg and mask"),
-        (["--inputs=bg"], "--network, --inputs, --outputs: inputs 'bg': expected one of spread, both"),
+        (
+            ["--inputs=bg"],
+            "--network, --inputs, --outputs: inputs 'bg': expected one of spread, both",
+        ),
     ):
         words = [*train, *few, f"--out={tmp_path / 'no'}", *options]
         refused = subprocess.run(words, capture_output=True, text=True)
