@@ -64,8 +64,11 @@ class Mosquitto:
         wait_for(self._answers)
 
     def kill(self) -> None:
-        """As a power failure of the broker."""
+        """As a power failure of the broker. What it has sent arrives before its connections are
+        reset, because a listener would lose what it has not read and the broker has on no disk."""
         if self._process is not None:
+            self.hang()
+            time.sleep(0.1)
             self._process.kill()
             self._process.wait()
             self._process = None
