@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 OF_FILE = (
     "bg", "seconds", "value_range", "zones", "metres", "classify", "stabilize", "left_s",
-    "min_size", "build", "sink", "folder", "record", "redact",
+    "min_size", "shadow", "build", "sink", "folder", "record", "redact",
 )  # fmt: skip
 """Options that are keys of cameras.toml."""
 
@@ -79,6 +79,14 @@ def watch(
             min=0,
             max=1,
             help="Share of the frame that a thing must cover to be told.  [default: 0.0005]",
+        ),
+    ] = None,
+    shadow: Annotated[
+        Optional[float],
+        typer.Option(
+            min=1e-6,
+            max=1,
+            help="Share of the frames that FP32 sees too, in idle time: says if INT8 drifts.",
         ),
     ] = None,
     sink: Annotated[
@@ -133,7 +141,7 @@ def watch(
         chosen = replace(
             _of_options(
                 sources or [], zones or [], metres or [], bg or [], seconds, value_range,
-                stabilize, build, classify, left_s, min_size,
+                stabilize, build, classify, left_s, min_size, shadow,
             ),
             sinks={f"sink{number}": {"url": url} for number, url in enumerate(sink or [], 1)},
             folder=folder,
@@ -155,7 +163,7 @@ def watch(
     watching = Watch(chosen, opener, StandardOutputs(counted), read)
     with ExitStack() as stack:
         if counted is not None and metrics is not None:
-            counted.sources.append(lambda: _count_lost(counted, watching))
+            counted.sources.append(lambda: count_pulled(counted, watching))
             stack.callback(MetricsServer(counted, metrics).close)
         stack.enter_context(_hangup(watching.reload))
         channels: list[Any] = []
@@ -165,12 +173,18 @@ def watch(
         raise EdgeError("; ".join(failures))
 
 
-def _count_lost(metrics: Metrics, watching: Watch) -> None:
-    """Tell the metrics of the frames that were not processed."""
+def count_pulled(metrics: Metrics, watching: Watch) -> None:
+    """Tell the metrics what cameras and their shadows count themselves."""
     for name, watched in list(watching.watched.items()):
         camera = watched.channel.pipeline.camera
         metrics.set("dropped_frames_total", camera.dropped, camera=name)
         metrics.set("unreadable_frames_total", camera.unreadable, camera=name)
+        if (shadow := watched.shadow) is not None:
+            metrics.set("int8_compared_total", shadow.compared, camera=name)
+            drift = shadow.drift
+            for output in ("mask", "depth"):
+                if (value := getattr(drift, output, None)) is not None:
+                    metrics.set("int8_drift", value, camera=name, output=output)
 
 
 @contextmanager
@@ -195,6 +209,7 @@ def _of_options(
     classify: Optional[Path],
     left_s: Optional[float],
     min_size: Optional[float],
+    shadow: Optional[float],
 ) -> WatchConfig:
     """The configuration that the options say."""
     from edge.events.left import LEFT_S
@@ -232,6 +247,7 @@ def _of_options(
                 left_s=LEFT_S if left_s is None else left_s,
                 min_size=MIN_SIZE if min_size is None else min_size,
                 classify=classify,
+                shadow=shadow,
             )
             for i, (name, source) in enumerate(zip(names, sources, strict=True))
         )
@@ -270,12 +286,14 @@ def _check(camera: CameraConfig, locate: Callable[[str, EdgeError], EdgeError]) 
     from edge.camera.reader import check_source
     from edge.things.metres import read_metres
     from edge.watch.classify import OnnxClassifier
+    from edge.watch.shadow import check_int8
     from edge.watch.watch import zones_file
 
     checks: dict[str, Callable[[], object]] = {
         "source": lambda: check_source(camera.source, camera.range),
         "background": lambda: camera.background and read_background(camera.background),
         "build": lambda: camera.build and manifests.read_finished(camera.build),
+        "shadow": lambda: camera.shadow and camera.build and check_int8(camera.build),
         "metres": lambda: camera.metres and read_metres(camera.metres),
         "zones": lambda: zones_file(camera),
         "classify": lambda: camera.classify and OnnxClassifier(camera.classify),
@@ -307,6 +325,7 @@ def camera_opener(
     from edge.things.metres import read_metres
     from edge.things.tracks import Tracker
     from edge.watch.classify import OnnxClassifier
+    from edge.watch.shadow import Shadow, open_float
     from edge.watch.watch import Watched, settings_of, zones_file, zones_of
     from edge.watch.watcher import Watcher
 
@@ -340,6 +359,12 @@ def camera_opener(
                 None if config.classify is None else OnnxClassifier(config.classify),
             )
             pipeline.cut = watcher.cut
-            return Watched(config, channel, watcher, stack.pop_all(), zones)
+            shadow = None
+            if config.shadow is not None:
+                exact = stack.enter_context(open_float(place))
+                shadow = Shadow(pipeline, exact, config.shadow)
+                stack.callback(shadow.close)
+                pipeline.shadow = shadow.look
+            return Watched(config, channel, watcher, stack.pop_all(), zones, shadow)
 
     return open_camera

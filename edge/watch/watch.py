@@ -19,6 +19,7 @@ from edge.loop.run import run_channels
 from edge.progress import note
 from edge.watch.config import CameraConfig, WatchConfig
 from edge.watch.outputs import Outputs
+from edge.watch.shadow import Shadow
 from edge.watch.watcher import Settings, Switches, Watcher
 from edge.zones.file import ZonesFile
 from edge.zones.zone import Zone
@@ -42,6 +43,7 @@ class Watched:
     watcher: Watcher
     resources: ExitStack
     zones: ZonesFile | None
+    shadow: Shadow | None = None
     unreadable: int = 0
 
 
@@ -200,6 +202,8 @@ class Watch:
                     continue
                 self._read_zones(watched)
                 self._tell(watched.watcher.tick())
+                if watched.shadow is not None and (drift := watched.shadow.take()) is not None:
+                    self.on_event(watched.channel, drift)
         return bool(self._opening)
 
     def _begin_opening(self, config: CameraConfig) -> None:
@@ -353,6 +357,7 @@ def _source_of(config: CameraConfig) -> CameraConfig:
         build=config.build,
         metres=config.metres,
         classify=config.classify,
+        shadow=config.shadow,
     )
 
 

@@ -7,9 +7,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -18,11 +20,17 @@ import pytest
 import typer.main
 
 from edge.calibrate.rendering.scene import RenderedScene
+from edge.camera.source import Frame
 from edge.cli.app import app
+from edge.cli.watch import camera_opener, count_pulled
 from edge.errors import EdgeError
 from edge.events.schema import schema
+from edge.sinks.metrics import Metrics
+from edge.watch.config import CameraConfig
 from edge.zones.file import write_zones
 from edge.zones.zone import Zone
+
+from ..edge.sinks.test_metrics import parse
 
 ENV = {**os.environ, "NO_COLOR": "1"}
 ALL = Zone("all", "counted", ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)), rule="any")
@@ -145,6 +153,35 @@ def test_a_file_is_read_again_while_cameras_go_on(place: Path, build: Path) -> N
     assert begun == {event["incident"] for event in seen if event["phase"] == "end"}
 
 
+def test_a_shadow_counts_and_shows_what_it_compared(
+    place: Path, builds: Callable[[str, str], Path], capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Half of the frames are due, in the run and in what Prometheus is shown."""
+    monkeypatch.chdir(place)
+    metrics = Metrics()
+    opener = camera_opener(lambda: builds("onnxruntime", "int8"), 1)
+    camera = CameraConfig("yard", "synthetic://yard", place / "bg0.png", shadow=0.5)
+    watched = opener(camera, threading.Event())
+    watching = SimpleNamespace(watched={"yard": watched})
+    for _ in range(40):
+        frame = watched.channel.pipeline.camera.take()
+        assert isinstance(frame, Frame) and watched.shadow is not None
+        watched.channel.process(frame)
+        watched.shadow.take()
+    watched.resources.close()
+    compared, left_out = watched.shadow.compared, watched.shadow.left_out
+    assert compared >= 1 and compared + left_out == 20
+    count_pulled(metrics, watching)  # type: ignore[arg-type]
+    samples, yard = parse(metrics.text()), ("camera", "yard")
+    assert samples["edge_int8_compared_total", (yard,)] == compared
+    assert watched.shadow.drift is not None
+    for output in ("mask", "depth"):
+        value = getattr(watched.shadow.drift, output)
+        assert samples["edge_int8_drift", (yard, ("output", output))] == pytest.approx(value)
+    assert f"{compared} frames beside FP32" in capsys.readouterr().err
+
+
 def refused(*words: object) -> str:
     """The sentence by which the command ends; in this process, because there are many of them."""
     with pytest.raises(EdgeError) as caught:
@@ -171,6 +208,7 @@ def test_what_is_wrong_is_told_before_anything_starts(
         ([source, "--folder", "kept"], "--folder has no effect without --sink and --record"),
         ([source, "--record", "--redact", "hide"], "--redact hide: expected blur or fill"),
         ([source, "--classify", "none.onnx"], "cannot read none.onnx"),
+        ([source, "--shadow", 0.1, "--build", build], "is fp32; a shadow compares an int8 build"),
         (["none.avi"], "none.avi"),
         (["--config", "a.toml", "--zones", "zones.json"], "--zones has no effect with --config"),
     ]

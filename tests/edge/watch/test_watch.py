@@ -9,11 +9,11 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from edge.camera.source import CameraError, Frame
+from edge.camera.source import CameraError, CameraEvent, Frame
 from edge.errors import EdgeError, UsageError
 from edge.events.event import Event
 from edge.loop.channel import Channel
@@ -299,6 +299,26 @@ def test_switches_and_profiles(tmp_path: Path) -> None:
     assert len(cameras.told("b")) == 4
     with pytest.raises(EdgeError, match="no profile `none`; profiles: day, home, porch"):
         watching.choose("none")
+
+
+def test_a_drift_of_int8_is_told_and_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    cameras = Cameras(frames=30)
+    kinds = {5: "int8_drift", 10: "int8_holds", 20: "int8_drift"}
+
+    def seen(name: str, number: int) -> None:
+        opened = cameras.opened[name]
+        kind = kinds.get(number)
+        event = kind and CameraEvent(kind, number / 10, f"{kind} of {name}")
+        opened.shadow = cast(Any, SimpleNamespace(take=lambda: event))
+
+    cameras.on_frame = seen
+    assert Watch(config("a"), cameras.open, cameras).run() == []
+    drift = [event for event in cameras.events if event.kind == "int8_drift"]
+    assert [event.phase for event in drift] == ["begin", "end", "begin", "end"]
+    assert [event.source_time for event in drift[:3]] == [0.5, 1.0, 2.0]
+    assert drift[0].text == "int8_drift of a" and drift[1].duration_s == 0.5
+    assert cameras.told("a")[0] == "appeared begin 1"  # things are told all the same
+    assert "int8_drift of a\n" in capsys.readouterr().err
 
 
 def test_an_error_in_the_middle_closes_everything() -> None:
