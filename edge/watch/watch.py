@@ -8,21 +8,24 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from edge.camera.source import CameraError, CameraEvent
 from edge.errors import EdgeError
 from edge.events.event import Event
 from edge.events.reporter import Reporter
-from edge.loop.channel import Channel
+from edge.loop.channel import Channel, capacity
 from edge.loop.pipeline import FrameResult
 from edge.loop.run import run_channels
 from edge.progress import note
 from edge.watch.config import CameraConfig, WatchConfig
 from edge.watch.outputs import Outputs
-from edge.watch.shadow import Shadow
 from edge.watch.watcher import Settings, Switches, Watcher
 from edge.zones.file import ZonesFile
 from edge.zones.zone import Zone
+
+if TYPE_CHECKING:
+    from edge.watch.shadow import Shadow
 
 TICK_S = 0.5
 """Seconds between two looks at files and clocks."""
@@ -30,6 +33,9 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 """Between two attempts to open a camera that cannot be reached."""
 OPENED_AT_ONCE = 2
 """Cameras whose backgrounds are made at the same time: each takes a core and 400 MB."""
+SETTLED = 500
+"""Frames of every live camera after which it is said how many the machine takes: a service has no
+end at which to say it."""
 MAX_NOTES = 5
 """Messages about unreadable frames of a camera that are printed."""
 
@@ -87,6 +93,7 @@ class Watch:
         self._failures: list[str] = []
         self._opened: Callable[[Channel], None] = lambda _: None
         self._ticked = float("-inf")
+        self._settled = False
         self._off: set[tuple[str, str | None]] = set()
         self.profile = next(iter(config.profiles), None)
 
@@ -204,7 +211,18 @@ class Watch:
                 self._tell(watched.watcher.tick())
                 if watched.shadow is not None and (drift := watched.shadow.take()) is not None:
                     self.on_event(watched.channel, drift)
+            self._say_capacity(running)
         return bool(self._opening)
+
+    def _say_capacity(self, running: list[Channel]) -> None:
+        """Say once how many cameras the machine takes, when all have run for a while."""
+        live = [channel for channel in running if channel.pipeline.camera.live]
+        if self._settled or self._opening or not live:
+            return
+        if min(channel.frames for channel in live) >= SETTLED:
+            self._settled = True
+            for line in capacity(live):
+                note(line)
 
     def _begin_opening(self, config: CameraConfig) -> None:
         future = self._pool.submit(self._open, config, self.wake)

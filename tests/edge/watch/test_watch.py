@@ -301,6 +301,27 @@ def test_switches_and_profiles(tmp_path: Path) -> None:
         watching.choose("none")
 
 
+def test_live_cameras_say_once_how_many_the_machine_takes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After so many frames of both; a recording says it at its end."""
+    monkeypatch.setattr(module, "SETTLED", 40)
+    said: list[str] = []
+
+    def seen(name: str, number: int) -> None:
+        said.append(capsys.readouterr().err)
+
+    for live in (False, True):
+        monkeypatch.setattr(FakeCamera, "live", live)
+        said.clear()
+        cameras = Cameras(frames=60)
+        cameras.on_frame = seen
+        Watch(config("a", "b"), cameras.open, cameras).run()
+        when = [number for number, text in enumerate(said) if "this machine takes" in text]
+        assert len(when) == live
+        assert all(number >= 80 for number in when)
+
+
 def test_a_drift_of_int8_is_told_and_ends(capsys: pytest.CaptureFixture[str]) -> None:
     cameras = Cameras(frames=30)
     kinds = {5: "int8_drift", 10: "int8_holds", 20: "int8_drift"}
