@@ -150,9 +150,9 @@ def watch(
         for camera in chosen.cameras:
             _check(camera, lambda _key, error: error)
     places = {camera.build for camera in chosen.cameras}
-    bundled = default_build() if None in places else None
-    for place in places:
-        check_device_options(ctx, place or bundled or Path())
+    for place in places - {None}:
+        check_device_options(ctx, place or Path())
+    bundled: Optional[Path] = None
     opener = camera_opener(
         lambda: bundled or default_build(),
         threads,
@@ -165,6 +165,12 @@ def watch(
         if counted is not None and metrics is not None:
             counted.sources.append(lambda: count_pulled(counted, watching))
             stack.callback(MetricsServer(counted, metrics).close)
+        stack.callback(watching.close)
+        # What is wrong with a sink is told before minutes go into a build.
+        watching.configure()
+        if None in places:
+            bundled = default_build()
+            check_device_options(ctx, bundled)
         stack.enter_context(_hangup(watching.reload))
         channels: list[Any] = []
         stack.callback(lambda: print_all(summary(channels)))

@@ -94,6 +94,7 @@ class Watch:
         self._opened: Callable[[Channel], None] = lambda _: None
         self._ticked = float("-inf")
         self._settled = False
+        self._zones: dict[str, tuple[Zone, ...]] = {}
         self._off: set[tuple[str, str | None]] = set()
         self.profile = next(iter(config.profiles), None)
 
@@ -118,13 +119,22 @@ class Watch:
             EdgeError: the only camera fails.
         """
         self._opened = opened
-        self._outputs.configure(self.config, _zones(self.config), self)
+        self.configure()
         for camera in self.config.cameras:
             self._begin_opening(camera)
         try:
             return self._failures + run_channels([], self.wake, self, frames, self._turn)
         finally:
             self.close()
+
+    def configure(self) -> None:
+        """Open where events go: what is wrong with it is refused at once. `run` does it too.
+
+        Raises:
+            EdgeError: as of `Outputs.configure`.
+        """
+        self._zones = _zones(self.config)
+        self._outputs.configure(self.config, self._zones, self)
 
     def close(self) -> None:
         """Tell the ends of everything, and close the cameras; a second call does nothing."""
@@ -262,6 +272,7 @@ class Watch:
         self.watched[name] = watched
         running.append(watched.channel)
         self._opened(watched.channel)
+        self._publish_zones(watched)  # its file may have been edited while it was opened
         self._apply_switches()
 
     def _give_up(self, name: str, error: EdgeError, running: list[Channel]) -> None:
@@ -279,11 +290,12 @@ class Watch:
             return
         try:
             config = self._reread()
-            self._outputs.configure(config, _zones(config), self)
+            zones = _zones(config)
+            self._outputs.configure(config, zones, self)
         except EdgeError as error:
             note(f"{error}; everything goes on as it was")
             return
-        self.config = config
+        self.config, self._zones = config, zones
         if self.profile not in config.profiles:
             self.profile = next(iter(config.profiles), None)
         wanted = {camera.name: camera for camera in config.cameras}
@@ -328,6 +340,19 @@ class Watch:
             settings = replace(watched.watcher.settings, zones=tuple(watched.zones.zones))
             watched.watcher.set_settings(settings)
             note(f"{watched.config.name}: {len(settings.zones)} zones of {watched.zones.path}")
+            self._publish_zones(watched)
+
+    def _publish_zones(self, watched: Watched) -> None:
+        """Tell outputs of the zones that a camera has now."""
+        zones = {**self._zones, watched.config.name: tuple(watched.watcher.settings.zones)}
+        if zones == self._zones:
+            return
+        try:
+            self._outputs.configure(self.config, zones, self)
+        except EdgeError as error:
+            note(f"{error}; sinks know the zones of {watched.config.name} as they were")
+        else:
+            self._zones = zones
 
     def _remove(self, name: str) -> None:
         watched = self.watched.pop(name)

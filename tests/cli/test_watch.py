@@ -230,6 +230,32 @@ def test_what_is_wrong_is_told_before_anything_starts(
     assert done.stderr.startswith("error: a.toml: line 13: key `sinks.a`: ")
 
 
+@pytest.mark.parametrize(
+    ("sink", "text"),
+    [
+        ("pigeon://a", "sink `sink1`: pigeon://a: unknown kind of sink; known: "),
+        ("mqtt://", "sink `sink1`: mqtt:// is not an address; expected mqtt://HOST:PORT/PREFIX"),
+        ("mqtt://host:port/edge", "is not an address; expected mqtt://HOST:PORT/PREFIX"),
+        ("https://:443/hook", "the address of a webhook at https:// cannot be read"),
+        ("mqtt://host", "paho"),
+    ],
+)
+def test_a_wrong_sink_is_refused_before_anything_is_built(
+    sink: str, text: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def built() -> Path:
+        raise AssertionError("something is built")
+
+    monkeypatch.chdir(place)
+    monkeypatch.setattr("edge.cli.watch.default_build", built)
+    for name in [name for name in sys.modules if name.split(".")[0] == "paho"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "paho", None)
+    assert text in refused("synthetic://yard", "--sink", sink)
+    with pytest.raises(AssertionError, match="something is built"):
+        refused("synthetic://yard", "--sink", "http://127.0.0.1:1/")
+
+
 def test_a_background_of_another_size_ends_with_a_sentence(place: Path, build: Path) -> None:
     cv2.imwrite(str(place / "small.png"), cv2.imread(str(place / "bg0.png"))[:100])
     done = edge("watch", "synthetic://yard", "--bg", "small.png", "--build", build, cwd=place)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -64,6 +64,7 @@ class Cameras:
         self.slow: dict[str, threading.Event] = {}
         self.on_frame: Callable[[str, int], None] = lambda name, number: None
         self.configured: list[WatchConfig] = []
+        self.zones: list[dict[str, Any]] = []
 
     def open(self, config: CameraConfig, wake: threading.Event) -> Watched:
         self.opens.append(config.name)
@@ -100,8 +101,9 @@ class Cameras:
         self.on_frame(camera, result.frame.number)
         return events
 
-    def configure(self, config: WatchConfig, zones: object, board: object) -> None:
+    def configure(self, config: WatchConfig, zones: Mapping[str, Any], board: object) -> None:
         self.configured.append(config)
+        self.zones.append(dict(zones))
 
     def close(self) -> None:
         self.closed = True
@@ -269,6 +271,7 @@ def test_edited_zones_are_taken_over_and_wrong_ones_are_told(
     assert cameras.told("a") == [
         "appeared begin 1", "zone_entered begin 1 all", "zone_left end 1 all", "left end 1"
     ]  # fmt: skip
+    assert cameras.zones == [{"a": ()}, {"a": (ALL,)}]  # sinks know them too, without SIGHUP
     notes = capsys.readouterr().err
     assert "a: 1 zones of" in notes and notes.count("the zones of a stay as they were") == 1
 
