@@ -158,10 +158,11 @@ def scene_of(
     build: Path,
     stabilize: bool,
     shown: bool = True,
+    check: Callable[[], None] = lambda: None,
 ) -> tuple[Background, Optional[ranges.ValueRange]]:
     """The background that is made of a source, and the range of its 16-bit values.
 
-    shown: with a bar, of which there can be one at a time.
+    shown, check: as of `make_background`.
     """
     from edge.camera.address import redact_address
     from edge.camera.schemes.recording import path_of
@@ -172,7 +173,7 @@ def scene_of(
     if chosen is None and is_sequence(path_of(source)):
         note(f"{redact_address(source)} is a labelled sequence with a background of its own")
         return certain(background_of(path_of(source))), None
-    return make_background(source, seconds, chosen, build, stabilize, shown), chosen
+    return make_background(source, seconds, chosen, build, stabilize, shown, check), chosen
 
 
 def given_background(

@@ -6,6 +6,7 @@ import re
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -158,6 +159,7 @@ def watch(
         threads,
         cuda_backend,
         alone=len(chosen.cameras) == 1,
+        stop=(stop := threading.Event()),
     )
     counted = Metrics() if metrics is not None else None
     watching = Watch(chosen, opener, StandardOutputs(counted), read)
@@ -166,6 +168,9 @@ def watch(
             counted.sources.append(lambda: count_pulled(counted, watching))
             stack.callback(MetricsServer(counted, metrics).close)
         stack.callback(watching.close)
+        # Python waits for all threads at its end: one that makes a background must not take a
+        # minute for it.
+        stack.callback(stop.set)
         # What is wrong with a sink is told before minutes go into a build.
         watching.configure()
         if None in places:
@@ -316,11 +321,13 @@ def camera_opener(
     threads: Optional[int] = None,
     cuda_backend: str = "auto",
     alone: bool = False,
+    stop: Optional[threading.Event] = None,
 ) -> Opener:
     """What opens a camera of a configuration.
 
     bundled: the build of cameras that name none.
     alone: there is one camera, whose background is made with a bar.
+    stop: set to end the making of backgrounds, which then raises CancelledError.
     """
 
     import edge
@@ -335,6 +342,10 @@ def camera_opener(
     from edge.watch.watch import Watched, settings_of, zones_file, zones_of
     from edge.watch.watcher import Watcher
 
+    def check() -> None:
+        if stop is not None and stop.is_set():
+            raise CancelledError
+
     def open_camera(config: CameraConfig, wake: threading.Event) -> Watched:
         place = config.build or bundled()
         zones = zones_file(config)
@@ -342,7 +353,7 @@ def camera_opener(
             background, chosen = given_background(config.name, config.background, config.range)
         else:
             background, chosen = scene_of(
-                config.source, config.seconds, config.range, place, config.stabilize, alone
+                config.source, config.seconds, config.range, place, config.stabilize, alone, check
             )
         with ExitStack() as stack:
             h = stack.enter_context(edge.open(place, threads, cuda=cuda_backend))

@@ -182,6 +182,23 @@ def test_a_shadow_counts_and_shows_what_it_compared(
     assert f"{compared} frames beside FP32" in capsys.readouterr().err
 
 
+def test_ctrl_c_ends_the_making_of_a_background(place: Path, build: Path) -> None:
+    """That of a day of an endless source: it would not end by itself."""
+    source = ["synthetic://yard", "--seconds", "86400"]
+    command = [sys.executable, "-m", "edge", "watch", *source, "--build", str(build)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=place, env=ENV)
+    before = sorted(place.iterdir())
+    try:
+        assert process.stderr is not None
+        assert "making a background" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == ""
+        assert process.wait(60) == 130
+    finally:
+        process.kill()
+    assert sorted(place.iterdir()) == before
+
+
 def refused(*words: object) -> str:
     """The sentence by which the command ends; in this process, because there are many of them."""
     with pytest.raises(EdgeError) as caught:
