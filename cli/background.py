@@ -125,6 +125,20 @@ def read_background(file: Path) -> Background:
     return made
 
 
+def sequence_background(folder: Path) -> Background:
+    """The background of a labelled sequence, with its spread where it has one."""
+    from dataclasses import replace
+
+    from edge.samples.sequences import background_of
+    from edge.scene.background import certain
+
+    image, spread = background_of(folder)
+    if spread is None:
+        return certain(image)
+    note(f"the spread of {folder} says how the scene moves: {moving(spread)}")
+    return replace(certain(image), spread=spread)
+
+
 def _beside(
     place: Path, kind: str, background: Path, image: Image, flag: int
 ) -> npt.NDArray[np.uint8]:

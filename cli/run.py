@@ -20,6 +20,7 @@ from edge.cli.background import (
     choose_range,
     make_background,
     read_background,
+    sequence_background,
 )
 from edge.cli.build import default_build
 from edge.cli.options import CudaBackend, refuse_unused
@@ -166,13 +167,12 @@ def scene_of(
     """
     from edge.camera.address import redact_address
     from edge.camera.schemes.recording import path_of
-    from edge.samples.sequences import background_of, is_sequence
-    from edge.scene.background import certain
+    from edge.samples.sequences import is_sequence
 
     chosen = choose_range(source, value_range)
     if chosen is None and is_sequence(path_of(source)):
         note(f"{redact_address(source)} is a labelled sequence with a background of its own")
-        return certain(background_of(path_of(source))), None
+        return sequence_background(path_of(source)), None
     return make_background(source, seconds, chosen, build, stabilize, shown, check), chosen
 
 
