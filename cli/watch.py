@@ -24,6 +24,7 @@ from edge.errors import EdgeError, UsageError
 if TYPE_CHECKING:
     from edge.sinks.metrics import Metrics
     from edge.watch.config import CameraConfig, WatchConfig
+    from edge.watch.float_process import FloatProcesses
     from edge.watch.watch import Opener, Watch, Watched
 
 OF_FILE = (
@@ -120,6 +121,7 @@ def watch(
     from edge.loop.overlay import REDACTIONS
     from edge.sinks.metrics import Metrics, MetricsServer, parse_place
     from edge.watch.config import Recordings
+    from edge.watch.float_process import FloatProcesses
     from edge.watch.outputs import StandardOutputs
     from edge.watch.watch import Watch
 
@@ -160,6 +162,7 @@ def watch(
         cuda_backend,
         alone=len(chosen.cameras) == 1,
         stop=(stop := threading.Event()),
+        floats=(floats := FloatProcesses()),
     )
     counted = Metrics() if metrics is not None else None
     watching = Watch(chosen, opener, StandardOutputs(counted), read)
@@ -167,6 +170,7 @@ def watch(
         if counted is not None and metrics is not None:
             counted.sources.append(lambda: count_pulled(counted, watching))
             stack.callback(MetricsServer(counted, metrics).close)
+        stack.callback(floats.close)
         stack.callback(watching.close)
         # Python waits for all threads at its end: one that makes a background must not take a
         # minute for it.
@@ -297,14 +301,14 @@ def _check(camera: CameraConfig, locate: Callable[[str, EdgeError], EdgeError]) 
     from edge.camera.reader import check_source
     from edge.things.metres import read_metres
     from edge.watch.classify import OnnxClassifier
-    from edge.watch.shadow import check_int8
+    from edge.watch.float_process import check_int8
     from edge.watch.watch import zones_file
 
     checks: dict[str, Callable[[], object]] = {
         "source": lambda: check_source(camera.source, camera.range),
         "background": lambda: camera.background and read_background(camera.background),
         "build": lambda: camera.build and manifests.read_finished(camera.build),
-        "shadow": lambda: camera.shadow and camera.build and check_int8(camera.build),
+        "shadow": lambda: check_int8(camera.build) if camera.shadow and camera.build else None,
         "metres": lambda: camera.metres and read_metres(camera.metres),
         "zones": lambda: zones_file(camera),
         "classify": lambda: camera.classify and OnnxClassifier(camera.classify),
@@ -322,12 +326,14 @@ def camera_opener(
     cuda_backend: str = "auto",
     alone: bool = False,
     stop: Optional[threading.Event] = None,
+    floats: Optional[FloatProcesses] = None,
 ) -> Opener:
     """What opens a camera of a configuration.
 
     bundled: the build of cameras that name none.
     alone: there is one camera, whose background is made with a bar.
     stop: set to end the making of backgrounds, which then raises CancelledError.
+    floats: FP32 of builds whose cameras have a shadow.
     """
 
     import edge
@@ -338,9 +344,12 @@ def camera_opener(
     from edge.things.metres import read_metres
     from edge.things.tracks import Tracker
     from edge.watch.classify import OnnxClassifier
-    from edge.watch.shadow import Shadow, open_float
+    from edge.watch.float_process import FloatProcesses
+    from edge.watch.shadow import Shadow
     from edge.watch.watch import Watched, settings_of, zones_file, zones_of
     from edge.watch.watcher import Watcher
+
+    floats = floats or FloatProcesses()
 
     def check() -> None:
         if stop is not None and stop.is_set():
@@ -378,7 +387,7 @@ def camera_opener(
             pipeline.cut = watcher.cut
             shadow = None
             if config.shadow is not None:
-                exact = stack.enter_context(open_float(place))
+                exact = partial(floats.of(place).infer, config.name)
                 shadow = Shadow(pipeline, exact, config.shadow)
                 stack.callback(shadow.close)
                 pipeline.shadow = shadow.look

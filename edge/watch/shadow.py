@@ -7,37 +7,25 @@ at a site, FP32 is.
 
 from __future__ import annotations
 
-import os
 from collections import deque
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 
-import edge
-from edge import manifest as manifests
-from edge.builder.plan import float_plan
-from edge.builder.write import NETWORK, write_build
 from edge.camera.source import CameraEvent
-from edge.errors import UsageError
-from edge.image import fit, translate
+from edge.errors import EdgeError
+from edge.image import translate
 from edge.loop.pipeline import CameraPipeline
 from edge.progress import note
 from edge.runtime.backend import Plane
-from edge.runtime.handle import Handle, Outputs, infer, set_background
+from edge.runtime.handle import Outputs
 from edge.samples.sample import Image
 from edge.scene.background import Background
-from edge.targets import get
 from edge.things.find import binarize
 
-TARGET = "onnxruntime"
-"""FP32 is the same number on every target; this one runs on every machine, beside any GPU."""
 FRAMES = 10
 """Frames with foreground from which drift is judged, and of which it is judged: one is chance."""
 MASK_DRIFT, DEPTH_DRIFT = 0.1, 0.025
@@ -45,6 +33,10 @@ MASK_DRIFT, DEPTH_DRIFT = 0.1, 0.025
 MEND = "edge build --samples with a clip of this camera calibrates for it"
 RECOVERED = 0.8
 """Share of those limits below which drift has ended."""
+
+
+Exact = Callable[[Background, Image], Outputs]
+"""FP32 of a frame, uint8 [H, W, 3] of the build's size, before a background; may take long."""
 
 
 @dataclass(frozen=True)
@@ -95,12 +87,11 @@ class _Look:
 class Shadow:
     """Compares every n-th frame of a camera with FP32; `look` and `take` belong to one thread.
 
-    FP32 runs in a thread of its own that the system lets run when nobody else wants a core (Linux;
-    elsewhere as any other). A frame that is due while it still works is left out and counted.
+    A thread of its own waits for FP32. A frame that is due meanwhile is left out and counted.
 
     Args:
         pipeline: of the camera, with an int8 build.
-        h: FP32 of the same network and size, for this camera alone (`float_build`).
+        exact: FP32 of the same network and size (edge.watch.float_process), called in that thread.
         share: of the frames that are compared, above 0 and up to 1.
 
     Attributes:
@@ -109,16 +100,15 @@ class Shadow:
         drift: over the last frames with foreground, FRAMES at most; None before the first.
     """
 
-    def __init__(self, pipeline: CameraPipeline, h: Handle, share: float) -> None:
-        self._pipeline, self._h = pipeline, h
+    def __init__(self, pipeline: CameraPipeline, exact: Exact, share: float) -> None:
+        self._pipeline, self._exact = pipeline, exact
         self._every = max(1, round(1 / share))
         self._seen = self.compared = self.left_out = 0
         self._recent: deque[_Compared] = deque(maxlen=FRAMES)
         self.drift: Drift | None = None
-        self._background: Background | None = None
         self._pending: Future[tuple[_Look, Outputs]] | None = None
         self._told = self._closed = False
-        self._pool = ThreadPoolExecutor(1, "edge-shadow", initializer=_only_when_idle)
+        self._pool = ThreadPoolExecutor(1, "edge-shadow")
 
     def look(self, at: float, image: Image, mask: Plane, depth: Plane | None) -> None:
         """See a frame; for CameraPipeline.shadow.
@@ -129,7 +119,7 @@ class Shadow:
             mask, depth: what INT8 gave, before anything was cut out of them.
         """
         self._seen += 1
-        if self._seen % self._every:
+        if not self._every or self._seen % self._every:
             return
         if self._pending is not None:
             self.left_out += 1
@@ -145,7 +135,15 @@ class Shadow:
         does no more."""
         if self._pending is None or not self._pending.done():
             return None
-        (look, exact), self._pending = self._pending.result(), None
+        pending, self._pending = self._pending, None
+        try:
+            look, exact = pending.result()
+        except (EdgeError, CancelledError) as error:
+            if not self._closed:
+                self._every = 0
+                name = self._pipeline.camera.name
+                note(f"{name}: {error}; no more frames are compared with FP32")
+            return None
         self.compared += 1
         found = _compare(look.int8, exact)
         if not found.either:
@@ -164,59 +162,27 @@ class Shadow:
         return None
 
     def close(self) -> None:
-        """Wait for the frame that is under way, and say what was found; a second call is none."""
+        """Say what was found; a second call does nothing. The frame under way is not waited for."""
         if self._closed:
             return
         self._closed = True
-        self._pool.shutdown()
         self.take()
-        found = "none with foreground" if self.drift is None else str(self.drift)
-        late = f", {self.left_out} left out without time" if self.left_out else ""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        found = "none had foreground" if self.drift is None else str(self.drift)
+        if not self.compared:
+            found = "nothing is known about INT8 here"
+        late = f", {self.left_out} left out without idle time" if self.left_out else ""
         note(f"{self._pipeline.camera.name}: {self.compared} frames beside FP32{late}: {found}")
 
     def _infer(self, look: _Look) -> tuple[_Look, Outputs]:
         """What FP32 gives for a frame."""
-        if look.background is not self._background:
-            spread = look.background.spread
-            set_background(
-                self._h,
-                fit(self._h, look.background.image),
-                None if spread is None else fit(self._h, spread),
-            )
-            self._background = look.background
         dx, dy = look.offset
         if not (dx or dy):
-            return look, infer(self._h, look.image)
-        mask, depth = infer(self._h, translate(look.image, -dx, -dy))
+            return look, self._exact(look.background, look.image)
+        mask, depth = self._exact(look.background, translate(look.image, -dx, -dy))
         return look, (
             None if mask is None else translate(mask, dx, dy),
             None if depth is None else translate(depth, dx, dy),
-        )
-
-
-def open_float(build: Path) -> Handle:
-    """FP32 of an int8 build's network, open on one thread; nothing of it stays on the disk.
-
-    Raises:
-        UsageError: the build is not in int8.
-        BuildMismatch: it is damaged.
-    """
-    check_int8(build)
-    with TemporaryDirectory(prefix="edge-shadow-") as folder:
-        place = Path(folder) / "build"
-        network = onnx.load(build / NETWORK)
-        name = manifests.read(build).network
-        write_build(float_plan(network, name, get(TARGET), "fp32", command=""), place)
-        return edge.open(place, 1)
-
-
-def check_int8(build: Path) -> None:
-    """Raise UsageError for a build that is not in int8, or BuildMismatch for a damaged one."""
-    manifest = manifests.read_finished(build)
-    if manifest.precision != "int8":
-        raise UsageError(
-            f"{build} is {manifest.precision}; a shadow compares an int8 build with FP32",
-            "leave it out, or name an int8 build",
         )
 
 
@@ -244,10 +210,3 @@ def _compare(int8: Outputs, exact: Outputs) -> _Compared:
 def _shares(plane: Plane) -> npt.NDArray[np.float64]:
     """Values 0 to 1."""
     return np.asarray(plane, np.float64) / (255 if plane.dtype == np.uint8 else 1)
-
-
-def _only_when_idle() -> None:
-    """Let the calling thread run only when no other wants its core."""
-    if hasattr(os, "SCHED_IDLE"):
-        with suppress(OSError):  # a container may forbid it
-            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))

@@ -19,14 +19,19 @@ import jsonschema
 import pytest
 import typer.main
 
+import edge as edge_package
 from edge.calibrate.rendering.scene import RenderedScene
 from edge.camera.source import Frame
 from edge.cli.app import app
 from edge.cli.watch import camera_opener, count_pulled
 from edge.errors import EdgeError
 from edge.events.schema import schema
+from edge.runtime.handle import Outputs
+from edge.samples.sample import Image
+from edge.scene.background import Background
 from edge.sinks.metrics import Metrics
 from edge.watch.config import CameraConfig
+from edge.watch.float_process import open_float
 from edge.zones.file import write_zones
 from edge.zones.zone import Zone
 
@@ -160,7 +165,15 @@ def test_a_shadow_counts_and_shows_what_it_compared(
     """Half of the frames are due, in the run and in what Prometheus is shown."""
     monkeypatch.chdir(place)
     metrics = Metrics()
-    opener = camera_opener(lambda: builds("onnxruntime", "int8"), 1)
+    int8 = builds("onnxruntime", "int8")
+    h = open_float(int8)
+
+    def infer(camera: str, background: Background, image: Image) -> Outputs:
+        edge_package.set_background(h, edge_package.fit(h, background.image))
+        return edge_package.infer(h, image)
+
+    floats: Any = SimpleNamespace(of=lambda build: SimpleNamespace(infer=infer))
+    opener = camera_opener(lambda: int8, 1, floats=floats)
     camera = CameraConfig("yard", "synthetic://yard", place / "bg0.png", shadow=0.5)
     watched = opener(camera, threading.Event())
     watching = SimpleNamespace(watched={"yard": watched})
@@ -168,10 +181,12 @@ def test_a_shadow_counts_and_shows_what_it_compared(
         frame = watched.channel.pipeline.camera.take()
         assert isinstance(frame, Frame) and watched.shadow is not None
         watched.channel.process(frame)
+        if watched.shadow._pending is not None and not watched.shadow.compared:
+            watched.shadow._pending.result(120)
         watched.shadow.take()
     watched.resources.close()
     compared, left_out = watched.shadow.compared, watched.shadow.left_out
-    assert compared >= 1 and compared + left_out == 20
+    assert compared >= 1 and 19 <= compared + left_out <= 20  # one may be under way
     count_pulled(metrics, watching)  # type: ignore[arg-type]
     samples, yard = parse(metrics.text()), ("camera", "yard")
     assert samples["edge_int8_compared_total", (yard,)] == compared

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import wait
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,13 +17,14 @@ import edge
 from edge.calibrate.rendering.scene import RenderedScene
 from edge.camera.camera import Camera
 from edge.camera.source import CameraEvent, Frame
-from edge.errors import UsageError
+from edge.errors import EdgeError
 from edge.image import translate
 from edge.loop.pipeline import CameraPipeline
-from edge.samples.sample import Sample
-from edge.scene.background import certain
-from edge.watch import shadow as module
-from edge.watch.shadow import FRAMES, Shadow, open_float
+from edge.runtime.handle import Outputs
+from edge.samples.sample import Image, Sample
+from edge.scene.background import Background, certain
+from edge.watch.float_process import open_float
+from edge.watch.shadow import FRAMES, Exact, Shadow
 
 
 @pytest.fixture
@@ -47,9 +48,19 @@ def pipeline_of(sample: Sample, **more: Any) -> Any:
 
 @pytest.fixture
 def shadow(exact: edge.Handle, sample: Sample) -> Iterator[Shadow]:
-    opened = Shadow(pipeline_of(sample), exact, 1)
+    opened = Shadow(pipeline_of(sample), by(exact), 1)
     yield opened
     opened.close()
+
+
+def by(h: edge.Handle) -> Exact:
+    """FP32 in this process."""
+
+    def infer(background: Background, image: Image) -> Outputs:
+        edge.set_background(h, edge.fit(h, background.image))
+        return edge.infer(h, image)
+
+    return infer
 
 
 def answer(h: edge.Handle, sample: Sample) -> tuple[Any, Any]:
@@ -61,18 +72,8 @@ def settled(shadow: Shadow) -> CameraEvent | None:
     """What the frame that is under way gives."""
     pending = shadow._pending
     assert pending is not None
-    pending.result(60)
+    wait([pending], 60)
     return shadow.take()
-
-
-def test_fp32_is_the_build_s_network(
-    builds: Callable[[str, str], Path], exact: edge.Handle, sample: Sample
-) -> None:
-    with edge.open(builds("onnxruntime", "fp32"), 1) as h:
-        for ours, theirs in zip(answer(exact, sample), answer(h, sample), strict=True):
-            np.testing.assert_allclose(ours, theirs, atol=1e-5)
-    with pytest.raises(UsageError, match="is fp32; a shadow compares an int8 build with FP32"):
-        open_float(builds("onnxruntime", "fp32"))
 
 
 def test_drift_of_a_pipeline_is_that_of_its_frames(
@@ -91,7 +92,7 @@ def test_drift_of_a_pipeline_is_that_of_its_frames(
     ):
         pipeline = CameraPipeline(camera, h, bg, stabilize=False)
         pipeline.cut = lambda mask, depth: np.zeros_like(mask)
-        shadow = Shadow(pipeline, exact, 0.5)
+        shadow = Shadow(pipeline, by(exact), 0.5)
         pipeline.shadow = shadow.look
         for each in (a, b):
             edge.set_background(each, edge.fit(each, bg))
@@ -170,7 +171,7 @@ def test_frames_without_foreground_say_nothing(shadow: Shadow, sample: Sample) -
 
 def test_frames_are_registered_as_the_pipeline_does(exact: edge.Handle, sample: Sample) -> None:
     pipeline = pipeline_of(sample, stabilizer=SimpleNamespace(offset=(2.0, 1.0)))
-    shadow = Shadow(pipeline, exact, 1)
+    shadow = Shadow(pipeline, by(exact), 1)
     edge.set_background(exact, sample.bg)
     moved = translate(sample.fg_bg, 2, 1)
     mask, depth = edge.infer(exact, translate(moved, -2, -1))
@@ -183,7 +184,7 @@ def test_frames_are_registered_as_the_pipeline_does(exact: edge.Handle, sample: 
 
 def test_a_new_background_is_taken(exact: edge.Handle, samples: list[Sample]) -> None:
     scenes = {sample.bg.tobytes(): sample for sample in samples if sample.mask.any()}
-    shadow = Shadow(pipeline := pipeline_of(samples[0]), exact, 1)
+    shadow = Shadow(pipeline := pipeline_of(samples[0]), by(exact), 1)
     for sample in scenes.values():
         pipeline.background = certain(sample.bg)
         shadow.look(0.0, sample.fg_bg, *answer(exact, sample))
@@ -192,19 +193,17 @@ def test_a_new_background_is_taken(exact: edge.Handle, samples: list[Sample]) ->
     assert len(scenes) == 2 and shadow.drift is not None and shadow.drift.mask == 0
 
 
-def test_no_frame_waits(shadow: Shadow, sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_frame_waits(sample: Sample) -> None:
     """FP32 hangs: frames go on, those that are due are left out, and what was shown is a copy."""
     go = threading.Event()
     seen: list[Any] = []
 
-    def hang(h: edge.Handle, image: Any) -> tuple[Any, Any]:
+    def hang(background: Background, image: Image) -> Outputs:
         go.wait(60)
         seen.append(image.copy())
-        if hasattr(os, "SCHED_IDLE"):
-            seen.append(os.sched_getscheduler(0))
         return np.ones(image.shape[:2], np.float32), None
 
-    monkeypatch.setattr(module, "infer", hang)
+    shadow = Shadow(pipeline_of(sample), hang, 1)
     image, mask = sample.fg_bg.copy(), np.ones(sample.mask.shape, np.float32)
     began = time.monotonic()
     for number in range(5):
@@ -217,12 +216,28 @@ def test_no_frame_waits(shadow: Shadow, sample: Sample, monkeypatch: pytest.Monk
     settled(shadow)
     assert shadow.drift is not None and shadow.drift.mask == 0 and shadow.drift.depth is None
     np.testing.assert_array_equal(seen[0], sample.fg_bg)
-    if hasattr(os, "SCHED_IDLE"):
-        assert seen[1] == os.SCHED_IDLE != os.sched_getscheduler(0)
+    go.clear()
+    shadow.look(9.0, image, mask, None)
+    shadow.close()  # does not wait either
+    go.set()
+
+
+def test_an_fp32_that_ends_is_told_once(sample: Sample, capsys: pytest.CaptureFixture[str]) -> None:
+    def end(background: Background, image: Image) -> Outputs:
+        raise EdgeError("the process has ended")
+
+    shadow = Shadow(pipeline_of(sample), end, 1)
+    mask = np.ones(sample.mask.shape, np.float32)
+    shadow.look(0.0, sample.fg_bg, mask, None)
+    assert settled(shadow) is None
+    shadow.look(1.0, sample.fg_bg, mask, None)
+    assert shadow._pending is None and shadow.compared == 0
+    told = "door: the process has ended; no more frames are compared with FP32"
+    assert capsys.readouterr().err.count(told) == 1
 
 
 def test_one_of_so_many(exact: edge.Handle, sample: Sample) -> None:
-    shadow = Shadow(pipeline_of(sample), exact, 0.01)
+    shadow = Shadow(pipeline_of(sample), by(exact), 0.01)
     empty = np.zeros(sample.mask.shape, np.float32)
     for number in range(1, 250):
         shadow.look(float(number), sample.bg, empty, empty)
