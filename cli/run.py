@@ -20,6 +20,7 @@ from edge.cli.background import (
     choose_range,
     make_background,
     read_background,
+    sequence_background,
 )
 from edge.cli.build import default_build
 from edge.cli.options import (
@@ -153,21 +154,21 @@ def scene_of(
     build: Path,
     stabilize: bool,
     shown: bool = True,
+    check: Callable[[], None] = lambda: None,
 ) -> tuple[Background, Optional[ranges.ValueRange]]:
     """The background that is made of a source, and the range of its 16-bit values.
 
-    shown: with a bar, of which there can be one at a time.
+    shown, check: as of `make_background`.
     """
     from edge.camera.address import redact_address
     from edge.camera.schemes.recording import path_of
-    from edge.samples.sequences import background_of, is_sequence
-    from edge.scene.background import certain
+    from edge.samples.sequences import is_sequence
 
     chosen = choose_range(source, value_range)
     if chosen is None and is_sequence(path_of(source)):
         note(f"{redact_address(source)} is a labelled sequence with a background of its own")
-        return certain(background_of(path_of(source))), None
-    return make_background(source, seconds, chosen, build, stabilize, shown), chosen
+        return sequence_background(path_of(source)), None
+    return make_background(source, seconds, chosen, build, stabilize, shown, check), chosen
 
 
 def given_background(

@@ -6,6 +6,7 @@ import re
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -31,11 +32,12 @@ from edge.errors import EdgeError, UsageError
 if TYPE_CHECKING:
     from edge.sinks.metrics import Metrics
     from edge.watch.config import CameraConfig, WatchConfig
+    from edge.watch.float_process import FloatProcesses
     from edge.watch.watch import Opener, Watch, Watched
 
 OF_FILE = (
     "bg", "seconds", "value_range", "zones", "metres", "classify", "stabilize", "left_s",
-    "min_size", "build", "sink", "folder", "record", "redact",
+    "min_size", "shadow", "build", "sink", "folder", "record", "redact",
 )  # fmt: skip
 """Options that are keys of cameras.toml."""
 
@@ -80,6 +82,14 @@ def watch(
             help="Share of the frame that a thing must cover to be told.  [default: 0.0005]",
         ),
     ] = None,
+    shadow: Annotated[
+        Optional[float],
+        typer.Option(
+            min=1e-6,
+            max=1,
+            help="Share of the frames that FP32 sees too, in idle time: says if INT8 drifts.",
+        ),
+    ] = None,
     sink: Annotated[
         Optional[list[str]],
         typer.Option(help="Where events go besides stdout: mqtt://HOST/PREFIX, https://HOST/PATH."),
@@ -106,6 +116,7 @@ def watch(
     from edge.loop.overlay import REDACTIONS
     from edge.sinks.metrics import Metrics, MetricsServer, parse_place
     from edge.watch.config import Recordings
+    from edge.watch.float_process import FloatProcesses
     from edge.watch.outputs import StandardOutputs
     from edge.watch.watch import Watch
 
@@ -128,7 +139,7 @@ def watch(
         chosen = replace(
             _of_options(
                 sources or [], zones or [], metres or [], bg or [], seconds, value_range,
-                stabilize, build, classify, left_s, min_size,
+                stabilize, build, classify, left_s, min_size, shadow,
             ),
             sinks={f"sink{number}": {"url": url} for number, url in enumerate(sink or [], 1)},
             folder=folder,
@@ -137,21 +148,33 @@ def watch(
         for camera in chosen.cameras:
             _check(camera, lambda _key, error: error)
     places = {camera.build for camera in chosen.cameras}
-    bundled = default_build() if None in places else None
-    for place in places:
-        check_device_options(ctx, place or bundled or Path())
+    for place in places - {None}:
+        check_device_options(ctx, place or Path())
+    bundled: Optional[Path] = None
     opener = camera_opener(
         lambda: bundled or default_build(),
         threads,
         cuda_backend,
         alone=len(chosen.cameras) == 1,
+        stop=(stop := threading.Event()),
+        floats=(floats := FloatProcesses()),
     )
     counted = Metrics() if metrics is not None else None
     watching = Watch(chosen, opener, StandardOutputs(counted), read)
     with ExitStack() as stack:
         if counted is not None and metrics is not None:
-            counted.sources.append(lambda: _count_lost(counted, watching))
+            counted.sources.append(lambda: count_pulled(counted, watching))
             stack.callback(MetricsServer(counted, metrics).close)
+        stack.callback(floats.close)
+        stack.callback(watching.close)
+        # Python waits for all threads at its end: one that makes a background must not take a
+        # minute for it.
+        stack.callback(stop.set)
+        # What is wrong with a sink is told before minutes go into a build.
+        watching.configure()
+        if None in places:
+            bundled = default_build()
+            check_device_options(ctx, bundled)
         stack.enter_context(_hangup(watching.reload))
         channels: list[Any] = []
         stack.callback(lambda: print_all(summary(channels)))
@@ -160,12 +183,18 @@ def watch(
         raise EdgeError("; ".join(failures))
 
 
-def _count_lost(metrics: Metrics, watching: Watch) -> None:
-    """Tell the metrics of the frames that were not processed."""
+def count_pulled(metrics: Metrics, watching: Watch) -> None:
+    """Tell the metrics what cameras and their shadows count themselves."""
     for name, watched in list(watching.watched.items()):
         camera = watched.channel.pipeline.camera
         metrics.set("dropped_frames_total", camera.dropped, camera=name)
         metrics.set("unreadable_frames_total", camera.unreadable, camera=name)
+        if (shadow := watched.shadow) is not None:
+            metrics.set("int8_compared_total", shadow.compared, camera=name)
+            drift = shadow.drift
+            for output in ("mask", "depth"):
+                if (value := getattr(drift, output, None)) is not None:
+                    metrics.set("int8_drift", value, camera=name, output=output)
 
 
 @contextmanager
@@ -190,6 +219,7 @@ def _of_options(
     classify: Optional[Path],
     left_s: Optional[float],
     min_size: Optional[float],
+    shadow: Optional[float],
 ) -> WatchConfig:
     """The configuration that the options say."""
     from edge.events.left import LEFT_S
@@ -227,6 +257,7 @@ def _of_options(
                 left_s=LEFT_S if left_s is None else left_s,
                 min_size=MIN_SIZE if min_size is None else min_size,
                 classify=classify,
+                shadow=shadow,
             )
             for i, (name, source) in enumerate(zip(names, sources, strict=True))
         )
@@ -265,12 +296,14 @@ def _check(camera: CameraConfig, locate: Callable[[str, EdgeError], EdgeError]) 
     from edge.camera.reader import check_source
     from edge.things.metres import read_metres
     from edge.watch.classify import OnnxClassifier
+    from edge.watch.float_process import check_int8
     from edge.watch.watch import zones_file
 
     checks: dict[str, Callable[[], object]] = {
         "source": lambda: check_source(camera.source, camera.range),
         "background": lambda: camera.background and read_background(camera.background),
         "build": lambda: camera.build and manifests.read_finished(camera.build),
+        "shadow": lambda: check_int8(camera.build) if camera.shadow and camera.build else None,
         "metres": lambda: camera.metres and read_metres(camera.metres),
         "zones": lambda: zones_file(camera),
         "classify": lambda: camera.classify and OnnxClassifier(camera.classify),
@@ -287,11 +320,15 @@ def camera_opener(
     threads: Optional[int] = None,
     cuda_backend: str = "auto",
     alone: bool = False,
+    stop: Optional[threading.Event] = None,
+    floats: Optional[FloatProcesses] = None,
 ) -> Opener:
     """What opens a camera of a configuration.
 
     bundled: the build of cameras that name none.
     alone: there is one camera, whose background is made with a bar.
+    stop: set to end the making of backgrounds, which then raises CancelledError.
+    floats: FP32 of builds whose cameras have a shadow.
     """
 
     import edge
@@ -302,8 +339,16 @@ def camera_opener(
     from edge.things.metres import read_metres
     from edge.things.tracks import Tracker
     from edge.watch.classify import OnnxClassifier
+    from edge.watch.float_process import FloatProcesses
+    from edge.watch.shadow import Shadow
     from edge.watch.watch import Watched, settings_of, zones_file, zones_of
     from edge.watch.watcher import Watcher
+
+    floats = floats or FloatProcesses()
+
+    def check() -> None:
+        if stop is not None and stop.is_set():
+            raise CancelledError
 
     def open_camera(config: CameraConfig, wake: threading.Event) -> Watched:
         place = config.build or bundled()
@@ -312,7 +357,7 @@ def camera_opener(
             background, chosen = given_background(config.name, config.background, config.range)
         else:
             background, chosen = scene_of(
-                config.source, config.seconds, config.range, place, config.stabilize, alone
+                config.source, config.seconds, config.range, place, config.stabilize, alone, check
             )
         with ExitStack() as stack:
             h = stack.enter_context(edge.open(place, threads, cuda=cuda_backend))
@@ -335,6 +380,12 @@ def camera_opener(
                 None if config.classify is None else OnnxClassifier(config.classify),
             )
             pipeline.cut = watcher.cut
-            return Watched(config, channel, watcher, stack.pop_all(), zones)
+            shadow = None
+            if config.shadow is not None:
+                exact = partial(floats.of(place).infer, config.name)
+                shadow = Shadow(pipeline, exact, config.shadow)
+                stack.callback(shadow.close)
+                pipeline.shadow = shadow.look
+            return Watched(config, channel, watcher, stack.pop_all(), zones, shadow)
 
     return open_camera

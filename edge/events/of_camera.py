@@ -1,4 +1,5 @@
-"""Events of the camera itself: its source is lost or frozen, or its background does not fit."""
+"""Events of the camera itself: its source is lost or frozen, its background does not fit, INT8
+drifts."""
 
 from __future__ import annotations
 
@@ -8,7 +9,10 @@ from edge.camera.source import CameraEvent
 from edge.events.event import Event
 from edge.events.reporter import Reporter
 
-SOURCE = {"lost": "lost", "back": "lost", "frozen": "frozen", "moving": "frozen"}
+SOURCE = {
+    "lost": "lost", "back": "lost", "frozen": "frozen", "moving": "frozen",
+    "int8_drift": "int8_drift", "int8_holds": "int8_drift",
+}  # fmt: skip
 """What each event of a source begins or ends."""
 SCENE = ("camera_moved", "covered", "defocused", "scene_changed")
 """States of the scene, of which there is one at a time."""
@@ -31,7 +35,7 @@ class CameraStates:
         return event.kind in SOURCE
 
     def of_source(self, event: CameraEvent) -> list[Event]:
-        """Of `lost`, `back`, `frozen` and `moving`; nothing of other kinds."""
+        """Of the kinds of SOURCE; nothing of others."""
         kind = SOURCE.get(event.kind)
         if kind is None:
             return []

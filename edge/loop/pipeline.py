@@ -24,6 +24,7 @@ from edge.things.ground import ground_of
 from edge.things.thing import Thing
 
 Cut = Callable[[Plane, Plane | None], Plane]
+Look = Callable[[float, Image, Plane, "Plane | None"], None]
 
 CHECK_S = 0.5
 """Seconds of the source between two looks at whether the background fits."""
@@ -75,6 +76,8 @@ class CameraPipeline:
     Attributes:
         cut: takes each mask and depth, and gives the mask without what is to be ignored; None: all
             of it counts.
+        shadow: shown every frame while the background fits: its time, the image at the build's
+            size, and mask and depth before the cut, to be read during the call only.
 
     Raises:
         UsageError: the build gives no mask, or the background is not an image.
@@ -98,6 +101,7 @@ class CameraPipeline:
         self._improver = improver
         self._processed = False
         self.cut: Cut | None = None
+        self.shadow: Look | None = None
         self.set_background(background)
 
     def set_background(self, background: Background) -> None:
@@ -133,6 +137,8 @@ class CameraPipeline:
         image = fit(self.h, frame.image)
         mask, depth = self.stabilizer.infer(image) if self.stabilizer else infer(self.h, image)
         assert mask is not None
+        if self.shadow is not None and self._check.fits:
+            self.shadow(frame.at, image, mask, depth)
         if self.cut is not None:
             mask = self.cut(mask, depth)
         return FrameResult(

@@ -30,7 +30,7 @@ from edge.camera.address import redact_address
 from edge.errors import EdgeError, UsageError, missing
 from edge.events.event import Event
 from edge.progress import note
-from edge.sinks.discovery import configs, node
+from edge.sinks.discovery import Config, configs, node
 from edge.sinks.sink import (
     SINKS,
     EventRefused,
@@ -112,26 +112,9 @@ class MqttSink:
             from paho.mqtt.client import CallbackAPIVersion, Client, MQTTv5
         except ModuleNotFoundError as error:
             raise missing("paho") from error
-        self.name, self._broker, self._site, self._discovery = name, broker, site, discovery
-        self._states, self._told = States(site.cameras), dict[str, str]()
-        for event in site.begun:
-            self._states.update(event)
-        self._configs = configs(
-            broker.prefix,
-            site.cameras,
-            site.profiles,
-            switches=site.switch is not None,
-            snapshots=site.recordings is not None,
-        )
-        self._configs = {f"{discovery}/{topic}": config for topic, config in self._configs.items()}
-        self._switches: dict[str, str] = {}
-        if site.switch is not None:
-            for camera, zones in site.cameras.items():
-                for zone in zones:
-                    state = OFF if (camera, zone.name) in site.off else ON
-                    self._switches[f"{broker.prefix}/{camera}/zone/{zone.name}"] = state
-            if site.profiles:
-                self._switches[f"{broker.prefix}/profile"] = site.profiles[0]
+        self.name, self._broker, self._discovery = name, broker, discovery
+        self._told: dict[str, str] = {}
+        self._settle(site)
         self._snapshots: dict[str, str] = {}
         self._lock = threading.Lock()  # of what is told
         # Of what is acknowledged. The client calls `_on_publish` with its own lock held: nothing
@@ -163,6 +146,45 @@ class MqttSink:
             client.tls_set_context(broker.tls)
         client.connect_async(broker.host, broker.port, KEEPALIVE_S)
         client.loop_start()
+
+    def set_site(self, site: Site) -> None:
+        """Tell of zones and profiles that are new, and take back those that are gone."""
+        with self._lock:
+            former = self._configs
+            self._settle(site)
+            if not self._connected:
+                return  # everything is told when it is
+            for topic in former.keys() - self._configs.keys():
+                self._retain(topic, b"")
+            for topic, config in self._configs.items():
+                if former.get(topic) != config:
+                    self._retain(topic, json.dumps(config, ensure_ascii=False))
+            self._tell()
+
+    def _settle(self, site: Site) -> None:
+        """Take over a site, without telling."""
+        prefix = self._broker.prefix
+        self._site, self._states = site, States(site.cameras)
+        for event in site.begun:
+            self._states.update(event)
+        self._configs: dict[str, Config] = {}
+        if self._discovery is not None:
+            found = configs(
+                prefix,
+                site.cameras,
+                site.profiles,
+                switches=site.switch is not None,
+                snapshots=site.recordings is not None,
+            )
+            self._configs = {f"{self._discovery}/{topic}": each for topic, each in found.items()}
+        self._switches: dict[str, str] = {}
+        if site.switch is not None:
+            for camera, zones in site.cameras.items():
+                for zone in zones:
+                    state = OFF if (camera, zone.name) in site.off else ON
+                    self._switches[f"{prefix}/{camera}/zone/{zone.name}"] = state
+            if site.profiles:
+                self._switches[f"{prefix}/profile"] = site.profiles[0]
 
     def observe(self, event: Event) -> None:
         """Tell at once what an event changed."""
@@ -237,6 +259,9 @@ class MqttSink:
         prefix = self._broker.prefix
         now = {f"{prefix}/{path}": value for path, value in self._states.all().items()}
         now |= {f"{switch}/state": value for switch, value in self._switches.items()}
+        for topic in self._told.keys() - now.keys():  # of a zone that is gone
+            del self._told[topic]
+            self._retain(topic, b"")
         for topic, value in now.items():
             if self._told.get(topic) != value:
                 self._told[topic] = value

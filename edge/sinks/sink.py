@@ -55,6 +55,14 @@ class Observer(Protocol):
         """Take an event, in the camera's thread and before it is on disk; it does not wait."""
 
 
+@runtime_checkable
+class Resident(Protocol):
+    """A sink that knows the site: it is told when that changes, and need not be opened anew."""
+
+    def set_site(self, site: Site) -> None:
+        """Take over other zones and profiles; it does not wait."""
+
+
 @dataclass(frozen=True)
 class Switch:
     """Somebody turned a zone of a camera on or off, or chose a profile.
