@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -17,14 +19,25 @@ import typer
 from edge.cli.background import Seconds, ValueRange, read_background
 from edge.cli.build import default_build
 from edge.cli.options import CudaBackend, refuse_unused
-from edge.cli.run import check_device_options, estimator, given_background, print_all, scene_of
+from edge.cli.run import (
+    check_device_options,
+    estimator,
+    given_background,
+    print_all,
+    scene_of,
+    spread_learner,
+)
 from edge.errors import EdgeError, UsageError
+from edge.progress import note
 
 if TYPE_CHECKING:
+    from edge.scene.bank import BankFolder
     from edge.sinks.metrics import Metrics
     from edge.watch.config import CameraConfig, WatchConfig
     from edge.watch.watch import Opener, Watch, Watched
 
+SCENES = "scenes"
+"""Subfolder of what is learned of each camera."""
 OF_FILE = (
     "bg", "seconds", "value_range", "zones", "metres", "classify", "stabilize", "left_s",
     "min_size", "build", "sink", "folder", "record", "redact",
@@ -150,6 +163,7 @@ def watch(
         threads,
         cuda_backend,
         alone=len(chosen.cameras) == 1,
+        folder=chosen.folder,
     )
     counted = Metrics() if metrics is not None else None
     watching = Watch(chosen, opener, StandardOutputs(counted), read)
@@ -157,7 +171,8 @@ def watch(
         if counted is not None and metrics is not None:
             counted.sources.append(lambda: _count_lost(counted, watching))
             stack.callback(MetricsServer(counted, metrics).close)
-        stack.enter_context(_hangup(watching.reload))
+        stack.enter_context(_on_signal(signal.SIGHUP, watching.reload))
+        stack.enter_context(_on_signal(signal.SIGUSR1, watching.confirm))
         channels: list[Any] = []
         stack.callback(lambda: print_all(summary(channels)))
         failures = watching.run(frames, channels.append)
@@ -174,13 +189,13 @@ def _count_lost(metrics: Metrics, watching: Watch) -> None:
 
 
 @contextmanager
-def _hangup(reload: Callable[[], None]) -> Iterator[None]:
-    """SIGHUP reads the file again."""
-    before = signal.signal(signal.SIGHUP, lambda *_: reload())
+def _on_signal(number: signal.Signals, call: Callable[[], None]) -> Iterator[None]:
+    """Call something at a signal: SIGHUP reads the file again, SIGUSR1 confirms cameras."""
+    before = signal.signal(number, lambda *_: call())
     try:
         yield
     finally:
-        signal.signal(signal.SIGHUP, before)
+        signal.signal(number, before)
 
 
 def _of_options(
@@ -238,6 +253,16 @@ def _of_options(
     )
 
 
+def _bank_folder(folder: Path, config: CameraConfig) -> BankFolder:
+    """Where what is learned of a camera is kept, as long as source and background are the same."""
+    from edge.scene.bank import BankFolder
+
+    digest = hashlib.sha256(f"{config.source}\n{config.range}\n".encode())
+    if config.background is not None:
+        digest.update(config.background.read_bytes())
+    return BankFolder(folder, digest.hexdigest())
+
+
 def name_of(source: str) -> str:
     """The name of a camera that has none: the stem of a file, the host and path of an address."""
     from edge.camera.address import redact_address
@@ -292,18 +317,22 @@ def camera_opener(
     threads: Optional[int] = None,
     cuda_backend: str = "auto",
     alone: bool = False,
+    folder: Optional[Path] = None,
 ) -> Opener:
     """What opens a camera of a configuration.
 
     bundled: the build of cameras that name none.
     alone: there is one camera, whose background is made with a bar.
+    folder: what is learned of live cameras is kept in its `scenes/`; None: nothing is.
     """
 
     import edge
     from edge.camera.camera import Camera
+    from edge.camera.value_range import parse_range
     from edge.loop.channel import Channel
     from edge.loop.pipeline import CameraPipeline
     from edge.scene.improve import BackgroundImprover
+    from edge.scene.upkeep import Upkeep, first_entry
     from edge.things.metres import read_metres
     from edge.things.tracks import Tracker
     from edge.watch.classify import OnnxClassifier
@@ -313,7 +342,13 @@ def camera_opener(
     def open_camera(config: CameraConfig, wake: threading.Event) -> Watched:
         place = config.build or bundled()
         zones = zones_file(config)
-        if config.background is not None:
+        kept = None if folder is None else _bank_folder(folder / SCENES / config.name, config)
+        known = kept.read() if kept is not None else []
+        if known and kept is not None:
+            background = known[0].background
+            chosen = None if kept.value_range is None else parse_range(kept.value_range)
+            note(f"{config.name}: going on with what was learned in {kept.folder}")
+        elif config.background is not None:
             background, chosen = given_background(config.name, config.background, config.range)
         else:
             background, chosen = scene_of(
@@ -322,10 +357,18 @@ def camera_opener(
         with ExitStack() as stack:
             h = stack.enter_context(edge.open(place, threads, cuda=cuda_backend))
             camera = stack.enter_context(Camera(config.source, wake, value_range=chosen))
-            improver = None
-            if camera.live and config.background is None:
-                improver = BackgroundImprover(estimator(place, config.stabilize))
-            pipeline = CameraPipeline(camera, h, background, config.stabilize, improver)
+            improver = upkeep = estimate = None
+            if camera.live:
+                estimate = estimator(place, config.stabilize)
+                if config.background is None and not known:
+                    improver = BackgroundImprover(estimate)
+                if kept is not None:
+                    kept.value_range = None if chosen is None else str(chosen)
+                bank = known or [first_entry(background, used=time.time())]
+                upkeep = Upkeep(bank, spread_learner(place, config.stabilize), kept)
+            pipeline = CameraPipeline(
+                camera, h, background, config.stabilize, improver, upkeep, estimate
+            )
             stack.callback(pipeline.close)
             metres = None if config.metres is None else read_metres(config.metres)
             if metres is not None:
@@ -339,7 +382,7 @@ def camera_opener(
                 Tracker(metres),
                 None if config.classify is None else OnnxClassifier(config.classify),
             )
-            pipeline.cut = watcher.cut
+            pipeline.cut, pipeline.followed = watcher.cut, watcher.followed
             return Watched(config, channel, watcher, stack.pop_all(), zones)
 
     return open_camera

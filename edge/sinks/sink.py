@@ -55,13 +55,17 @@ class Observer(Protocol):
         """Take an event, in the camera's thread and before it is on disk; it does not wait."""
 
 
+CONFIRM = "CONFIRM"
+"""Value of a `Switch` by which somebody confirms that a camera stands where it is to."""
+
+
 @dataclass(frozen=True)
 class Switch:
-    """Somebody turned a zone of a camera on or off, or chose a profile.
+    """Somebody turned a zone of a camera on or off, chose a profile, or confirmed a camera.
 
     Attributes:
-        camera, zone: the zone; None for a profile.
-        value: `ON` or `OFF`; the name of a profile.
+        camera, zone: the zone; None for a profile, and no zone for a camera.
+        value: `ON` or `OFF`; the name of a profile; CONFIRM.
     """
 
     camera: str | None
