@@ -16,7 +16,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.errors import EdgeError
 from edge.image import resize_image
+from edge.progress import note
 from edge.samples.median import median_where
 from edge.samples.sample import Image
 from edge.scene.background import Background
@@ -24,14 +26,14 @@ from edge.scene.check import CHANGED, HOLD_S, OK, SceneCheck
 from edge.scene.gather import LEAST
 from edge.scene.spread import moving_share
 
-EVERY_S = 2.0
+EVERY_S = 4.0
 """Time between two looks at a scene; a look moves the background by one grey level at most."""
 LONGEST_STEP = 4
 """Grey levels of a look after a longer time: one for each EVERY_S that passed."""
 LONG_S = 30.0
 """Time for which a pixel has been empty before it is learned from."""
 RENEW_S = 60.0
-"""Time between two renewals at least: each takes the background graph and a write."""
+"""Time between two renewals at least: each takes the background graph and a file."""
 DIFFERS, DIFFERS_SHARE = 5, 0.02
 """Grey levels by which pixels changed, and share of them from which a renewal is worth it."""
 LIKELY = 0.2
@@ -320,14 +322,13 @@ class Upkeep:
         """The fresh background, where it is worth it."""
         if self._renewed is None or at - self._renewed < RENEW_S:
             return None
-        before = self._entry.background
+        self._renewed, before = at, self._entry.background
         # Means of 25 pixels: the noise of single ones is no change.
         fresh, known = (cv2.blur(image, (5, 5)) for image in (self._fresh, before.image))
         differs = cv2.absdiff(fresh, known).max(2) > DIFFERS
         share = float(differs.mean())
         if share < DIFFERS_SHARE:
             return None
-        self._renewed = at
         where = cv2.resize(
             empty.astype(np.uint8), differs.shape[::-1], interpolation=cv2.INTER_NEAREST
         )
@@ -365,7 +366,13 @@ class Upkeep:
         if self._pending is None or not self._pending[1].done():
             return None
         (entry, future), self._pending = self._pending, None
-        spread, before = future.result(), self._entry.background
+        try:
+            spread = future.result()
+        except EdgeError as error:  # the build is another one meanwhile
+            note(f"{error}; the spread stays as it is")
+            self._learn = None
+            return None
+        before = self._entry.background
         if entry is not self._entry:
             return None
         if before.spread is not None:

@@ -11,7 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.errors import EdgeError
 from edge.samples.sample import Image
+from edge.scene import upkeep as module
 from edge.scene.background import certain
 from edge.scene.check import SceneCheck
 from edge.scene.upkeep import (
@@ -133,7 +135,7 @@ def test_slow_light_is_followed_by_few_renewals() -> None:
     assert off(day.bg, lit(scene(), 1 - 0.4 * 29 / 30)) < 4
     assert set(day.kinds()) <= {RENEWED, LEARNED}
     times = [at for _, at in day.told]
-    assert 4 <= len(times) and min(np.diff(times)) >= RENEW_S
+    assert len(times) >= 4 and min(np.diff(times)) >= RENEW_S
 
 
 def test_an_unchanged_scene_costs_nothing() -> None:
@@ -292,6 +294,22 @@ def test_another_spread_than_it_was_is_taken() -> None:
         upkeep.look(scene(), at, np.zeros(MASK, np.float32), []) for at in np.arange(0, 700, 2.0)
     ]
     assert [change.kind for change in changes if change] == [RENEWED]
+
+
+def test_a_spread_that_cannot_be_learned_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(module, "note", told.append)
+
+    class Failing(Executor):
+        def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+            future: Future[Any] = Future()
+            future.set_exception(EdgeError("the build is gone"))
+            return future
+
+    upkeep = Upkeep([first_entry(certain(scene()))], lambda images, bg: bg, pool=Failing())
+    for at in np.arange(0, 1500, 10.0):
+        assert upkeep.look(scene(), at, np.zeros(MASK, np.float32), []) is None
+    assert told == ["the build is gone; the spread stays as it is"]
 
 
 def test_a_scene_that_was_learned_anew_forgets_the_bank() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from edge.camera.source import CameraError, Frame
+from edge.camera.source import CameraError, CameraEvent, Frame
 from edge.errors import EdgeError, UsageError
 from edge.events.event import Event
 from edge.loop.channel import Channel
@@ -191,6 +191,34 @@ def test_without_a_file_a_camera_that_is_away_is_an_error() -> None:
     cameras.failing["door"] = CameraError("rtsp://door cannot be opened")
     with pytest.raises(CameraError):
         Watch(WatchConfig((CameraConfig("door", "rtsp://door"),)), cameras.open, cameras).run()
+
+
+def test_who_does_not_fit_is_learned_anew_when_somebody_confirms() -> None:
+    """Of three cameras one was moved; a name confirms whatever it is, and a wrong one nothing."""
+    cameras = Cameras(frames=30)
+    confirmed: list[str] = []
+    watching = Watch(config("a", "b", "c"), cameras.open, cameras)
+
+    def seen(name: str, number: int) -> None:
+        watched = watching.watched[name]
+        pipeline: Any = watched.channel.pipeline
+        pipeline.confirm = lambda: confirmed.append(name) or name != "c"
+        if name == "b" and number == 10:
+            watched.watcher.states.of_scene([CameraEvent("camera_moved", 1.0, "")])
+            watching.confirm()
+        if name == "c" and number == 20:
+            watching.confirm("a")
+            watching.confirm("nobody")
+            watching.confirm("c")
+
+    cameras.on_frame = seen
+    notes: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "note", notes.append)
+        assert watching.run() == []
+    assert confirmed == ["b", "a", "c"]
+    assert ["learned anew" in note for note in notes] == [True] * 4
+    assert "nobody is no live camera" in notes[2] and "c is no live camera" in notes[3]
 
 
 def test_reread_without_losing_tracks_of_unchanged_cameras(tmp_path: Path) -> None:
