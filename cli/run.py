@@ -89,6 +89,7 @@ def run(
     from edge.loop.run import run_channels
     from edge.loop.window import check_windows
     from edge.scene.improve import BackgroundImprover
+    from edge.scene.upkeep import Upkeep, first_entry
 
     videos = _check_options(ctx, sources, bg or [], out, redact, show)
     if show:
@@ -113,10 +114,12 @@ def run(
         for source, (background, chosen), video in zip(sources, scenes, videos, strict=True):
             h = stack.enter_context(edge.open(place, threads, cuda=cuda_backend))
             camera = stack.enter_context(Camera(source, wake, value_range=chosen))
-            improver = None
-            if camera.live and not bg:
-                improver = BackgroundImprover(estimator(place, stabilize))
-            pipeline = CameraPipeline(camera, h, background, stabilize, improver)
+            improver = upkeep = None
+            if camera.live:
+                if not bg:
+                    improver = BackgroundImprover(estimator(place, stabilize))
+                upkeep = Upkeep([first_entry(background)], spread_learner(place, stabilize))
+            pipeline = CameraPipeline(camera, h, background, stabilize, improver, upkeep)
             stack.callback(pipeline.close)
             channels.append(Channel(pipeline, video, show, redact))
             stack.callback(channels[-1].close)
@@ -145,6 +148,18 @@ def estimator(build: Path, stabilize: bool) -> Callable[[Sequence[Image]], Backg
             return learn_scene(h, images, stabilize)
 
     return estimate
+
+
+def spread_learner(build: Path, stabilize: bool) -> Callable[[Sequence[Image], Image], Image]:
+    """Learns the spread of a known background as `estimator` learns a scene."""
+    import edge
+    from edge.loop.learn import learn_spread
+
+    def learn(images: Sequence[Image], bg: Image) -> Image:
+        with edge.open(build, 1) as h:
+            return learn_spread(h, images, bg, stabilize)
+
+    return learn
 
 
 def scene_of(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
@@ -26,15 +28,26 @@ from edge.cli.options import (
     Threads,
     refuse_unused,
 )
-from edge.cli.run import check_device_options, estimator, given_background, print_all, scene_of
+from edge.cli.run import (
+    check_device_options,
+    estimator,
+    given_background,
+    print_all,
+    scene_of,
+    spread_learner,
+)
 from edge.errors import EdgeError, UsageError
+from edge.progress import note
 
 if TYPE_CHECKING:
+    from edge.scene.bank import BankFolder
     from edge.sinks.metrics import Metrics
     from edge.watch.config import CameraConfig, WatchConfig
     from edge.watch.float_process import FloatProcesses
     from edge.watch.watch import Opener, Watch, Watched
 
+SCENES = "scenes"
+"""Subfolder of what is learned of each camera."""
 OF_FILE = (
     "bg", "seconds", "value_range", "zones", "metres", "classify", "stabilize", "left_s",
     "min_size", "shadow", "build", "sink", "folder", "record", "redact",
@@ -158,6 +171,7 @@ def watch(
         alone=len(chosen.cameras) == 1,
         stop=(stop := threading.Event()),
         floats=(floats := FloatProcesses()),
+        folder=chosen.folder,
     )
     counted = Metrics() if metrics is not None else None
     watching = Watch(chosen, opener, StandardOutputs(counted), read)
@@ -175,7 +189,8 @@ def watch(
         if None in places:
             bundled = default_build()
             check_device_options(ctx, bundled)
-        stack.enter_context(_hangup(watching.reload))
+        stack.enter_context(_on_signal(signal.SIGHUP, watching.reload))
+        stack.enter_context(_on_signal(signal.SIGUSR1, watching.confirm))
         channels: list[Any] = []
         stack.callback(lambda: print_all(summary(channels)))
         failures = watching.run(frames, channels.append)
@@ -198,13 +213,13 @@ def count_pulled(metrics: Metrics, watching: Watch) -> None:
 
 
 @contextmanager
-def _hangup(reload: Callable[[], None]) -> Iterator[None]:
-    """SIGHUP reads the file again."""
-    before = signal.signal(signal.SIGHUP, lambda *_: reload())
+def _on_signal(number: signal.Signals, call: Callable[[], None]) -> Iterator[None]:
+    """Call something at a signal: SIGHUP reads the file again, SIGUSR1 confirms cameras."""
+    before = signal.signal(number, lambda *_: call())
     try:
         yield
     finally:
-        signal.signal(signal.SIGHUP, before)
+        signal.signal(number, before)
 
 
 def _of_options(
@@ -262,6 +277,16 @@ def _of_options(
             for i, (name, source) in enumerate(zip(names, sources, strict=True))
         )
     )
+
+
+def _bank_folder(folder: Path, config: CameraConfig) -> BankFolder:
+    """Where what is learned of a camera is kept, as long as source and background are the same."""
+    from edge.scene.bank import BankFolder
+
+    digest = hashlib.sha256(f"{config.source}\n{config.range}\n".encode())
+    if config.background is not None:
+        digest.update(config.background.read_bytes())
+    return BankFolder(folder, digest.hexdigest())
 
 
 def name_of(source: str) -> str:
@@ -322,6 +347,7 @@ def camera_opener(
     alone: bool = False,
     stop: Optional[threading.Event] = None,
     floats: Optional[FloatProcesses] = None,
+    folder: Optional[Path] = None,
 ) -> Opener:
     """What opens a camera of a configuration.
 
@@ -329,13 +355,16 @@ def camera_opener(
     alone: there is one camera, whose background is made with a bar.
     stop: set to end the making of backgrounds, which then raises CancelledError.
     floats: FP32 of builds whose cameras have a shadow.
+    folder: what is learned of live cameras is kept in its `scenes/`; None: nothing is.
     """
 
     import edge
     from edge.camera.camera import Camera
+    from edge.camera.value_range import parse_range
     from edge.loop.channel import Channel
     from edge.loop.pipeline import CameraPipeline
     from edge.scene.improve import BackgroundImprover
+    from edge.scene.upkeep import Upkeep, first_entry
     from edge.things.metres import read_metres
     from edge.things.tracks import Tracker
     from edge.watch.classify import OnnxClassifier
@@ -353,7 +382,13 @@ def camera_opener(
     def open_camera(config: CameraConfig, wake: threading.Event) -> Watched:
         place = config.build or bundled()
         zones = zones_file(config)
-        if config.background is not None:
+        kept = None if folder is None else _bank_folder(folder / SCENES / config.name, config)
+        known = kept.read() if kept is not None else []
+        if known and kept is not None:
+            background = known[0].background
+            chosen = None if kept.value_range is None else parse_range(kept.value_range)
+            note(f"{config.name}: going on with what was learned in {kept.folder}")
+        elif config.background is not None:
             background, chosen = given_background(config.name, config.background, config.range)
         else:
             background, chosen = scene_of(
@@ -362,10 +397,18 @@ def camera_opener(
         with ExitStack() as stack:
             h = stack.enter_context(edge.open(place, threads, cuda=cuda_backend))
             camera = stack.enter_context(Camera(config.source, wake, value_range=chosen))
-            improver = None
-            if camera.live and config.background is None:
-                improver = BackgroundImprover(estimator(place, config.stabilize))
-            pipeline = CameraPipeline(camera, h, background, config.stabilize, improver)
+            improver = upkeep = estimate = None
+            if camera.live:
+                estimate = estimator(place, config.stabilize)
+                if config.background is None and not known:
+                    improver = BackgroundImprover(estimate)
+                if kept is not None:
+                    kept.value_range = None if chosen is None else str(chosen)
+                bank = known or [first_entry(background, used=time.time())]
+                upkeep = Upkeep(bank, spread_learner(place, config.stabilize), kept)
+            pipeline = CameraPipeline(
+                camera, h, background, config.stabilize, improver, upkeep, estimate
+            )
             stack.callback(pipeline.close)
             metres = None if config.metres is None else read_metres(config.metres)
             if metres is not None:
@@ -379,7 +422,7 @@ def camera_opener(
                 Tracker(metres),
                 None if config.classify is None else OnnxClassifier(config.classify),
             )
-            pipeline.cut = watcher.cut
+            pipeline.cut, pipeline.followed = watcher.cut, watcher.followed
             shadow = None
             if config.shadow is not None:
                 exact = partial(floats.of(place).infer, config.name)

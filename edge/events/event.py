@@ -19,6 +19,7 @@ THING_KINDS = (
 CAMERA_KINDS = (
     "lost", "back", "frozen", "camera_moved", "covered", "defocused", "scene_changed",
     "background_unsure", "int8_drift",
+    "background_unsure", "background_renewed", "background_switched", "background_learned",
 )  # fmt: skip
 KINDS = THING_KINDS + CAMERA_KINDS
 ENDED_BY = {

@@ -16,6 +16,13 @@ SOURCE = {
 """What each event of a source begins or ends."""
 SCENE = ("camera_moved", "covered", "defocused", "scene_changed")
 """States of the scene, of which there is one at a time."""
+CHANGES = {
+    "background_improved": "background_renewed",
+    "background_renewed": "background_renewed",
+    "background_switched": "background_switched",
+    "background_learned": "background_learned",
+}
+"""What is told, once, of each change of the background."""
 
 
 class CameraStates:
@@ -29,6 +36,11 @@ class CameraStates:
     def trusted(self) -> bool:
         """Whether the masks mean something: the background fits, and the source is there."""
         return not any(kind in self._open for kind in (*SCENE, "lost", "frozen"))
+
+    @property
+    def misfit(self) -> bool:
+        """Whether the background does not fit."""
+        return any(kind in self._open for kind in SCENE)
 
     def knows(self, event: CameraEvent) -> bool:
         """Whether something of a source begins or ends with this."""
@@ -54,8 +66,11 @@ class CameraStates:
                         found += self._ended(kind, event.at)
             if event.kind in SCENE or event.kind == "background_unsure":
                 found += self._begun(event.kind, event)
-            if event.kind == "background_improved" and "background_unsure" not in kinds:
-                found += self._ended("background_unsure", event.at)
+            if event.kind in CHANGES:
+                if "background_unsure" not in kinds:
+                    found += self._ended("background_unsure", event.at)
+                kind = CHANGES[event.kind]
+                found.append(self._reporter.once(kind, event.at, text=event.text))
         return found
 
     def close(self, at: float) -> list[Event]:

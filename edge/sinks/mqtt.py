@@ -10,6 +10,7 @@
 | `CAMERA/count`, `CAMERA/ZONE/count` | yes | how many things |
 | `CAMERA/snapshot` | yes | the last snapshot, a JPEG |
 | `CAMERA/zone/ZONE/set`, `.../state` | state | `ON`, `OFF` |
+| `CAMERA/background/set` | no | `CONFIRM`: the scene is learned anew |
 | `profile/set`, `profile/state` | state | a name |
 """
 
@@ -32,6 +33,7 @@ from edge.events.event import Event
 from edge.progress import note
 from edge.sinks.discovery import Config, configs, node
 from edge.sinks.sink import (
+    CONFIRM,
     SINKS,
     EventRefused,
     Sink,
@@ -300,6 +302,7 @@ class MqttSink:
             topics = []
             if self._site.switch is not None:
                 topics += [f"{prefix}/+/zone/+/set", f"{prefix}/profile/set"]
+                topics.append(f"{prefix}/+/background/set")
             if self._discovery is not None:
                 for topic, config in self._configs.items():
                     self._retain(topic, json.dumps(config, ensure_ascii=False))
@@ -366,6 +369,12 @@ class MqttSink:
                 raise UsageError(f"known: {', '.join(self._site.profiles) or 'no profile'}")
             self._site.switch(Switch(None, None, value))
             self._switches[place] = value
+            return
+        camera, _, last = place.removeprefix(f"{self._broker.prefix}/").partition("/")
+        if last == "background":
+            if camera not in self._site.cameras or value != CONFIRM:
+                raise UsageError(f"expected {CONFIRM}, of a camera that is watched")
+            self._site.switch(Switch(camera, None, value))
             return
         if place not in self._switches:
             raise UsageError("there is no such zone")

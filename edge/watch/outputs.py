@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from edge.errors import EdgeError
 from edge.events.event import BEGIN, END, Event
 from edge.loop.pipeline import FrameResult
+from edge.sinks.sink import CONFIRM
 from edge.watch.config import Recordings, WatchConfig
 from edge.zones.zone import Zone
 
@@ -33,6 +34,9 @@ class Switchboard(Protocol):
 
     def choose(self, profile: str) -> None:
         """Choose a profile."""
+
+    def confirm(self, camera: str) -> None:
+        """Learn the scene of a camera anew."""
 
 
 class Outputs(Protocol):
@@ -245,6 +249,9 @@ class StandardOutputs:
         if switch.camera is None:
             board.choose(switch.value)
             self._profile = switch.value
+            return
+        if switch.value == CONFIRM:
+            board.confirm(switch.camera)
             return
         on, place = switch.value == "ON", (switch.camera, switch.zone)
         board.switch(*place, on)

@@ -95,12 +95,24 @@ class Watch:
         self._ticked = float("-inf")
         self._settled = False
         self._zones: dict[str, tuple[Zone, ...]] = {}
+        self._confirmed: list[str | None] = []
         self._off: set[tuple[str, str | None]] = set()
         self.profile = next(iter(config.profiles), None)
 
     def reload(self) -> None:
         """Read the configuration again soon; may be called from a signal handler."""
         self._reload.set()
+        self.wake.set()
+
+    def confirm(self, camera: str | None = None) -> None:
+        """Somebody confirms that a camera stands where it is to: its scene is learned anew.
+
+        May be called from any thread and from a signal handler.
+
+        Args:
+            camera: its name; None: all whose background does not fit.
+        """
+        self._confirmed.append(camera)
         self.wake.set()
 
     def run(
@@ -208,6 +220,8 @@ class Watch:
         if self._reload.is_set():
             self._reload.clear()
             self._take_over(running)
+        while self._confirmed:
+            self._learn_anew(self._confirmed.pop(0))
         for name, opening in list(self._opening.items()):
             self._look_at(name, opening, running)
         if time.monotonic() - self._ticked >= TICK_S:
@@ -233,6 +247,20 @@ class Watch:
             self._settled = True
             for line in capacity(live):
                 note(line)
+
+    def _learn_anew(self, camera: str | None) -> None:
+        """Learn the scene of a confirmed camera anew."""
+        names = [camera]
+        if camera is None:
+            names = [name for name, each in self.watched.items() if each.watcher.states.misfit]
+            if not names:
+                note("nothing to confirm: every background fits")
+        for name in names:
+            watched = self.watched.get(name or "")
+            if watched is None or not watched.channel.pipeline.confirm():
+                note(f"{name} is no live camera that is watched; nothing is learned anew")
+            else:
+                note(f"{name} was confirmed; its scene is learned anew")
 
     def _begin_opening(self, config: CameraConfig) -> None:
         future = self._pool.submit(self._open, config, self.wake)

@@ -38,6 +38,9 @@ class Board:
     def choose(self, profile: str) -> None:
         self.switched.append((profile,))
 
+    def confirm(self, camera: str) -> None:
+        self.switched.append((camera, "confirmed"))
+
 
 @pytest.fixture
 def outputs() -> Iterator[Callable[..., StandardOutputs]]:

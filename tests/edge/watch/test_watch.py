@@ -195,6 +195,34 @@ def test_without_a_file_a_camera_that_is_away_is_an_error() -> None:
         Watch(WatchConfig((CameraConfig("door", "rtsp://door"),)), cameras.open, cameras).run()
 
 
+def test_who_does_not_fit_is_learned_anew_when_somebody_confirms() -> None:
+    """Of three cameras one was moved; a name confirms whatever it is, and a wrong one nothing."""
+    cameras = Cameras(frames=30)
+    confirmed: list[str] = []
+    watching = Watch(config("a", "b", "c"), cameras.open, cameras)
+
+    def seen(name: str, number: int) -> None:
+        watched = watching.watched[name]
+        pipeline: Any = watched.channel.pipeline
+        pipeline.confirm = lambda: confirmed.append(name) or name != "c"
+        if name == "b" and number == 10:
+            watched.watcher.states.of_scene([CameraEvent("camera_moved", 1.0, "")])
+            watching.confirm()
+        if name == "c" and number == 20:
+            watching.confirm("a")
+            watching.confirm("nobody")
+            watching.confirm("c")
+
+    cameras.on_frame = seen
+    notes: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "note", notes.append)
+        assert watching.run() == []
+    assert confirmed == ["b", "a", "c"]
+    assert ["learned anew" in note for note in notes] == [True] * 4
+    assert "nobody is no live camera" in notes[2] and "c is no live camera" in notes[3]
+
+
 def test_reread_without_losing_tracks_of_unchanged_cameras(tmp_path: Path) -> None:
     """b goes, c comes, a gets a zone; none of the tracks of a begins anew."""
     write_zones(tmp_path / "a.json", [ALL])
