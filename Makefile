@@ -71,7 +71,7 @@ SYSTEM = $(if $(TEGRA),,$(shell $(PYTHON) -c 'import tensorrt' 2>/dev/null || ec
 
 # What running needs: no torch.
 .venv/run: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) -e '.[openvino$(CUDA)$(OPENCV)]'
+	$(PIP) -e '.[view,openvino$(CUDA)$(OPENCV)]'
 	@touch $@
 
 .venv/test: pyproject.toml constraints.txt | $(BIN)/python

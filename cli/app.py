@@ -127,7 +127,7 @@ app.command("compare")(compare.compare)
 app.command("tune")(tune.tune)
 app.command("background")(background.background)
 app.command("run")(run.run)
-app.command("watch")(watch.watch)
+app.command("watch", cls=watch.WithView)(watch.watch)
 app.command("calibrate-scene")(calibrate_scene.calibrate_scene)
 
 
