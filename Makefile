@@ -6,11 +6,15 @@ BIN := .venv/bin
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test check bench-peers performance instruction-sets accuracy backgrounds distances zoo gpu-check clean
+.PHONY: run demo test check bench-peers performance instruction-sets accuracy backgrounds distances zoo gpu-check clean
 
 run: .venv/run
 	$(BIN)/edge build --precision int8
 	$(BIN)/edge bench
+
+# A rendered yard on a page: http://127.0.0.1:8700/
+demo: .venv/run
+	$(BIN)/edge demo
 
 test: .venv/test .venv/packages
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
