@@ -18,7 +18,7 @@ from edge.cli.background import (
     read_background,
 )
 from edge.cli.build import default_build
-from edge.cli.options import Json, refuse_unused
+from edge.cli.options import Build, Json, refuse_unused
 from edge.errors import Untrustworthy, UsageError
 from edge.progress import note
 
@@ -54,10 +54,7 @@ def calibrate_scene(
         float,
         typer.Option(min=5, max=170, help="Horizontal field of view of the camera in degrees."),
     ] = 60.0,
-    build: Annotated[
-        Optional[Path],
-        typer.Option(help="Build folder.  [default: the bundled network in int8, built first]"),
-    ] = None,
+    build: Build = None,
     seconds: Seconds = None,
     value_range: ValueRange = None,
     out: Annotated[Path, typer.Option(help="File to write, .json.")] = Path("scene.json"),

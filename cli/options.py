@@ -72,6 +72,24 @@ Upsample = Annotated[
     ),
 ]
 
+Build = Annotated[
+    Optional[Path],
+    typer.Option(help="Build folder.  [default: the bundled network in int8, built first]"),
+]
+Backgrounds = Annotated[
+    Optional[list[Path]],
+    typer.Option(help="Background image, one per source.  [default: made first]"),
+]
+Stabilize = Annotated[
+    bool, typer.Option(help="Register frames of a trembling camera, by up to 4 of 224 pixels.")
+]
+Frames = Annotated[
+    Optional[int], typer.Option(min=1, help="Stop after this many frames of each source.")
+]
+Threads = Annotated[
+    Optional[int], typer.Option(min=1, help="Threads of the runtime.  [default: usable cores]")
+]
+
 
 def parse_imgsz(text: str) -> tuple[int, int]:
     """Read `224` or `320x192` (width x height) as (height, width)."""

@@ -22,7 +22,15 @@ from edge.cli.background import (
     read_background,
 )
 from edge.cli.build import default_build
-from edge.cli.options import CudaBackend, refuse_unused
+from edge.cli.options import (
+    Backgrounds,
+    Build,
+    CudaBackend,
+    Frames,
+    Stabilize,
+    Threads,
+    refuse_unused,
+)
 from edge.errors import EdgeError, Untrustworthy, UsageError
 from edge.progress import note, stderr
 
@@ -43,14 +51,8 @@ def run(
     sources: Annotated[
         list[str], typer.Argument(help="Sources as for `edge background`; several share a build.")
     ],
-    build: Annotated[
-        Optional[Path],
-        typer.Option(help="Build folder.  [default: the bundled network in int8, built first]"),
-    ] = None,
-    bg: Annotated[
-        Optional[list[Path]],
-        typer.Option(help="Background image, one per source.  [default: made first]"),
-    ] = None,
+    build: Build = None,
+    bg: Backgrounds = None,
     seconds: Seconds = None,
     value_range: ValueRange = None,
     out: Annotated[
@@ -62,16 +64,9 @@ def run(
         typer.Option(help="Hide the foreground in --out and --show: blur or fill."),
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Open a window for each source.")] = False,
-    stabilize: Annotated[
-        bool,
-        typer.Option(help="Register frames of a trembling camera, by up to 4 of 224 pixels."),
-    ] = True,
-    frames: Annotated[
-        Optional[int], typer.Option(min=1, help="Stop after this many frames of each source.")
-    ] = None,
-    threads: Annotated[
-        Optional[int], typer.Option(min=1, help="Threads of the runtime.  [default: usable cores]")
-    ] = None,
+    stabilize: Stabilize = True,
+    frames: Frames = None,
+    threads: Threads = None,
     cuda_backend: CudaBackend = "auto",
     strict: Annotated[
         bool,

@@ -17,7 +17,15 @@ from typer.core import TyperCommand
 
 from edge.cli.background import Seconds, ValueRange, read_background
 from edge.cli.build import default_build
-from edge.cli.options import CudaBackend, refuse_unused
+from edge.cli.options import (
+    Backgrounds,
+    Build,
+    CudaBackend,
+    Frames,
+    Stabilize,
+    Threads,
+    refuse_unused,
+)
 from edge.cli.run import check_device_options, estimator, given_background, print_all, scene_of
 from edge.errors import EdgeError, UsageError
 
@@ -63,20 +71,11 @@ def watch(
         Optional[list[Path]],
         typer.Option(help="What `edge calibrate-scene` wrote, one per source.  [default: none]"),
     ] = None,
-    build: Annotated[
-        Optional[Path],
-        typer.Option(help="Build folder.  [default: the bundled network in int8, built first]"),
-    ] = None,
-    bg: Annotated[
-        Optional[list[Path]],
-        typer.Option(help="Background image, one per source.  [default: made first]"),
-    ] = None,
+    build: Build = None,
+    bg: Backgrounds = None,
     seconds: Seconds = None,
     value_range: ValueRange = None,
-    stabilize: Annotated[
-        bool,
-        typer.Option(help="Register frames of a trembling camera, by up to 4 of 224 pixels."),
-    ] = True,
+    stabilize: Stabilize = True,
     classify: Annotated[
         Optional[Path],
         typer.Option(help="Image classifier, .onnx, that names every new thing once."),
@@ -127,12 +126,8 @@ def watch(
             help="What the page asks for; needed where others can reach it.",
         ),
     ] = None,
-    frames: Annotated[
-        Optional[int], typer.Option(min=1, help="Stop after this many frames of each source.")
-    ] = None,
-    threads: Annotated[
-        Optional[int], typer.Option(min=1, help="Threads of the runtime.  [default: usable cores]")
-    ] = None,
+    frames: Frames = None,
+    threads: Threads = None,
     cuda_backend: CudaBackend = "auto",
 ) -> None:
     """Watch cameras: one JSON line for everything that happens, begun and ended."""

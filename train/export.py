@@ -10,7 +10,6 @@ import warnings
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import onnx
 import torch
 from torch import nn
@@ -158,12 +157,4 @@ def difference(model: onnx.ModelProto, checkpoint: Path, samples: list[Sample]) 
         The largest absolute difference of outputs in 0..1.
     """
     network, _ = network_of(checkpoint)
-    pairs = (
-        {
-            "bg": sample.bg[None],
-            "fg_bg": sample.fg_bg[None],
-            "spread": (np.zeros_like(sample.bg) if sample.spread is None else sample.spread)[None],
-        }
-        for sample in samples
-    )
-    return largest_difference(model, network, pairs)
+    return largest_difference(model, network, (sample.inputs() for sample in samples))

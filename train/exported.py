@@ -25,7 +25,6 @@ from edge.graph.resize import image_size
 from edge.train.contract import largest_difference
 from edge.train.folding import identity, normalised_layers
 from edge.train.networks import create, with_weights
-from edge.train.networks.earlier_scene import fit_scene
 from edge.train.networks.variant import Variant
 
 TOLERANCE = 1e-4
@@ -96,7 +95,7 @@ def _variant(graph: onnx.GraphProto) -> Variant:
 
 def _network(name: str, variant: Variant, graph: onnx.GraphProto) -> nn.Module:
     """A network with the layers of a graph and fresh weights."""
-    return fit_scene(create(name, variant), {f"{node.name}.weight" for node in graph.node})
+    return create(name, variant)
 
 
 def _noise(model: onnx.ModelProto) -> dict[str, np.ndarray[Any, np.dtype[np.uint8]]]:

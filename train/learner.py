@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -145,7 +144,6 @@ def take_scene(network: nn.Module, checkpoint: Path) -> None:
         )
     if not _knows_scene(network):
         raise UsageError("--scene is for our own networks with both inputs and a depth output")
-    network.scene_depth = copy.deepcopy(other.scene_depth)  # earlier ones have other layers
     network.take_scene(other)
 
 

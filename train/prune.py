@@ -112,6 +112,14 @@ def _layers_of_scenes(network: nn.Module) -> list[nn.Module]:
     return [layer for scene in scenes for layer in scene.modules()]
 
 
+class MeanColour(nn.Module):
+    """In the place of the depth of the scene: a frame takes nothing of it, and every trial would
+    copy, trace and measure it."""
+
+    def forward(self, bg: Tensor) -> Tensor:
+        return bg.mean(1, keepdim=True)
+
+
 def without(network: nn.Module, layer: str, channels: list[int]) -> nn.Module:
     """A copy of a network without some output channels of a layer, and without what depends on
     them."""
@@ -146,6 +154,10 @@ def remove_channels(
         finest: Channels of the smallest block; the network that comes nearest from below is
             returned where that is still too large.
     """
+    scene = getattr(network, "scene_depth", None)
+    if scene is not None:
+        network = copy.deepcopy(network)
+        network.scene_depth = MeanColour()
     whole_macs = macs(network)
     left: dict[str, ChannelGroup] = {}
     sizes, trials = [], []
@@ -191,6 +203,8 @@ def remove_channels(
         value, layer, network = nearest
         saves[layer] = max((cost - value) / size, least)
         cost, left[layer] = value, left[layer].without_weakest(size)
+    if scene is not None:
+        network.scene_depth = scene
     return network
 
 

@@ -16,9 +16,7 @@ from edge.train.networks import (
     normalised,
     scene,
     variant_of,
-    with_weights,
 )
-from edge.train.networks.earlier_scene import EarlierSceneDepth
 from edge.train.networks.resunet import Block
 from edge.train.networks.scene import share_scene
 from edge.train.networks.variant import Variant
@@ -305,19 +303,6 @@ def test_a_depthwise_layer_computes_in_float32_what_autocast_gives_in_bfloat16()
         found = layer(x)
     assert found.dtype == torch.bfloat16
     assert torch.equal(found, F.conv2d(x.float(), layer.weight, padding=1, groups=8).bfloat16())
-
-
-def test_weights_of_an_earlier_scene_depth_are_still_read() -> None:
-    """Checkpoints before the encoder: their weights tell by their names which layers they have."""
-    network = create("nano")
-    network.scene_depth = EarlierSceneDepth()
-    network.eval()
-    read = with_weights("nano", network.state_dict()).eval()
-    pair = torch.rand(2, 1, 3, 64, 96)
-    with torch.no_grad():
-        assert all(torch.equal(a, b) for a, b in zip(network(*pair), read(*pair), strict=True))
-    assert isinstance(read.scene_depth, EarlierSceneDepth)
-    assert not isinstance(create("nano").scene_depth, EarlierSceneDepth)
 
 
 def test_a_scene_depth_that_was_taken_over_is_frozen() -> None:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from edge.calibrate.rendering.sensor import Rng
 from edge.calibrate.rendering.shadow import darken
 from edge.samples.sample import BACKGROUND, FOREGROUND, IGNORED
-from edge.train.augment.shadows import cast_shadow, contact_shadow, reflect
+from edge.train.augment.shadows import cast_shadow, contact_shadow, reflect, silhouette_shadow
 from edge.train.data.cutouts import Cutout, Field, place
 
 
@@ -41,7 +41,8 @@ def paste_objects(
     cutouts: Sequence[Cutout],
     rng: Rng,
 ) -> None:
-    """Paste up to five random cut-outs, the farthest first.
+    """Paste up to five random cut-outs, the farthest first; in some scenes another one, outside the
+    image, casts its shadow.
 
     Args:
         scene: Changed in place.
@@ -50,6 +51,10 @@ def paste_objects(
         cutouts: What is drawn from.
         rng: Source of all that is random.
     """
+    if rng.random() < 0.3:
+        cutout = cutouts[int(rng.integers(len(cutouts)))]
+        _, alpha = _random_placement(cutout, rng, scene.shape[0])
+        darken(scene, silhouette_shadow(alpha, rng), rng.uniform(0.2, 0.75))
     for placed in _random_objects(scene.shape[0], depth, cutouts, rng):
         alpha = placed.alpha
         if rng.random() < 0.6:

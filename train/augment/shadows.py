@@ -47,8 +47,26 @@ def cast_shadow(alpha: Field, rng: Rng) -> Field:
     along = squash if upward else -squash
     matrix = np.array([[1, lean, -lean * foot], [0, along, foot * (1 - along)]], np.float32)
     silhouette = cv2.warpAffine(alpha, matrix, alpha.shape[::-1])
-    sigma = rng.uniform(0.5, 0.03 * alpha.shape[0])
-    return blurred(np.asarray(silhouette, np.float32), sigma)
+    return blurred(np.asarray(silhouette, np.float32), _softness(alpha.shape[0], rng))
+
+
+def silhouette_shadow(alpha: Field, rng: Rng) -> Field:
+    """Shadow of an object outside the image that keeps the object's outline: only the texture of
+    the floor, which shows through, tells it from a dark object.
+
+    Args:
+        alpha: Opacity of the object, where its shadow falls.
+        rng: Source of softness.
+
+    Returns:
+        The strength of the shadow, float32 [H, W] in 0..1.
+    """
+    return blurred(alpha, _softness(alpha.shape[0], rng))
+
+
+def _softness(side: int, rng: Rng) -> float:
+    """Sigma of a shadow's edge in pixels: half of the shadows are as hard as the sun's."""
+    return float(np.exp(rng.uniform(np.log(0.4), np.log(0.03 * side))))
 
 
 def contact_shadow(alpha: Field, rng: Rng) -> Field:

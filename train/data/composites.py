@@ -20,11 +20,12 @@ from edge.calibrate.rendering.shadow import darken, shadow_from_outside
 from edge.progress import track
 from edge.samples.depth_teacher import DepthTeacher
 from edge.samples.sample import BACKGROUND, Sample
+from edge.scene.spread import unknown_spread
 from edge.train.augment.copy_paste import paste_objects
 from edge.train.augment.crop import random_crop, warp
 from edge.train.augment.photometric import ExposurePair, grey, random_exposures
 from edge.train.data.cutouts import MAX_SIDE, Field, read_backgrounds, read_cutouts
-from edge.train.data.spreads import exposed, only_noise, pass_by, watch
+from edge.train.data.spreads import exposed, observe, pass_by
 
 
 class Composites:
@@ -63,9 +64,9 @@ class Composites:
         kind, spread = rng.random(), None
         scene = bg.astype(np.float32)
         if kind < 0.6:
-            bg, spread, scene = watch(bg, random_life(size, rng), rng)
+            bg, spread, scene = observe(bg, random_life(size, rng), rng)
         elif kind < 0.8:
-            spread = only_noise(bg)
+            spread = unknown_spread(size, size)
         if spread is not None and rng.random() < 0.25:
             spread = pass_by(spread, bg, rng)
         if rng.random() < 0.2:

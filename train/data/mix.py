@@ -181,15 +181,12 @@ class Mix(IterableDataset[Arrays]):
 
 def stack_samples(samples: Sequence[Sample]) -> Arrays:
     """Stack samples of one size as the arrays of a batch."""
+    inputs = [sample.inputs() for sample in samples]
     masks = np.stack([sample.mask for sample in samples])[:, None]
     unknown = np.full(samples[0].mask.shape, np.nan, np.float32)
     depths = np.stack([unknown if s.depth is None else s.depth for s in samples])[:, None]
     return {
-        "bg": np.stack([sample.bg for sample in samples]),
-        "fg_bg": np.stack([sample.fg_bg for sample in samples]),
-        "spread": np.stack(
-            [np.zeros_like(s.bg) if s.spread is None else s.spread for s in samples]
-        ),
+        **{name: np.concatenate([given[name] for given in inputs]) for name in inputs[0]},
         "mask": masks == FOREGROUND,
         "counts": masks != IGNORED,
         "depth": np.nan_to_num(depths).astype(np.float32),

@@ -14,7 +14,7 @@ from edge.calibrate.rendering.life import Life, to_image
 from edge.calibrate.rendering.sensor import Rng
 from edge.calibrate.rendering.shadow import Field
 from edge.samples.sample import BACKGROUND, Image, Sample
-from edge.scene.spread import QUANTILES, deviation, spread_of
+from edge.scene.spread import deviation, spread_of
 from edge.train.augment.photometric import Exposure
 
 MOMENTS = 8
@@ -41,9 +41,9 @@ class SceneViews(NamedTuple):
     now: Field
 
 
-def watch(scene: Image, life: Life, rng: Rng) -> SceneViews:
-    """Watch a scene for MOMENTS, without anything new; the background is their median or, in some,
-    the scene as it is."""
+def observe(scene: Image, life: Life, rng: Rng) -> SceneViews:
+    """Observe a scene for MOMENTS, without anything new; the background is their median or, in
+    some, the scene as it is."""
     still = scene.astype(np.float32)
     moments = [to_image(life.moment(still, rng)) for _ in range(MOMENTS)]
     bg = scene
@@ -80,11 +80,6 @@ def exposed(spread: Image, bg: Image, exposure: Exposure) -> Image:
     level = exposure.noise * np.sqrt(0.4 + bg.mean(-1, dtype=np.float32) / 160)
     wide = np.hypot(contrast * spread.astype(np.float32), level[..., None] * NOISE)
     return np.asarray(np.minimum(wide + 0.5, 255), np.uint8)
-
-
-def only_noise(bg: Image) -> Image:
-    """The spread of a scene in which nothing moves, before `exposed` adds the camera's noise."""
-    return np.zeros((*bg.shape[:2], len(QUANTILES)), np.uint8)
 
 
 class LearnedSpreads(NamedTuple):

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from torch import Tensor, nn
 
 from edge.errors import UsageError
-from edge.train.networks.earlier_scene import fit_scene
 from edge.train.networks.grouped import grouped
 from edge.train.networks.resunet import resunet
 from edge.train.networks.scene import SceneDepthNetwork
@@ -113,7 +112,7 @@ def with_weights(
     Raises:
         ValueError: The weights are not of this network.
     """
-    network = fit_scene(create(name, variant), weights)
+    network = create(name, variant)
     for key, value in network.state_dict().items():
         layer, _, parameter = key.rpartition(".")
         weight = weights.get(key)

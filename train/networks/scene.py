@@ -159,20 +159,14 @@ class SceneDepth(nn.Module):
         return self
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.training_pass(image) if self.training else self.test_time_augmented(image)
-
-    def training_pass(self, image: Tensor) -> Tensor:
-        """The single pass that training makes."""
+        if not self.training:
+            return self.test_time_augmented(image)
         if self.kept:
             return self._once(image)
         # BatchNorm needs more than one place at 1/32.
         if not all(side % STRIDE == 0 and side > STRIDE for side in image.shape[2:]):
             return resized_pass(image, SMALL, self.single_pass)
         return self.single_pass(image)
-
-    def passes(self) -> tuple[ScenePass, ...]:
-        """The passes outside training."""
-        return TEST_TIME_PASSES
 
     def _once(self, image: Tensor) -> Tensor:
         """One pass for all networks that share this one (`share_scene`) and see the same images."""
@@ -183,7 +177,7 @@ class SceneDepth(nn.Module):
     def test_time_augmented(self, image: Tensor) -> Tensor:
         """The mean of all passes."""
         depths = []
-        for size, flip in self.passes():
+        for size, flip in TEST_TIME_PASSES:
             run = self.with_flip if flip else self.single_pass
             depths.append(run(image) if size is None else resized_pass(image, size, run))
         total = depths[0]

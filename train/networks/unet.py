@@ -72,7 +72,7 @@ class Texture(nn.Module):
         return self.quarter(x), self.eighth(x)
 
 
-class Life(nn.Module):
+class SpreadFeatures(nn.Module):
     """How the scene lives as features at 1/4, 1/8 and 1/16: its spread beside the encoder's
     features of `bg` at 1/2. It begins with zeros, so a trained network may be given one."""
 
@@ -138,7 +138,7 @@ class UNet(nn.Module):
         if variant.sees_bg:
             self.texture = Texture(half, quarter, eighth)
         if variant.sees_spread:
-            self.life = Life(half, quarter, eighth, sixteenth)
+            self.life = SpreadFeatures(half, quarter, eighth, sixteenth)
         if self.knows_scene:
             self.scene_depth = SceneDepth()
             self.geometry = Geometry(eighth, sixteenth)
@@ -168,7 +168,7 @@ class UNet(nn.Module):
     def add_spread(self) -> None:
         """Make the network one that also takes the spread; its outputs do not change yet."""
         half, quarter, eighth, sixteenth = (level[0].out_channels for level in self.encoder.levels)  # type: ignore[index]
-        self.life = Life(half, quarter, eighth, sixteenth)
+        self.life = SpreadFeatures(half, quarter, eighth, sixteenth)
         self.variant = replace(self.variant, inputs="spread")
 
     def forward(self, bg: Tensor, fg_bg: Tensor, spread: Tensor | None = None) -> Outputs:

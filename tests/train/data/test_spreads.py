@@ -4,9 +4,9 @@ import numpy as np
 
 from edge.calibrate.rendering.life import Life
 from edge.samples.sample import BACKGROUND, FOREGROUND, Sample
-from edge.scene.spread import QUANTILES
+from edge.scene.spread import QUANTILES, unknown_spread
 from edge.train.augment.photometric import Exposure, augment, haze
-from edge.train.data.spreads import exposed, learned_spreads, only_noise, pass_by, watch
+from edge.train.data.spreads import exposed, learned_spreads, observe, pass_by
 
 RNG = np.random.default_rng(0)
 BG = np.full((64, 64, 3), 96, np.uint8)
@@ -16,7 +16,7 @@ TEXTURE = RNG.integers(40, 216, (64, 64, 3), np.uint8)
 def test_a_region_that_moves_has_a_spread() -> None:
     region = np.zeros((64, 64), np.float32)
     region[:, :24] = 1
-    seen = watch(TEXTURE, Life(region, sway=2.0), np.random.default_rng(0))
+    seen = observe(TEXTURE, Life(region, sway=2.0), np.random.default_rng(0))
     assert seen.spread[:, :20].mean() > 20
     assert not seen.spread[:, 26:].any()
     assert (np.diff(seen.spread.astype(int), axis=-1) >= 0).all()
@@ -27,7 +27,7 @@ def test_the_noise_of_a_camera_is_in_its_spread() -> None:
     exposure = Exposure(noise=5.0)
     noisy = [augment(BG, Exposure(noise=5.0, seed=seed)) for seed in range(40)]
     away = np.abs(np.stack(noisy).astype(int) - BG).max(-1)
-    told = exposed(only_noise(BG), BG, exposure)
+    told = exposed(unknown_spread(*BG.shape[:2]), BG, exposure)
     for channel, quantile in enumerate(QUANTILES):
         measured = np.quantile(away, quantile)
         assert abs(float(told[..., channel].mean()) - measured) <= 0.1 * measured + 0.5
