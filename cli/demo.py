@@ -8,6 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from edge.cli.build import default_build
+from edge.cli.options import Frames
 from edge.cli.watch import VIEW, watch_all
 
 SEED = 3
@@ -27,7 +28,7 @@ def demo(
     folder: Annotated[
         Path, typer.Option(help="Folder of the zones that are drawn, and of the background.")
     ] = Path("demo"),
-    frames: Annotated[Optional[int], typer.Option(min=1, help="Stop after this many.")] = None,
+    frames: Frames = None,
 ) -> None:
     """Watch a rendered yard on a page: its mask, its depth and a zone, without a camera."""
     import cv2

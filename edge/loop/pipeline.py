@@ -75,6 +75,7 @@ class CameraPipeline:
     Attributes:
         cut: takes each mask and depth, and gives the mask without what is to be ignored; None: all
             of it counts.
+        ground: where things stand before the present background.
 
     Raises:
         UsageError: the build gives no mask, or the background is not an image.
@@ -111,7 +112,7 @@ class CameraPipeline:
             set_background(self.h, *scene)
         else:
             self.stabilizer.set_background(*scene)
-        self._ground = ground_of(self.h, scene[0])
+        self.ground = ground_of(self.h, scene[0])
 
     def process(self, frame: Frame) -> FrameResult:
         """Infer a frame of the camera and find its things.
@@ -140,7 +141,7 @@ class CameraPipeline:
             mask=mask,
             depth=depth,
             foreground=np.count_nonzero(binarize(mask)) / mask.size,
-            things=find_things(mask, depth, self.size, self._ground),
+            things=find_things(mask, depth, self.size, self.ground),
             offset=self.stabilizer.offset if self.stabilizer and self._check.fits else None,
             background=self.background,
             fits=self._check.fits,

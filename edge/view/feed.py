@@ -152,7 +152,11 @@ class Feed:
             tracks = self.watching.watched[camera].watcher.tracks
             slot.hand(own, tuple(track for track in tracks if track.confirmed))
         if events and self._room.acquire(blocking=False):
-            picture = self.pool.submit(snapshot, own, self.redact)
+            try:
+                picture = self.pool.submit(snapshot, own, self.redact)
+            except RuntimeError:  # the view was closed a moment ago
+                self._room.release()
+                return
             picture.add_done_callback(lambda _: self._room.release())
             self._pictures = {event.id: picture for event in events}
 

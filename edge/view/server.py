@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+import numpy as np
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -43,6 +44,7 @@ FILES = {
     "view.js": "text/javascript",
     "stage.js": "text/javascript",
     "editor.js": "text/javascript",
+    "interval.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
 """The files of the page, by their path, with their type: nothing else is ever read for a path."""
@@ -106,6 +108,10 @@ class ViewServer:
         self.feed, self._server = feed, uvicorn.Server(config)
         self._thread = threading.Thread(target=self._serve, name="view", daemon=True)
         self._thread.start()
+        while not self._server.started:
+            if not self._thread.is_alive():
+                raise EdgeError(f"--view {place}: the server did not start")
+            time.sleep(0.01)
 
     def _serve(self) -> None:
         self._server.run(sockets=[self._socket])
@@ -159,6 +165,7 @@ def application(feed: Feed, token: str | None) -> Access:
         *(Route(f"/{name}", _file(name)) for name in FILES),
         Route("/login", view.login, methods=["GET", "POST"]),
         Route("/cameras/{name}/background", view.background),
+        Route("/cameras/{name}/ground", view.ground),
         Route("/cameras/{name}/zones", view.zones, methods=["PUT"]),
         Route("/events/{event}/snapshot", view.snapshot),
         Route("/events/{event}/clip", view.clip),
@@ -249,6 +256,16 @@ class _View:
         image = background.image
         picture = await self._draw(lambda: jpeg(resized(image), QUALITY))
         return Response(picture, media_type="image/jpeg")
+
+    async def ground(self, request: Request) -> Response:
+        """The depth of a camera's ground, which the rule `foot` looks at: height and width, then a
+        number from 0 (far) to 65535 (near) for each pixel; all of 16 bits, the lower byte first."""
+        depth = self._state.ground(request.path_params["name"])
+        if depth is None:
+            return _sentence(404, "the depth of this scene is not known")
+        levels = (65_535 * np.clip(np.nan_to_num(depth), 0, 1) + 0.5).astype("<u2")
+        size = np.array(depth.shape, "<u2")
+        return Response(size.tobytes() + levels.tobytes(), media_type="application/octet-stream")
 
     async def zones(self, request: Request) -> Response:
         """Save the zones of a camera; `If-Match` is the version that was edited."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from edge.camera.address import redact_address
 from edge.errors import EdgeError
 from edge.scene.background import Background
@@ -63,6 +66,11 @@ class State:
         """The background of a camera that is watched."""
         watched = self._feed.watching.watched.get(name)
         return None if watched is None else watched.channel.pipeline.background
+
+    def ground(self, name: str) -> npt.NDArray[np.float32] | None:
+        """The depth of a camera's ground, [h, w] in 0..1; None where it is unknown."""
+        watched = self._feed.watching.watched.get(name)
+        return None if watched is None else watched.channel.pipeline.ground.depth
 
     def _camera(self, config: CameraConfig, watched: Watched | None) -> Json:
         fps, latency = self._feed.slot(config.name).pace()

@@ -1,5 +1,6 @@
 // Zones: drawn, moved, bent, named and deleted; every step is saved, and can be undone.
 
+import { Interval } from "/interval.js";
 import { shape } from "/stage.js";
 
 const STEP = 0.005; // of the frame, by an arrow key; ten times as much with shift
@@ -21,6 +22,7 @@ export class Editor {
     this.editing = false;
     this.draft = null; // { line, points, cross }
     this.drag = null;
+    this.interval = null; // the depths of a zone, while they are chosen
     this.saving = Promise.resolve();
     this.waiting = 0;
     this.part = (selector) => article.querySelector(selector);
@@ -63,7 +65,7 @@ export class Editor {
 
   toggle() {
     this.editing = !this.editing;
-    this.draft = null;
+    this.cancel();
     this.chosen = -1;
     this.part(".edit").setAttribute("aria-pressed", this.editing);
     this.part(".edit").textContent = this.editing ? "Done" : "Edit zones";
@@ -81,6 +83,7 @@ export class Editor {
   // Drawing ---------------------------------------------------------------------------------------
 
   begin(line) {
+    this.cancel();
     this.draft = { line, points: [], cross: [0.5, 0.5] };
     this.chosen = -1;
     this.render();
@@ -119,11 +122,42 @@ export class Editor {
     this.part(".rows li:last-child input")?.select();
   }
 
+  // Depth -----------------------------------------------------------------------------------------
+
+  async measure(index) {
+    this.cancel();
+    this.choose(index);
+    const interval = new Interval(this.name, this.stage, this.zones[index].points, (depth) => {
+      this.measured();
+      if (depth) this.change(index, (edited) => (edited.depth = depth));
+      else this.say("Both points are equally far: nothing was changed.");
+    });
+    if (!(await interval.open().catch(() => false))) {
+      this.say("The depth of this scene is not known.");
+      return;
+    }
+    this.interval = interval;
+    this.article.classList.add("measuring");
+    this.say("Click the nearest and the farthest point of the ground that belongs to the zone; Escape leaves it.", true);
+  }
+
+  measured() {
+    this.interval?.close();
+    this.interval = null;
+    this.article.classList.remove("measuring");
+    this.say("");
+  }
+
   // Pointer and keys ------------------------------------------------------------------------------
 
   down(event) {
     if (!this.editing || event.button) return;
     const place = this.stage.place(event);
+    if (this.interval) {
+      event.preventDefault();
+      this.interval.click(place);
+      return;
+    }
     if (this.draft) {
       event.preventDefault();
       this.svg.focus();
@@ -152,6 +186,7 @@ export class Editor {
 
   move(event) {
     const place = this.stage.place(event);
+    this.interval?.move(place);
     if (this.draft) {
       this.draft.cross = place;
       this.drawDraft();
@@ -177,7 +212,7 @@ export class Editor {
   cancel() {
     if (this.drag) this.zones = this.drag.before;
     this.drag = this.draft = null;
-    this.say("");
+    this.measured();
     this.render();
   }
 
@@ -189,7 +224,7 @@ export class Editor {
       this.undo();
       return;
     }
-    if (event.key === "Escape" && (this.draft || this.drag)) return this.cancel();
+    if (event.key === "Escape" && (this.draft || this.drag || this.interval)) return this.cancel();
     const arrow = ARROWS[event.key];
     const step = STEP * (event.shiftKey ? 10 : 1);
     const { zone, point } = event.target.dataset;
@@ -238,7 +273,7 @@ export class Editor {
   }
 
   undo() {
-    if (this.draft) return this.cancel();
+    if (this.draft || this.interval) return this.cancel();
     const former = this.former.pop();
     if (former) this.commit(former, true);
   }
@@ -383,15 +418,24 @@ export class Editor {
         else delete edited.hours;
       }),
     );
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = "Delete";
-    button.className = "delete";
-    button.onclick = () => {
+    row.append(
+      field("Depth", "depth", (now) => (now.depth ?? []).join(" – "), (edited, text) => {
+        const bounds = text.match(/\d*\.?\d+/g);
+        if (bounds) edited.depth = bounds.map(Number);
+        else delete edited.depth;
+      }),
+    );
+    const button = (text, className, click) => {
+      const made = document.createElement("button");
+      Object.assign(made, { type: "button", textContent: text, className, onclick: click });
+      row.append(made);
+    };
+    if (zone.kind !== "line") button("Click the depth", "measure", () => this.measure(index));
+    button("Delete", "delete", () => {
+      this.cancel();
       this.chosen = -1;
       this.commit(this.zones.filter((_, other) => other !== index));
-    };
-    row.append(button);
+    });
     return row;
   }
 

@@ -21,6 +21,7 @@ from edge.loop.channel import Channel
 from edge.loop.pipeline import FrameResult
 from edge.scene.background import certain
 from edge.things.find import find_things
+from edge.things.ground import Ground
 from edge.things.tracks import Tracker
 from edge.view.feed import Feed
 from edge.view.server import ViewServer
@@ -40,6 +41,9 @@ PERSON = (20, 60, 240)
 """BGR of the block."""
 SCENE = certain(np.full((HEIGHT, WIDTH, 3), 90, np.uint8))
 
+DEPTH = np.tile(np.linspace(0, 1, HEIGHT // 2, dtype=np.float32)[:, None], (1, WIDTH // 2))
+GROUND = Ground(np.full((HEIGHT // 2, WIDTH // 2, 3), 90, np.uint8), DEPTH)
+
 
 def seen(number: int) -> FrameResult:
     """The result of a frame, as a build of half its size sees it."""
@@ -47,13 +51,12 @@ def seen(number: int) -> FrameResult:
     image, mask = SCENE.image.copy(), np.zeros((HEIGHT // 2, WIDTH // 2), np.uint8)
     image[50:100, left : left + 20] = PERSON
     mask[25:50, left // 2 : left // 2 + 10] = 255
-    depth = np.tile(np.linspace(0, 1, HEIGHT // 2, dtype=np.float32)[:, None], (1, WIDTH // 2))
     return FrameResult(
         frame=Frame(image, number, number / FPS, time.monotonic()),
         mask=mask,
-        depth=depth,
+        depth=DEPTH,
         foreground=0.05,
-        things=find_things(mask, depth, (HEIGHT, WIDTH), None),
+        things=find_things(mask, DEPTH, (HEIGHT, WIDTH), GROUND),
         offset=None,
         background=SCENE,
         fits=True,
@@ -144,7 +147,7 @@ class Site:
         watcher = Watcher(config.name, (HEIGHT, WIDTH), settings, Tracker())
         pipeline: Any = SimpleNamespace(
             camera=camera, process=lambda frame: seen(frame.number), close=lambda: None,
-            size=(HEIGHT, WIDTH), background=SCENE,
+            size=(HEIGHT, WIDTH), background=SCENE, ground=GROUND,
         )  # fmt: skip
         return Watched(config, Channel(pipeline), watcher, ExitStack(), file)
 

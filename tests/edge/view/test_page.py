@@ -134,6 +134,39 @@ def test_a_line_is_drawn_by_keyboard(browser: Browser, site: Callable[..., Site]
     assert browser.errors == []
 
 
+def test_a_depth_is_clicked_and_lights_up(browser: Browser, site: Callable[..., Site]) -> None:
+    whole = Zone("all", "restricted", ((0.25, 0.0), (1.0, 0.0), (1.0, 1.0), (0.25, 1.0)))
+    running = site(zones=[whole])
+    browser.errors.clear()
+    browser.window(1600, 900)
+    browser.open(running.url)
+    browser.wait("document.querySelector('.edit:enabled')")
+    browser.click_on(".edit")
+    browser.click_on(".measure")
+    browser.wait("document.querySelector('.measuring')")
+    browser.click(*browser.place(".stage svg", 0.5, 0.9))
+    browser.mouse("Moved", *browser.place(".stage svg", 0.5, 0.3))
+    shares = [(0.5, 0.6), (0.5, 0.2), (0.5, 0.97), (0.1, 0.6)]  # in it, too far, too near, beside
+    lit = browser.run(
+        "(() => { const c = document.querySelector('.lit'), { width: w, height: h } = c;"
+        " const { data } = c.getContext('2d').getImageData(0, 0, w, h);"
+        f" return {[list(each) for each in shares]}.map(([x, y]) =>"
+        " data[4 * (Math.floor(y * h) * w + Math.floor(x * w)) + 3] > 0); })()"
+    )
+    assert lit == [True, False, False, False]
+    browser.click(*browser.place(".stage svg", 0.5, 0.3))
+    (zone,) = wait_for(lambda: [each for each in read_zones(running.zones) if each.depth])
+    assert zone.depth == pytest.approx((0.3, 0.9), abs=0.02)
+    assert browser.run("document.querySelector('.lit').hidden")
+    browser.click_on(".undo")
+    wait_for(lambda: read_zones(running.zones) == [whole])
+    browser.run("document.querySelector('[data-key=\"depth 0\"]').focus()")
+    browser.write("0.2 - 0.4")
+    browser.press("Tab")
+    wait_for(lambda: read_zones(running.zones)[0].depth == (0.2, 0.4))
+    assert browser.errors == []
+
+
 def test_what_the_file_refuses_is_said_and_taken_back(
     browser: Browser, site: Callable[..., Site]
 ) -> None:
