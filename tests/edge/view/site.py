@@ -15,6 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from edge.camera.source import Frame
 from edge.loop.channel import Channel
@@ -181,7 +182,7 @@ class Site:
         """The WebSocket of a page."""
         return connect(
             f"ws://{self.place}/live",
-            origin=origin or f"http://{self.place}",  # type: ignore[arg-type]
+            origin=Origin(origin or f"http://{self.place}"),
             additional_headers=headers,
             proxy=None,
         )
