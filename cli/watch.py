@@ -138,7 +138,9 @@ def watch(
 
     if metrics is not None:
         parse_place(metrics)
-    if view is not None:
+    if view is None:
+        refuse_unused(ctx, "without --view", "view_token")
+    else:
         from edge.view.server import check_place
 
         check_place(view, view_token)
