@@ -6,7 +6,8 @@ BIN := .venv/bin
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run demo test check bench-peers performance instruction-sets accuracy backgrounds distances zoo gpu-check clean
+.PHONY: run demo test check bench-peers performance instruction-sets accuracy backgrounds distances \
+    upkeep zoo gpu-check clean
 
 run: .venv/run
 	$(BIN)/edge build --precision int8
@@ -60,6 +61,12 @@ backgrounds: .venv/run
 distances: .venv/run
 	mkdir -p reports && \
 	    $(BIN)/python -m edge.benchmarks.distances $(DATA)/rgbd | tee reports/distances.md
+
+# 24 simulated hours of a rendered yard, whose background is kept fresh.
+upkeep: .venv/run
+	$(BIN)/edge build --network nano --precision int8 --out build/nano-int8-openvino
+	mkdir -p reports && \
+	    $(BIN)/python -m edge.benchmarks.upkeep build/nano-int8-openvino | tee reports/upkeep.md
 
 # The bundled networks from the data in $(DATA), with $(TEACHER) to label depth; goes on after a kill.
 zoo: .venv/test

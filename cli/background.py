@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -124,6 +125,20 @@ def read_background(file: Path) -> Background:
     return made
 
 
+def sequence_background(folder: Path) -> Background:
+    """The background of a labelled sequence, with its spread where it has one."""
+    from dataclasses import replace
+
+    from edge.samples.sequences import background_of
+    from edge.scene.background import certain
+
+    image, spread = background_of(folder)
+    if spread is None:
+        return certain(image)
+    note(f"the spread of {folder} says how the scene moves: {moving(spread)}")
+    return replace(certain(image), spread=spread)
+
+
 def _beside(
     place: Path, kind: str, background: Path, image: Image, flag: int
 ) -> npt.NDArray[np.uint8]:
@@ -159,11 +174,13 @@ def make_background(
     build: Path,
     stabilize: bool = True,
     shown: bool = True,
+    check: Callable[[], None] = lambda: None,
 ) -> Background:
     """Make the background of a source and its spread; a build's network leaves out the foreground.
 
     stabilize: with the images registered to each other, as frames will be.
     shown: with a bar, of which there can be one at a time.
+    check: called several times a second; what it raises ends the making.
     """
     import edge
     from edge.camera.address import redact_address
@@ -175,9 +192,12 @@ def make_background(
     messages: list[str] = []
     with bar(shown) as progress:
         task = progress.add_task("background", total=None)
-        images = gather_images(
-            source, seconds, value_range, lambda: progress.advance(task), messages.append
-        )
+
+        def on_frame() -> None:
+            check()
+            progress.advance(task)
+
+        images = gather_images(source, seconds, value_range, on_frame, messages.append)
     for message in messages[:MAX_NOTES]:
         note(message)
     if len(messages) > MAX_NOTES:
@@ -185,7 +205,7 @@ def make_background(
     if len(images) < LEAST:
         note(f"{name} has {len(images)} images, expected {LEAST} or more: who is in them may stay")
     with edge.open(build) as h:
-        made = learn_scene(h, images, stabilize)
+        made = learn_scene(h, images, stabilize, check)
     assert made.spread is not None
     note(f"{name}: {moving(made.spread)}")
     return made

@@ -16,6 +16,7 @@ from edge.cli.background import (
     choose_range,
     make_background,
     read_background,
+    sequence_background,
 )
 from edge.cli.build import default_build
 from edge.cli.options import Build, Json, refuse_unused
@@ -113,13 +114,12 @@ def _background(
     source: str, seconds: Optional[float], value_range: Optional[str], build: Path
 ) -> Background:
     from edge.camera.schemes.recording import path_of
-    from edge.samples.sequences import background_of, is_sequence
-    from edge.scene.background import certain
+    from edge.samples.sequences import is_sequence
 
     if _is_image(source):
         return read_background(Path(source))
     if is_sequence(path_of(source)):
-        return certain(background_of(path_of(source)))
+        return sequence_background(path_of(source))
     return make_background(source, seconds, choose_range(source, value_range), build)
 
 

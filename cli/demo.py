@@ -7,7 +7,6 @@ from typing import Annotated, Optional
 
 import typer
 
-from edge.cli.build import default_build
 from edge.cli.options import Frames
 from edge.cli.watch import VIEW, watch_all
 
@@ -53,4 +52,4 @@ def demo(
         "yard", f"synthetic://yard?seed={SEED}&live=1", background=background, zones=zones
     )
     config = WatchConfig((camera,), folder=folder)
-    watch_all(config, bundled=default_build(), view=view, view_token=view_token, frames=frames)
+    watch_all(config, view=view, view_token=view_token, frames=frames)

@@ -20,6 +20,7 @@ from edge.cli.background import (
     choose_range,
     make_background,
     read_background,
+    sequence_background,
 )
 from edge.cli.build import default_build
 from edge.cli.options import (
@@ -88,6 +89,7 @@ def run(
     from edge.loop.run import run_channels
     from edge.loop.window import check_windows
     from edge.scene.improve import BackgroundImprover
+    from edge.scene.upkeep import Upkeep, first_entry
 
     videos = _check_options(ctx, sources, bg or [], out, redact, show)
     if show:
@@ -112,10 +114,12 @@ def run(
         for source, (background, chosen), video in zip(sources, scenes, videos, strict=True):
             h = stack.enter_context(edge.open(place, threads, cuda=cuda_backend))
             camera = stack.enter_context(Camera(source, wake, value_range=chosen))
-            improver = None
-            if camera.live and not bg:
-                improver = BackgroundImprover(estimator(place, stabilize))
-            pipeline = CameraPipeline(camera, h, background, stabilize, improver)
+            improver = upkeep = None
+            if camera.live:
+                if not bg:
+                    improver = BackgroundImprover(estimator(place, stabilize))
+                upkeep = Upkeep([first_entry(background)], spread_learner(place, stabilize))
+            pipeline = CameraPipeline(camera, h, background, stabilize, improver, upkeep)
             stack.callback(pipeline.close)
             channels.append(Channel(pipeline, video, show, redact))
             stack.callback(channels[-1].close)
@@ -146,6 +150,18 @@ def estimator(build: Path, stabilize: bool) -> Callable[[Sequence[Image]], Backg
     return estimate
 
 
+def spread_learner(build: Path, stabilize: bool) -> Callable[[Sequence[Image], Image], Image]:
+    """Learns the spread of a known background as `estimator` learns a scene."""
+    import edge
+    from edge.loop.learn import learn_spread
+
+    def learn(images: Sequence[Image], bg: Image) -> Image:
+        with edge.open(build, 1) as h:
+            return learn_spread(h, images, bg, stabilize)
+
+    return learn
+
+
 def scene_of(
     source: str,
     seconds: Optional[float],
@@ -153,21 +169,21 @@ def scene_of(
     build: Path,
     stabilize: bool,
     shown: bool = True,
+    check: Callable[[], None] = lambda: None,
 ) -> tuple[Background, Optional[ranges.ValueRange]]:
     """The background that is made of a source, and the range of its 16-bit values.
 
-    shown: with a bar, of which there can be one at a time.
+    shown, check: as of `make_background`.
     """
     from edge.camera.address import redact_address
     from edge.camera.schemes.recording import path_of
-    from edge.samples.sequences import background_of, is_sequence
-    from edge.scene.background import certain
+    from edge.samples.sequences import is_sequence
 
     chosen = choose_range(source, value_range)
     if chosen is None and is_sequence(path_of(source)):
         note(f"{redact_address(source)} is a labelled sequence with a background of its own")
-        return certain(background_of(path_of(source))), None
-    return make_background(source, seconds, chosen, build, stabilize, shown), chosen
+        return sequence_background(path_of(source)), None
+    return make_background(source, seconds, chosen, build, stabilize, shown, check), chosen
 
 
 def given_background(

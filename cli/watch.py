@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -26,18 +29,30 @@ from edge.cli.options import (
     Threads,
     refuse_unused,
 )
-from edge.cli.run import check_device_options, estimator, given_background, print_all, scene_of
+from edge.cli.run import (
+    check_device_options,
+    estimator,
+    given_background,
+    print_all,
+    scene_of,
+    spread_learner,
+)
 from edge.errors import EdgeError, UsageError
+from edge.progress import note
 
 if TYPE_CHECKING:
+    from edge.scene.bank import BankFolder
     from edge.sinks.metrics import Metrics
     from edge.view.server import ViewServer
     from edge.watch.config import CameraConfig, WatchConfig
+    from edge.watch.float_process import FloatProcesses
     from edge.watch.watch import Opener, Watch, Watched
 
+SCENES = "scenes"
+"""Subfolder of what is learned of each camera."""
 OF_FILE = (
     "bg", "seconds", "value_range", "zones", "metres", "classify", "stabilize", "left_s",
-    "min_size", "build", "sink", "folder", "record", "redact",
+    "min_size", "shadow", "build", "sink", "folder", "record", "redact",
 )  # fmt: skip
 """Options that are keys of cameras.toml."""
 VIEW = "127.0.0.1:8700"
@@ -94,6 +109,14 @@ def watch(
             min=0,
             max=1,
             help="Share of the frame that a thing must cover to be told.  [default: 0.0005]",
+        ),
+    ] = None,
+    shadow: Annotated[
+        Optional[float],
+        typer.Option(
+            min=1e-6,
+            max=1,
+            help="Share of the frames that FP32 sees too, in idle time: says if INT8 drifts.",
         ),
     ] = None,
     sink: Annotated[
@@ -161,7 +184,7 @@ def watch(
         chosen = replace(
             _of_options(
                 sources or [], zones or [], metres or [], bg or [], seconds, value_range,
-                stabilize, build, classify, left_s, min_size,
+                stabilize, build, classify, left_s, min_size, shadow,
             ),
             sinks={f"sink{number}": {"url": url} for number, url in enumerate(sink or [], 1)},
             folder=folder,
@@ -170,21 +193,20 @@ def watch(
         for camera in chosen.cameras:
             _check(camera, lambda _key, error: error, view is not None)
     places = {camera.build for camera in chosen.cameras}
-    bundled = default_build() if None in places else None
-    for place in places:
-        check_device_options(ctx, place or bundled or Path())
+    for place in places - {None}:
+        check_device_options(ctx, place or Path())
     watch_all(
-        chosen, read, bundled, threads, cuda_backend, metrics=metrics, view=view,
-        view_token=view_token, frames=frames,
+        chosen, read, threads, cuda_backend, lambda built: check_device_options(ctx, built),
+        metrics=metrics, view=view, view_token=view_token, frames=frames,
     )  # fmt: skip
 
 
 def watch_all(
     chosen: WatchConfig,
     read: Optional[Callable[[], WatchConfig]] = None,
-    bundled: Optional[Path] = None,
     threads: Optional[int] = None,
     cuda_backend: str = "auto",
+    check: Callable[[Path], None] = lambda _: None,
     *,
     metrics: Optional[str] = None,
     view: Optional[str] = None,
@@ -194,18 +216,23 @@ def watch_all(
     """Watch the cameras of a configuration until they end; arguments as the options of `watch`.
 
     read: reads the configuration again.
-    bundled: the build of cameras that name none.
+    check: told of the build of cameras that name none.
     """
     from edge.loop.channel import summary
     from edge.sinks.metrics import Metrics, MetricsServer
+    from edge.watch.float_process import FloatProcesses
     from edge.watch.outputs import StandardOutputs
     from edge.watch.watch import Watch
 
+    bundled: Optional[Path] = None
     opener = camera_opener(
         lambda: bundled or default_build(),
         threads,
         cuda_backend,
         alone=len(chosen.cameras) == 1,
+        stop=(stop := threading.Event()),
+        floats=(floats := FloatProcesses()),
+        folder=chosen.folder,
     )
     counted = Metrics() if metrics is not None else None
     outputs = StandardOutputs(counted)
@@ -216,9 +243,20 @@ def watch_all(
             outputs.view = shown.feed
             stack.callback(shown.close)
         if counted is not None and metrics is not None:
-            counted.sources.append(lambda: _count_lost(counted, watching))
+            counted.sources.append(lambda: count_pulled(counted, watching))
             stack.callback(MetricsServer(counted, metrics).close)
-        stack.enter_context(_hangup(watching.reload))
+        stack.callback(floats.close)
+        stack.callback(watching.close)
+        # Python waits for all threads at its end: one that makes a background must not take a
+        # minute for it.
+        stack.callback(stop.set)
+        # What is wrong with a sink is told before minutes go into a build.
+        watching.configure()
+        if any(camera.build is None for camera in chosen.cameras):
+            bundled = default_build()
+            check(bundled)
+        stack.enter_context(_on_signal(signal.SIGHUP, watching.reload))
+        stack.enter_context(_on_signal(signal.SIGUSR1, watching.confirm))
         channels: list[Any] = []
         stack.callback(lambda: print_all(summary(channels)))
         failures = watching.run(frames, channels.append)
@@ -228,7 +266,6 @@ def watch_all(
 
 def _view(watching: Watch, place: str, token: Optional[str]) -> ViewServer:
     """Show what is watched on a page."""
-    from edge.progress import note
     from edge.view.feed import Feed
     from edge.view.server import ViewServer
 
@@ -237,22 +274,28 @@ def _view(watching: Watch, place: str, token: Optional[str]) -> ViewServer:
     return server
 
 
-def _count_lost(metrics: Metrics, watching: Watch) -> None:
-    """Tell the metrics of the frames that were not processed."""
+def count_pulled(metrics: Metrics, watching: Watch) -> None:
+    """Tell the metrics what cameras and their shadows count themselves."""
     for name, watched in list(watching.watched.items()):
         camera = watched.channel.pipeline.camera
         metrics.set("dropped_frames_total", camera.dropped, camera=name)
         metrics.set("unreadable_frames_total", camera.unreadable, camera=name)
+        if (shadow := watched.shadow) is not None:
+            metrics.set("int8_compared_total", shadow.compared, camera=name)
+            drift = shadow.drift
+            for output in ("mask", "depth"):
+                if (value := getattr(drift, output, None)) is not None:
+                    metrics.set("int8_drift", value, camera=name, output=output)
 
 
 @contextmanager
-def _hangup(reload: Callable[[], None]) -> Iterator[None]:
-    """SIGHUP reads the file again."""
-    before = signal.signal(signal.SIGHUP, lambda *_: reload())
+def _on_signal(number: signal.Signals, call: Callable[[], None]) -> Iterator[None]:
+    """Call something at a signal: SIGHUP reads the file again, SIGUSR1 confirms cameras."""
+    before = signal.signal(number, lambda *_: call())
     try:
         yield
     finally:
-        signal.signal(signal.SIGHUP, before)
+        signal.signal(number, before)
 
 
 def _of_options(
@@ -267,6 +310,7 @@ def _of_options(
     classify: Optional[Path],
     left_s: Optional[float],
     min_size: Optional[float],
+    shadow: Optional[float],
 ) -> WatchConfig:
     """The configuration that the options say."""
     from edge.events.left import LEFT_S
@@ -304,10 +348,21 @@ def _of_options(
                 left_s=LEFT_S if left_s is None else left_s,
                 min_size=MIN_SIZE if min_size is None else min_size,
                 classify=classify,
+                shadow=shadow,
             )
             for i, (name, source) in enumerate(zip(names, sources, strict=True))
         )
     )
+
+
+def _bank_folder(folder: Path, config: CameraConfig) -> BankFolder:
+    """Where what is learned of a camera is kept, as long as source and background are the same."""
+    from edge.scene.bank import BankFolder
+
+    digest = hashlib.sha256(f"{config.source}\n{config.range}\n".encode())
+    if config.background is not None:
+        digest.update(config.background.read_bytes())
+    return BankFolder(folder, digest.hexdigest())
 
 
 def name_of(source: str) -> str:
@@ -350,6 +405,7 @@ def _check(
     from edge.camera.reader import check_source
     from edge.things.metres import read_metres
     from edge.watch.classify import OnnxClassifier
+    from edge.watch.float_process import check_int8
     from edge.watch.watch import zones_file
     from edge.zones.file import write_zones
 
@@ -362,6 +418,7 @@ def _check(
         "source": lambda: check_source(camera.source, camera.range),
         "background": lambda: camera.background and read_background(camera.background),
         "build": lambda: camera.build and manifests.read_finished(camera.build),
+        "shadow": lambda: check_int8(camera.build) if camera.shadow and camera.build else None,
         "metres": lambda: camera.metres and read_metres(camera.metres),
         "zones": zones,
         "classify": lambda: camera.classify and OnnxClassifier(camera.classify),
@@ -378,40 +435,70 @@ def camera_opener(
     threads: Optional[int] = None,
     cuda_backend: str = "auto",
     alone: bool = False,
+    stop: Optional[threading.Event] = None,
+    floats: Optional[FloatProcesses] = None,
+    folder: Optional[Path] = None,
 ) -> Opener:
     """What opens a camera of a configuration.
 
     bundled: the build of cameras that name none.
     alone: there is one camera, whose background is made with a bar.
+    stop: set to end the making of backgrounds, which then raises CancelledError.
+    floats: FP32 of builds whose cameras have a shadow.
+    folder: what is learned of live cameras is kept in its `scenes/`; None: nothing is.
     """
 
     import edge
     from edge.camera.camera import Camera
+    from edge.camera.value_range import parse_range
     from edge.loop.channel import Channel
     from edge.loop.pipeline import CameraPipeline
     from edge.scene.improve import BackgroundImprover
+    from edge.scene.upkeep import Upkeep, first_entry
     from edge.things.metres import read_metres
     from edge.things.tracks import Tracker
     from edge.watch.classify import OnnxClassifier
+    from edge.watch.float_process import FloatProcesses
+    from edge.watch.shadow import Shadow
     from edge.watch.watch import Watched, settings_of, zones_file, zones_of
     from edge.watch.watcher import Watcher
+
+    floats = floats or FloatProcesses()
+
+    def check() -> None:
+        if stop is not None and stop.is_set():
+            raise CancelledError
 
     def open_camera(config: CameraConfig, wake: threading.Event) -> Watched:
         place = config.build or bundled()
         zones = zones_file(config)
-        if config.background is not None:
+        kept = None if folder is None else _bank_folder(folder / SCENES / config.name, config)
+        known = kept.read() if kept is not None else []
+        if known and kept is not None:
+            background = known[0].background
+            chosen = None if kept.value_range is None else parse_range(kept.value_range)
+            note(f"{config.name}: going on with what was learned in {kept.folder}")
+        elif config.background is not None:
             background, chosen = given_background(config.name, config.background, config.range)
         else:
             background, chosen = scene_of(
-                config.source, config.seconds, config.range, place, config.stabilize, alone
+                config.source, config.seconds, config.range, place, config.stabilize, alone, check
             )
         with ExitStack() as stack:
             h = stack.enter_context(edge.open(place, threads, cuda=cuda_backend))
             camera = stack.enter_context(Camera(config.source, wake, value_range=chosen))
-            improver = None
-            if camera.live and config.background is None:
-                improver = BackgroundImprover(estimator(place, config.stabilize))
-            pipeline = CameraPipeline(camera, h, background, config.stabilize, improver)
+            improver = upkeep = estimate = None
+            if camera.live:
+                estimate = estimator(place, config.stabilize)
+                if config.background is None and not known:
+                    improver = BackgroundImprover(estimate)
+                if kept is not None:
+                    kept.value_range = None if chosen is None else str(chosen)
+                bank = known or [first_entry(background, used=time.time())]
+                upkeep = Upkeep(bank, spread_learner(place, config.stabilize), kept)
+            pipeline = CameraPipeline(
+                camera, h, background, config.stabilize, improver, upkeep, estimate
+            )
             stack.callback(pipeline.close)
             metres = None if config.metres is None else read_metres(config.metres)
             if metres is not None:
@@ -425,7 +512,13 @@ def camera_opener(
                 Tracker(metres),
                 None if config.classify is None else OnnxClassifier(config.classify),
             )
-            pipeline.cut = watcher.cut
-            return Watched(config, channel, watcher, stack.pop_all(), zones)
+            pipeline.cut, pipeline.followed = watcher.cut, watcher.followed
+            shadow = None
+            if config.shadow is not None:
+                exact = partial(floats.of(place).infer, config.name)
+                shadow = Shadow(pipeline, exact, config.shadow)
+                stack.callback(shadow.close)
+                pipeline.shadow = shadow.look
+            return Watched(config, channel, watcher, stack.pop_all(), zones, shadow)
 
     return open_camera

@@ -78,7 +78,12 @@ def measure_macs(networks: Sequence[nn.Module]) -> list[float]:
 
 def _dependency_graph(network: nn.Module) -> Any:
     pair = tuple(torch.rand(2, 1, 3, TRACE_SIDE, TRACE_SIDE))
-    return tp.DependencyGraph().build_dependency(network, example_inputs=pair)
+    return tp.DependencyGraph().build_dependency(
+        network,
+        example_inputs=pair,
+        # A network without mask or without depth gives None for it.
+        output_transform=lambda outputs: [output for output in outputs if output is not None],
+    )
 
 
 def channel_groups(
@@ -177,7 +182,7 @@ def remove_channels(
         layer: max((cost - value) / size, least)
         for layer, size, value in zip(left, sizes, reduced, strict=True)
     }
-    size = block
+    size, measured = block, cost
     while cost > goal:
         nearest: tuple[float, str, nn.Module] | None = None
         divisible = [layer for layer in left if len(left[layer].scores) >= 2 * size]
@@ -194,6 +199,13 @@ def remove_channels(
                 nearest = value, layer, trial
                 break
         else:
+            if nearest is None and cost < measured:
+                # Less went than estimated: all that was estimated is corrected by as much.
+                (value,) = measure([network])
+                share = (measured - value) / (measured - cost)
+                saves = {layer: max(share * saved, least) for layer, saved in saves.items()}
+                cost = measured = value
+                continue
             if size > finest:
                 size = max(size // 2, finest)
                 continue

@@ -74,7 +74,7 @@ class CameraEvent:
 
     Attributes:
         kind: `lost`, `back`, `frozen`, `moving` or `unreadable`; of a scene as of
-            edge.loop.pipeline.FrameResult.
+            edge.loop.pipeline.FrameResult; of a build as of edge.watch.shadow.Shadow.
         at: Unix time in seconds; of a scene as of its frame.
         text: message for the user, without passwords.
     """

@@ -18,7 +18,8 @@ THING_KINDS = (
 )  # fmt: skip
 CAMERA_KINDS = (
     "lost", "back", "frozen", "camera_moved", "covered", "defocused", "scene_changed",
-    "background_unsure",
+    "background_unsure", "int8_drift",
+    "background_unsure", "background_renewed", "background_switched", "background_learned",
 )  # fmt: skip
 KINDS = THING_KINDS + CAMERA_KINDS
 ENDED_BY = {

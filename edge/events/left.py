@@ -81,6 +81,10 @@ class Left:
             if number in self._told:
                 yield Fact(self._told[number], track, since=since)
 
+    def taken(self) -> set[int]:
+        """The tracks of what was told to be taken away."""
+        return {number for number, kind in self._told.items() if kind == "taken_away"}
+
     def _look_at(self, look: Look, track: Track) -> bool:
         """Look at a thing that does not move, now and then; False: not now."""
         still = self._stills.get(track.number)

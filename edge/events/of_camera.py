@@ -1,4 +1,5 @@
-"""Events of the camera itself: its source is lost or frozen, or its background does not fit."""
+"""Events of the camera itself: its source is lost or frozen, its background does not fit, INT8
+drifts."""
 
 from __future__ import annotations
 
@@ -8,10 +9,20 @@ from edge.camera.source import CameraEvent
 from edge.events.event import Event
 from edge.events.reporter import Reporter
 
-SOURCE = {"lost": "lost", "back": "lost", "frozen": "frozen", "moving": "frozen"}
+SOURCE = {
+    "lost": "lost", "back": "lost", "frozen": "frozen", "moving": "frozen",
+    "int8_drift": "int8_drift", "int8_holds": "int8_drift",
+}  # fmt: skip
 """What each event of a source begins or ends."""
 SCENE = ("camera_moved", "covered", "defocused", "scene_changed")
 """States of the scene, of which there is one at a time."""
+CHANGES = {
+    "background_improved": "background_renewed",
+    "background_renewed": "background_renewed",
+    "background_switched": "background_switched",
+    "background_learned": "background_learned",
+}
+"""What is told, once, of each change of the background."""
 
 
 class CameraStates:
@@ -26,12 +37,17 @@ class CameraStates:
         """Whether the masks mean something: the background fits, and the source is there."""
         return not any(kind in self._open for kind in (*SCENE, "lost", "frozen"))
 
+    @property
+    def misfit(self) -> bool:
+        """Whether the background does not fit."""
+        return any(kind in self._open for kind in SCENE)
+
     def knows(self, event: CameraEvent) -> bool:
         """Whether something of a source begins or ends with this."""
         return event.kind in SOURCE
 
     def of_source(self, event: CameraEvent) -> list[Event]:
-        """Of `lost`, `back`, `frozen` and `moving`; nothing of other kinds."""
+        """Of the kinds of SOURCE; nothing of others."""
         kind = SOURCE.get(event.kind)
         if kind is None:
             return []
@@ -50,8 +66,11 @@ class CameraStates:
                         found += self._ended(kind, event.at)
             if event.kind in SCENE or event.kind == "background_unsure":
                 found += self._begun(event.kind, event)
-            if event.kind == "background_improved" and "background_unsure" not in kinds:
-                found += self._ended("background_unsure", event.at)
+            if event.kind in CHANGES:
+                if "background_unsure" not in kinds:
+                    found += self._ended("background_unsure", event.at)
+                kind = CHANGES[event.kind]
+                found.append(self._reporter.once(kind, event.at, text=event.text))
         return found
 
     def close(self, at: float) -> list[Event]:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 
 from edge.camera.source import Frame
 from edge.camera.video import Video
@@ -128,12 +128,27 @@ def summary(channels: Sequence[Channel]) -> list[str]:
             counts += f", {channel.unreadable} unreadable"
         if channel.frames or channel.unreadable:
             lines.append(counts)
-    busy = [ms for channel in channels for ms in channel.busy_ms]
-    if len(busy) >= MIN_FRAMES:
-        frame_ms, fps = median(busy), channels[0].fps
-        lines.append(
-            f"this machine takes about {int(1e3 / (frame_ms * fps))} such cameras"
-            f" ({frame_ms:.1f} ms a frame with decoding, {fps:g} frames a second;"
-            " without --out and --show)"
-        )
-    return lines
+    return [*lines, *capacity(channels)]
+
+
+def capacity(channels: Sequence[Channel]) -> list[str]:
+    """Return a line that estimates how many such cameras this machine takes; none of few frames.
+
+    The loop is full where the frames of a second take a second: the mean counts, not the median,
+    because what is done now and then must be paid as well.
+    """
+    measured = [channel for channel in channels if channel.busy_ms]
+    frames = sum(len(channel.busy_ms) for channel in measured)
+    if frames < MIN_FRAMES:
+        return []
+    shares = [1e-3 * fmean(channel.busy_ms) * channel.fps for channel in measured]
+    frame_ms = sum(sum(channel.busy_ms) for channel in measured) / frames
+    rates = sorted({channel.fps for channel in measured})
+    fps = f"{rates[0]:g}" if len(rates) == 1 else f"{rates[0]:g} to {rates[-1]:g}"
+    said = "" if all(channel.pipeline.camera.fps for channel in measured) else ", which is assumed"
+    without = ", --out and --show left out" if any(c.out or c.window for c in measured) else ""
+    return [
+        f"this machine takes about {int(len(measured) / sum(shares))} such cameras: {frame_ms:.1f}"
+        f" ms a frame with decoding (mean of the last {frames:,} frames{without}),"
+        f" {fps} frames a second{said}"
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -18,14 +18,21 @@ LIKELY = 0.3
 """Probability from which a pixel counts as foreground: a background must not hold any."""
 
 
-def network_masks(h: Handle) -> Masks:
-    """The masks of a build, for `learn_scene`; its own background is replaced."""
+def network_masks(h: Handle, on_image: Callable[[], None] = lambda: None) -> Masks:
+    """The masks of a build, for `learn_scene`; its own background is replaced.
+
+    on_image: called before each image; what it raises ends the learning.
+    """
 
     def masks(
         bg: Image, images: Sequence[Image], spread: Image | None = None
     ) -> list[npt.NDArray[np.bool_]]:
         set_background(h, fit(h, bg), None if spread is None else fit(h, spread))
-        return [_mask(h, image) for image in images]
+        found = []
+        for image in images:
+            on_image()
+            found.append(_mask(h, image))
+        return found
 
     return masks
 

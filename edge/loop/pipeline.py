@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,22 +11,28 @@ import numpy as np
 from edge.camera.camera import Camera
 from edge.camera.source import CameraEvent, Frame
 from edge.errors import EdgeError, UsageError
-from edge.image import fit
+from edge.image import fit, translate
 from edge.runtime.backend import Plane
 from edge.runtime.handle import Handle, infer, set_background
 from edge.samples.sample import Image
 from edge.scene.background import Background, certain
 from edge.scene.check import OK, TEXTS, SceneCheck
-from edge.scene.improve import BackgroundImprover, changed_share
+from edge.scene.improve import AGES_S, BackgroundImprover, Estimate, changed_share
 from edge.scene.stabilize import Stabilizer
+from edge.scene.upkeep import LEARNED, Box, Change, Outline, Upkeep
 from edge.things.find import binarize, find_things
 from edge.things.ground import ground_of
 from edge.things.thing import Thing
 
 Cut = Callable[[Plane, Plane | None], Plane]
+Look = Callable[[float, Image, Plane, "Plane | None"], None]
+Followed = tuple[Sequence[Box], Sequence[Outline]]
+"""Boxes of the things that are followed, and outlines of what is gone, in pixels of the frame."""
 
 CHECK_S = 0.5
 """Seconds of the source between two looks at whether the background fits."""
+CONFIRMED_S = 10.0
+"""Seconds after which a scene is learned anew when somebody confirmed it."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,8 @@ class FrameResult:
         background: the background that the frame was compared with.
         fits: whether the background fits the scene; where not, mask and depth mean nothing.
         events: what happened to the scene: `camera_moved`, `covered`, `defocused`,
-            `scene_changed`, `scene_fits`, `background_unsure`, `background_improved`.
+            `scene_changed`, `scene_fits`, `background_unsure`, `background_improved`, and the
+            changes of edge.scene.upkeep.
         busy_ms: milliseconds of computing.
         latency_ms: milliseconds since the frame arrived, waiting included.
     """
@@ -71,11 +78,17 @@ class CameraPipeline:
         background: of the camera's size; an image, uint8 [H, W, 3] BGR, is taken for sure.
         stabilize: register the frames of a trembling camera to the background first.
         improver: improves the background of a live camera in its first minutes.
+        upkeep: keeps the background fresh from then on; begun with the same background.
+        estimate: learns the scene anew when somebody confirms it; None: nobody does.
 
     Attributes:
+        followed: gives the boxes of the things that are followed, and the outlines of what is gone
+            that the background shows; None: the things of each frame count.
         cut: takes each mask and depth, and gives the mask without what is to be ignored; None: all
             of it counts.
         ground: where things stand before the present background.
+        shadow: shown every frame while the background fits: its time, the image at the build's
+            size, and mask and depth before the cut, to be read during the call only.
 
     Raises:
         UsageError: the build gives no mask, or the background is not an image.
@@ -88,6 +101,8 @@ class CameraPipeline:
         background: Background | Image,
         stabilize: bool = True,
         improver: BackgroundImprover | None = None,
+        upkeep: Upkeep | None = None,
+        estimate: Estimate | None = None,
     ) -> None:
         if not any(tensor.name.startswith("mask") for tensor in h.manifest.outputs):
             raise UsageError(f"{h.manifest.name} gives no mask; build a network that does")
@@ -96,9 +111,11 @@ class CameraPipeline:
             background = certain(background)
         self.camera, self.h, self.size = camera, h, background.image.shape[:2]
         self.stabilizer = Stabilizer(h, *_fitted(h, background)) if stabilize else None
-        self._improver = improver
-        self._processed = False
+        self._improver, self._upkeep, self._estimate = improver, upkeep, estimate
+        self._confirmed = self._processed = False
+        self.followed: Callable[[], Followed] | None = None
         self.cut: Cut | None = None
+        self.shadow: Look | None = None
         self.set_background(background)
 
     def set_background(self, background: Background) -> None:
@@ -134,17 +151,25 @@ class CameraPipeline:
         image = fit(self.h, frame.image)
         mask, depth = self.stabilizer.infer(image) if self.stabilizer else infer(self.h, image)
         assert mask is not None
+        if self.shadow is not None and self._check.fits:
+            self.shadow(frame.at, image, mask, depth)
+        seen = mask
         if self.cut is not None:
             mask = self.cut(mask, depth)
+        fits = self._check.fits and not (self._upkeep and self._upkeep.doubtful)
+        background, things = self.background, find_things(mask, depth, self.size, self.ground)
+        offset = self.stabilizer.offset if self.stabilizer and fits else None
+        if fits:
+            events += self._renewed(frame, seen, things, offset or (0.0, 0.0))
         return FrameResult(
             frame=frame,
             mask=mask,
             depth=depth,
             foreground=np.count_nonzero(binarize(mask)) / mask.size,
-            things=find_things(mask, depth, self.size, self.ground),
-            offset=self.stabilizer.offset if self.stabilizer and self._check.fits else None,
-            background=self.background,
-            fits=self._check.fits,
+            things=things,
+            offset=offset,
+            background=background,
+            fits=fits,
             events=events,
             busy_ms=1e3 * (time.perf_counter() - start),
             latency_ms=1e3 * (time.monotonic() - frame.arrived),
@@ -161,6 +186,10 @@ class CameraPipeline:
             return []
         self._checked = frame.at
         state = self._check.update(frame.image, frame.at)
+        if self._upkeep is not None and self._settled:
+            change = self._upkeep.check(frame.image, frame.at, self._check)
+            if change is not None:
+                return self._taken(change, frame)
         if state is None:
             return []
         kind = "scene_fits" if state.kind == OK else state.kind
@@ -169,23 +198,87 @@ class CameraPipeline:
             offset = " {:.0f} pixels to the right and {:.0f} down".format(*state.offset)
         return [CameraEvent(kind, frame.at, f"{self.camera.name} {TEXTS[state.kind]}{offset}")]
 
+    @property
+    def _settled(self) -> bool:
+        """Whether nothing is being learned of the whole scene, so that it is kept fresh."""
+        return self._improver is None or self._improver.done
+
     def _improved(self, frame: Frame) -> list[CameraEvent]:
-        """Take a better background when there is one; nothing is learned while it does not fit."""
-        if self._improver is None or not self._check.fits:
+        """Take a better background when there is one; nothing is learned while it does not fit,
+        unless somebody confirmed that it is to be."""
+        if self._improver is None or not (self._confirmed or self._check.fits):
             return []
         self._improver.add(frame.image, frame.at)
         better = self._improver.take()
         if better is None:
             return []
         share = 100 * changed_share(self.background, better)
+        events = self._fits_again(frame)
         self.set_background(better)
-        text = f"{self.camera.name}: the background was improved, {share:.1f} % of it changed"
-        return [CameraEvent("background_improved", frame.at, text)]
+        if self._upkeep is not None:
+            self._upkeep.restart(better)
+        kind, text = (
+            "background_improved",
+            f"the background was improved, {share:.1f} % of it changed",
+        )
+        if self._confirmed:
+            self._confirmed = False
+            kind, text = LEARNED, "the background was learned anew, as somebody confirmed"
+        return [CameraEvent(kind, frame.at, f"{self.camera.name}: {text}"), *events]
+
+    def confirm(self) -> bool:
+        """Learn the scene anew as it is now: somebody says that the camera stands where it is to.
+
+        The next frames are gathered as at the start.
+
+        Returns:
+            False, and nothing happens, for a pipeline without `estimate`.
+        """
+        if self._estimate is None:
+            return False
+        if self._improver is not None:
+            self._improver.close(wait=False)
+        self._improver = BackgroundImprover(self._estimate, (CONFIRMED_S, *AGES_S))
+        self._confirmed = True
+        return True
+
+    def _renewed(
+        self, frame: Frame, mask: Plane, things: list[Thing], offset: tuple[float, float]
+    ) -> list[CameraEvent]:
+        """Keep the background fresh from a frame now and then."""
+        if self._upkeep is None or not self._settled or not self._upkeep.due(frame.at):
+            return []
+        image = frame.image
+        if offset != (0.0, 0.0):
+            scale = image.shape[1] / mask.shape[1], image.shape[0] / mask.shape[0]
+            image = translate(image, -offset[0] * scale[0], -offset[1] * scale[1])
+        change = self._upkeep.look(image, frame.at, mask, *self._followed(things))
+        return [] if change is None else self._taken(change, frame)
+
+    def _followed(self, things: list[Thing]) -> Followed:
+        if self.followed is not None:
+            return self.followed()
+        return [thing.box for thing in things], []
+
+    def _taken(self, change: Change, frame: Frame) -> list[CameraEvent]:
+        """Use another background."""
+        events = self._fits_again(frame)
+        self.set_background(change.background)
+        text = f"{self.camera.name}: {change.text}"
+        return [CameraEvent(change.kind, frame.at, text), *events, *self._warned(frame)]
+
+    def _fits_again(self, frame: Frame) -> list[CameraEvent]:
+        """What ends when the background becomes another one."""
+        if self._check.reported.kind == OK:
+            return []
+        return [CameraEvent("scene_fits", frame.at, f"{self.camera.name} {TEXTS[OK]}")]
 
     def close(self) -> None:
-        """End the improving of the background."""
+        """End the learning of the background; what was learned is kept."""
         if self._improver is not None:
             self._improver.close()
+        if self._upkeep is not None:
+            self._upkeep.close()
 
 
 def _fitted(h: Handle, background: Background) -> tuple[Image, Image | None]:

@@ -81,16 +81,22 @@ def frames_of(folder: Path) -> list[Path]:
     return sorted(files, key=natural)
 
 
-def background_of(folder: Path) -> Image:
-    """Return the background of a labelled sequence: its bg.png, or a median of empty pixels.
+def background_of(folder: Path) -> tuple[Image, Image | None]:
+    """Return the background of a labelled sequence, its bg.png or a median of empty pixels, and its
+    spread, where it has one.
 
     Returns:
-        uint8 [H, W, 3] BGR.
+        uint8 [H, W, 3] BGR each.
 
     Raises:
-        SampleError: There is neither.
+        SampleError: There is no background, the spread cannot be read, or has another size.
     """
-    return LabelledSequence(folder, folder.name).background.image
+    sequence = LabelledSequence(folder, folder.name)
+    image, spread = sequence.background.image, sequence.spread
+    if spread is not None and spread.shape != image.shape:
+        sizes = [f"{width}x{height}" for height, width, _ in (spread.shape, image.shape)]
+        raise SampleError(f"{folder}: the spread is {sizes[0]}, the background {sizes[1]}")
+    return image, spread
 
 
 def natural(path: Path) -> list[int | str]:

@@ -131,9 +131,25 @@ class SceneCheck:
         return state
 
     @property
+    def seen(self) -> State:
+        """What the last frame showed, reported or not."""
+        return self._candidate or self._state
+
+    @property
+    def reported(self) -> State:
+        """What was reported last."""
+        return self._state
+
+    @property
     def fits(self) -> bool:
         """Whether the last frames fit the background, reported or not."""
-        return self._state.kind == OK and (self._candidate or self._state).kind == OK
+        return self._state.kind == OK and self.seen.kind == OK
+
+    def same_view(self, image: Image) -> bool:
+        """Whether the camera stands where it stood, in whatever light: of all offsets the edges
+        fit best where they are. Those of another view fit there by a chance of 1 in 1000."""
+        offset, _ = self._shift(_View(image))
+        return bool(max(map(abs, offset)) <= REGISTERED * min(self._bg.grey.shape))
 
     def look_at(self, image: Image) -> State:
         """The state of one frame."""

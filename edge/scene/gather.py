@@ -20,6 +20,8 @@ from edge.samples.sample import Image
 
 RECORDING_S, LIVE_S = 60.0, 10.0
 """Seconds of a recording and of a live source that the background is made of."""
+WAIT_S = 0.2
+"""Longest wait for a live source without calling back."""
 LEAST, MOST = 9, 61
 """Number of images."""
 BYTES = 400_000_000
@@ -52,7 +54,8 @@ def _capacity(image: Image) -> int:
 
 
 Progress = Callable[[], None]
-"""Called for each frame that was read or passed over."""
+"""Called for each frame that was read or passed over, and a few times a second while a live source
+gives none; what it raises ends the gathering."""
 Unreadable = Callable[[str], None]
 """Called with a message for frames that cannot be decoded."""
 
@@ -73,7 +76,7 @@ def gather_images(
         seconds: time in the source; None is 60 for a recording, 10 for a live source. In a folder
             of images each counts as a second.
         value_range: range of a source with 16-bit values.
-        on_frame: called for each frame.
+        on_frame: as of Progress.
         on_unreadable: called for frames that cannot be decoded.
 
     Returns:
@@ -96,8 +99,9 @@ def _gather_live(camera: Camera, seconds: float, on_frame: Progress) -> list[Ima
     images: list[Image] = []
     end, due, interval = time.monotonic() + seconds, 0.0, 0.0
     while (now := time.monotonic()) < end and not camera.ended:
-        camera.wake.wait(end - now)
+        camera.wake.wait(min(end - now, WAIT_S))
         camera.wake.clear()
+        on_frame()
         item = camera.take()
         while isinstance(item, CameraEvent):
             item = camera.take()
@@ -105,7 +109,6 @@ def _gather_live(camera: Camera, seconds: float, on_frame: Progress) -> list[Ima
             interval = interval or seconds / _capacity(item.image)
             due = item.arrived + interval
             images.append(item.image)
-            on_frame()
     if not images:
         raise CameraError(f"{camera.name} gave no frame in {seconds:g} s")
     return images

@@ -24,12 +24,13 @@ class BackgroundImprover:
 
     Args:
         estimate: From images to a background; runs in a thread.
+        ages: Seconds after which it is estimated anew.
     """
 
-    def __init__(self, estimate: Estimate) -> None:
+    def __init__(self, estimate: Estimate, ages: Sequence[float] = AGES_S) -> None:
         self._estimate = estimate
         self._images = Thinned()
-        self._ages = list(AGES_S)
+        self._ages = list(ages)
         self._started: float | None = None
         self._last = float("-inf")
         self._pool = ThreadPoolExecutor(1, "edge-background")
@@ -62,10 +63,10 @@ class BackgroundImprover:
             self._images = Thinned()
         return pending.result()
 
-    def close(self) -> None:
-        """Wait for the thread."""
+    def close(self, wait: bool = True) -> None:
+        """Estimate no more; wait for the thread, or leave it to itself."""
         self._ages = []
-        self._pool.shutdown(cancel_futures=True)
+        self._pool.shutdown(wait, cancel_futures=True)
 
 
 def changed_share(before: Background, after: Background) -> float:

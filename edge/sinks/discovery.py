@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import edge
+from edge.sinks.sink import CONFIRM
 from edge.sinks.states import COUNTED_KINDS
 from edge.zones.zone import Zone
 
@@ -98,6 +99,12 @@ def configs(
             "binary_sensor", (camera, "problem"), "Problem", device,
             state_topic=f"{base}/problem", device_class="problem", entity_category="diagnostic",
         )  # fmt: skip
+        if switches:
+            add(
+                "button", (camera, "background", "confirm"), "Learn the scene anew", device,
+                command_topic=f"{base}/background/set", payload_press=CONFIRM,
+                entity_category="config",
+            )  # fmt: skip
         if snapshots:
             add(
                 "image", (camera, "snapshot"), "Last event", device,

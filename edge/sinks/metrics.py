@@ -34,7 +34,8 @@ METRICS = {
     "spool_dropped_total": (COUNTER, "Events that were dropped before a sink had them."),
     "spool_refused_total": (COUNTER, "Events that a receiver refused for good."),
     "recordings_dropped_total": (COUNTER, "Frames of clips, and snapshots, not written."),
-    "int8_drift": (GAUGE, "Difference of INT8 from FP32 masks at this site, mean of 0 to 1."),
+    "int8_drift": (GAUGE, "Difference of INT8 from FP32 at this site, by output, 0 to 1."),
+    "int8_compared_total": (COUNTER, "Frames that were compared with FP32."),
 }
 """Every metric, its type and its help; `edge_` comes before the names."""
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)

@@ -10,6 +10,7 @@
 | `CAMERA/count`, `CAMERA/ZONE/count` | yes | how many things |
 | `CAMERA/snapshot` | yes | the last snapshot, a JPEG |
 | `CAMERA/zone/ZONE/set`, `.../state` | state | `ON`, `OFF` |
+| `CAMERA/background/set` | no | `CONFIRM`: the scene is learned anew |
 | `profile/set`, `profile/state` | state | a name |
 """
 
@@ -30,8 +31,9 @@ from edge.camera.address import redact_address
 from edge.errors import EdgeError, UsageError, missing
 from edge.events.event import Event
 from edge.progress import note
-from edge.sinks.discovery import configs, node
+from edge.sinks.discovery import Config, configs, node
 from edge.sinks.sink import (
+    CONFIRM,
     SINKS,
     EventRefused,
     Sink,
@@ -112,26 +114,9 @@ class MqttSink:
             from paho.mqtt.client import CallbackAPIVersion, Client, MQTTv5
         except ModuleNotFoundError as error:
             raise missing("paho") from error
-        self.name, self._broker, self._site, self._discovery = name, broker, site, discovery
-        self._states, self._told = States(site.cameras), dict[str, str]()
-        for event in site.begun:
-            self._states.update(event)
-        self._configs = configs(
-            broker.prefix,
-            site.cameras,
-            site.profiles,
-            switches=site.switch is not None,
-            snapshots=site.recordings is not None,
-        )
-        self._configs = {f"{discovery}/{topic}": config for topic, config in self._configs.items()}
-        self._switches: dict[str, str] = {}
-        if site.switch is not None:
-            for camera, zones in site.cameras.items():
-                for zone in zones:
-                    state = OFF if (camera, zone.name) in site.off else ON
-                    self._switches[f"{broker.prefix}/{camera}/zone/{zone.name}"] = state
-            if site.profiles:
-                self._switches[f"{broker.prefix}/profile"] = site.profiles[0]
+        self.name, self._broker, self._discovery = name, broker, discovery
+        self._told: dict[str, str] = {}
+        self._settle(site)
         self._snapshots: dict[str, str] = {}
         self._lock = threading.Lock()  # of what is told
         # Of what is acknowledged. The client calls `_on_publish` with its own lock held: nothing
@@ -163,6 +148,45 @@ class MqttSink:
             client.tls_set_context(broker.tls)
         client.connect_async(broker.host, broker.port, KEEPALIVE_S)
         client.loop_start()
+
+    def set_site(self, site: Site) -> None:
+        """Tell of zones and profiles that are new, and take back those that are gone."""
+        with self._lock:
+            former = self._configs
+            self._settle(site)
+            if not self._connected:
+                return  # everything is told when it is
+            for topic in former.keys() - self._configs.keys():
+                self._retain(topic, b"")
+            for topic, config in self._configs.items():
+                if former.get(topic) != config:
+                    self._retain(topic, json.dumps(config, ensure_ascii=False))
+            self._tell()
+
+    def _settle(self, site: Site) -> None:
+        """Take over a site, without telling."""
+        prefix = self._broker.prefix
+        self._site, self._states = site, States(site.cameras)
+        for event in site.begun:
+            self._states.update(event)
+        self._configs: dict[str, Config] = {}
+        if self._discovery is not None:
+            found = configs(
+                prefix,
+                site.cameras,
+                site.profiles,
+                switches=site.switch is not None,
+                snapshots=site.recordings is not None,
+            )
+            self._configs = {f"{self._discovery}/{topic}": each for topic, each in found.items()}
+        self._switches: dict[str, str] = {}
+        if site.switch is not None:
+            for camera, zones in site.cameras.items():
+                for zone in zones:
+                    state = OFF if (camera, zone.name) in site.off else ON
+                    self._switches[f"{prefix}/{camera}/zone/{zone.name}"] = state
+            if site.profiles:
+                self._switches[f"{prefix}/profile"] = site.profiles[0]
 
     def observe(self, event: Event) -> None:
         """Tell at once what an event changed."""
@@ -237,6 +261,9 @@ class MqttSink:
         prefix = self._broker.prefix
         now = {f"{prefix}/{path}": value for path, value in self._states.all().items()}
         now |= {f"{switch}/state": value for switch, value in self._switches.items()}
+        for topic in self._told.keys() - now.keys():  # of a zone that is gone
+            del self._told[topic]
+            self._retain(topic, b"")
         for topic, value in now.items():
             if self._told.get(topic) != value:
                 self._told[topic] = value
@@ -275,6 +302,7 @@ class MqttSink:
             topics = []
             if self._site.switch is not None:
                 topics += [f"{prefix}/+/zone/+/set", f"{prefix}/profile/set"]
+                topics.append(f"{prefix}/+/background/set")
             if self._discovery is not None:
                 for topic, config in self._configs.items():
                     self._retain(topic, json.dumps(config, ensure_ascii=False))
@@ -341,6 +369,12 @@ class MqttSink:
                 raise UsageError(f"known: {', '.join(self._site.profiles) or 'no profile'}")
             self._site.switch(Switch(None, None, value))
             self._switches[place] = value
+            return
+        camera, _, last = place.removeprefix(f"{self._broker.prefix}/").partition("/")
+        if last == "background":
+            if camera not in self._site.cameras or value != CONFIRM:
+                raise UsageError(f"expected {CONFIRM}, of a camera that is watched")
+            self._site.switch(Switch(camera, None, value))
             return
         if place not in self._switches:
             raise UsageError("there is no such zone")

@@ -58,25 +58,19 @@ class Outbox:
         say: Callable[[str], None] = note,
         first_wait_s: float = FIRST_WAIT_S,
     ) -> None:
-        names = [sink.name for sink in sinks]
-        if len(set(names)) < len(names):
-            raise UsageError(f"two sinks have one name: {', '.join(names)}", "give each a `name`")
-        self._sinks, self._cameras = sinks, cameras or {}
+        names = _names(sinks)
+        self._cameras = cameras or {}
         self._say, self._first_wait_s = say, first_wait_s
         self.refused, self.lost = dict.fromkeys(names, 0), 0
         self._queue: deque[Event] = deque()
         self._queued = threading.Event()
-        self._closing, self._written, self._stop = (threading.Event() for _ in range(3))
+        self._closing, self._written = threading.Event(), threading.Event()
         self._gone: OSError | None = None
         self.spool = Spool(folder, names, limit, say)
-        self._news = {name: threading.Event() for name in names}
+        self._deliveries: dict[str, _Delivery] = {}
         self._writer = threading.Thread(target=self._write, name="spool", daemon=True)
-        self._deliveries = [
-            threading.Thread(target=self._deliver, args=(sink,), name=sink.name, daemon=True)
-            for sink in sinks
-        ]
-        for thread in (self._writer, *self._deliveries):
-            thread.start()
+        self._writer.start()
+        self._deliveries = {sink.name: self._delivery(sink) for sink in sinks}
 
     def __enter__(self) -> Outbox:
         return self
@@ -91,7 +85,7 @@ class Outbox:
             OSError: as `check`.
         """
         self.check()
-        for sink in self._sinks:
+        for sink in self.sinks:
             if isinstance(sink, Observer) and self._wants(sink, event):
                 sink.observe(event)
         if len(self._queue) >= QUEUED:
@@ -110,16 +104,51 @@ class Outbox:
     def close(self) -> None:
         """Write what was put, let the sinks take it for a few seconds, and end them."""
         until = time.monotonic() + GRACE_S
+        deliveries = self._deliveries.values()
         self._closing.set()
+        for delivery in deliveries:
+            delivery.closing.set()
         self._queued.set()
-        for thread in (self._writer, *self._deliveries):
+        for thread in (self._writer, *(delivery.thread for delivery in deliveries)):
             thread.join(max(0.0, until - time.monotonic()))
-        self._stop.set()
-        for sink in self._sinks:
-            sink.close()
-        for thread in self._deliveries:
-            thread.join(0.5)
+        for delivery in deliveries:
+            delivery.end()
         self.spool.close()
+
+    @property
+    def sinks(self) -> list[Sink]:
+        """The sinks that get events."""
+        return [delivery.sink for delivery in self._deliveries.values()]
+
+    def remove(self, names: Collection[str]) -> None:
+        """End sinks at once, whatever waits for them; `set_sinks` says what becomes of that."""
+        ended = [self._deliveries[name] for name in names]
+        self._deliveries = {k: d for k, d in self._deliveries.items() if k not in names}
+        for delivery in ended:
+            delivery.end()
+
+    def set_sinks(
+        self, sinks: Sequence[Sink], cameras: Mapping[str, Collection[str]] | None = None
+    ) -> None:
+        """Take other sinks, as the constructor does; those that are here already just go on.
+
+        One of a name that was removed before goes on where that one ended.
+
+        Raises:
+            UsageError: two sinks have one name.
+        """
+        names = _names(sinks)
+        self.remove(self._deliveries.keys() - set(names))
+        self._cameras = cameras or {}
+        self.refused = {**dict.fromkeys(names, 0), **self.refused}
+        self.spool.set_sinks(names)
+        self._deliveries = {
+            sink.name: self._deliveries.get(sink.name) or self._delivery(sink) for sink in sinks
+        }
+
+    def _delivery(self, sink: Sink) -> _Delivery:
+        """Begin to hand events to a sink."""
+        return _Delivery(sink, self._deliver)
 
     def _wants(self, sink: Sink, event: Event) -> bool:
         wanted = self._cameras.get(sink.name)
@@ -136,20 +165,21 @@ class Outbox:
                 self.spool.append(events)
             if ending:
                 self._written.set()
-            for news in self._news.values():
-                news.set()
+            for delivery in list(self._deliveries.values()):
+                delivery.news.set()
 
-    def _deliver(self, sink: Sink) -> None:
+    def _deliver(self, delivery: _Delivery) -> None:
         """Hand events to a sink until the end."""
-        news = self._news[sink.name]
-        while not self._stop.is_set():
+        sink, news = delivery.sink, delivery.news
+        while not delivery.stop.is_set():
             news.clear()
             ended = self._written.is_set()
             row = self.spool.take(sink.name)
             if row is None:
                 if ended:
                     return
-                news.wait()
+                if not delivery.stop.is_set():  # it may have been set before `clear`
+                    news.wait()
                 continue
             number, body = row
             try:
@@ -157,13 +187,13 @@ class Outbox:
             except ValueError as error:
                 self._say(f"an event in {self.spool.folder} is passed over: {error}")
             else:
-                if self._wants(sink, event) and not self._handed(sink, event):
+                if self._wants(sink, event) and not self._handed(delivery, event):
                     return
             self.spool.done(sink.name, number)
 
-    def _handed(self, sink: Sink, event: Event) -> bool:
+    def _handed(self, delivery: _Delivery, event: Event) -> bool:
         """Hand an event over, as often as it takes; False: the end came first."""
-        wait, refusals, failed = self._first_wait_s, 0, False
+        sink, wait, refusals, failed = delivery.sink, self._first_wait_s, 0, False
         while True:
             try:
                 sink.send(event)
@@ -185,11 +215,41 @@ class Outbox:
                 if failed:
                     self._say(f"{sink.name} takes events again")
                 return True
-            if self._closing.is_set():
+            if delivery.closing.is_set():
                 return False
             if not failed and not refusals:
                 self._say(f"{sink.name}: {reason}; events wait until it takes them")
                 failed = True
-            if self._closing.wait(wait):
+            if delivery.closing.wait(wait):
                 return False
             wait = min(2 * wait, LONGEST_WAIT_S)
+
+
+class _Delivery:
+    """A sink and the thread that hands it events.
+
+    Attributes:
+        news: there may be an event.
+        closing: what fails is not tried again.
+        stop: nothing more is handed over.
+    """
+
+    def __init__(self, sink: Sink, deliver: Callable[[_Delivery], None]) -> None:
+        self.sink = sink
+        self.news, self.closing, self.stop = (threading.Event() for _ in range(3))
+        self.thread = threading.Thread(target=deliver, args=(self,), name=sink.name, daemon=True)
+        self.thread.start()
+
+    def end(self) -> None:
+        """Close the sink; one that hangs is left to its thread."""
+        for event in (self.closing, self.stop, self.news):
+            event.set()
+        self.sink.close()
+        self.thread.join(0.5)
+
+
+def _names(sinks: Sequence[Sink]) -> list[str]:
+    names = [sink.name for sink in sinks]
+    if len(set(names)) < len(names):
+        raise UsageError(f"two sinks have one name: {', '.join(names)}", "give each a `name`")
+    return names

@@ -55,13 +55,25 @@ class Observer(Protocol):
         """Take an event, in the camera's thread and before it is on disk; it does not wait."""
 
 
+CONFIRM = "CONFIRM"
+"""Value of a `Switch` by which somebody confirms that a camera stands where it is to."""
+
+
+@runtime_checkable
+class Resident(Protocol):
+    """A sink that knows the site: it is told when that changes, and need not be opened anew."""
+
+    def set_site(self, site: Site) -> None:
+        """Take over other zones and profiles; it does not wait."""
+
+
 @dataclass(frozen=True)
 class Switch:
-    """Somebody turned a zone of a camera on or off, or chose a profile.
+    """Somebody turned a zone of a camera on or off, chose a profile, or confirmed a camera.
 
     Attributes:
-        camera, zone: the zone; None for a profile.
-        value: `ON` or `OFF`; the name of a profile.
+        camera, zone: the zone; None for a profile, and no zone for a camera.
+        value: `ON` or `OFF`; the name of a profile; CONFIRM.
     """
 
     camera: str | None

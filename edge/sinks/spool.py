@@ -79,6 +79,18 @@ class Spool:
                 raise _not_written(folder, error) from None
             self._release = stack.pop_all()
 
+    def set_sinks(self, sinks: Sequence[str]) -> None:
+        """Take other sinks: one that is new gets what comes from now on, one that is gone is
+        forgotten, and the others keep their positions."""
+        with self._lock:
+            last, before = self._next - 1, self._positions
+            for name in before.keys() - set(sinks):
+                self._say_gone(name, last - max(before[name], self._first - 1))
+            self._positions = {name: before.get(name, last) for name in sinks}
+            self.dropped = {name: self.dropped.get(name, 0) for name in sinks}
+            with suppress(sqlite3.Error), self._writing(durable=True):
+                self._store_positions()
+
     def append(self, events: Sequence[Event]) -> None:
         """Store events; they survive a kill and a loss of power when this returns.
 
@@ -111,7 +123,9 @@ class Spool:
     def take(self, sink: str) -> tuple[int, str] | None:
         """The next event of a sink, as its number and its JSON; None: it has them all."""
         with self._lock:
-            position = self._positions[sink]
+            position = self._positions.get(sink)
+            if position is None:
+                return None  # it is gone
             row = None
             try:
                 row = self._db.execute(
@@ -127,7 +141,9 @@ class Spool:
         It is not flushed to the disk: after a loss of power some events may come twice.
         """
         with self._lock:
-            self._positions[sink] = max(seq, self._positions[sink])
+            if sink not in self._positions:
+                return
+            seq = self._positions[sink] = max(seq, self._positions[sink])
             lowest = min(self._positions.values())
             self._unsaved = [row for row in self._unsaved if row[0] > lowest]
             # An error is told where the next event cannot be written.
@@ -178,13 +194,20 @@ class Spool:
         self._first = first or self._next
         self._positions = {name: stored.get(name, self._next - 1) for name in sinks}
         for name in stored.keys() - self._positions.keys():
-            if left := self._next - max(stored[name] + 1, self._first):
-                self._say(f"{left} events that waited for {name} are dropped: it is gone")
-        lowest = min(self._positions.values(), default=self._next - 1)
+            self._say_gone(name, self._next - max(stored[name] + 1, self._first))
         with self._writing(durable=True):
-            self._db.execute("DELETE FROM sinks")
-            self._db.executemany("INSERT INTO sinks VALUES (?, ?)", self._positions.items())
-            self._db.execute("DELETE FROM events WHERE seq <= ?", (lowest,))
+            self._store_positions()
+
+    def _say_gone(self, name: str, left: int) -> None:
+        if left:
+            self._say(f"{left} events that waited for {name} are dropped: it is gone")
+
+    def _store_positions(self) -> None:
+        """Write the positions of all sinks, and drop what all of them have."""
+        lowest = min(self._positions.values(), default=self._next - 1)
+        self._db.execute("DELETE FROM sinks")
+        self._db.executemany("INSERT INTO sinks VALUES (?, ?)", self._positions.items())
+        self._db.execute("DELETE FROM events WHERE seq <= ?", (lowest,))
         self._first = max(self._first, lowest + 1)
 
     @contextmanager

@@ -97,6 +97,8 @@ class State:
             camera["dropped"] = pipeline.camera.dropped
             camera["unreadable"] = pipeline.camera.unreadable
             camera["background"], camera["sure"] = number, round(sure, 3)
+            drift = None if watched.shadow is None else watched.shadow.drift
+            camera["drift"] = None if drift is None else round(drift.mask, 4)
         return camera
 
     def _sureness(self, name: str, background: Background) -> tuple[int, float]:

@@ -31,6 +31,8 @@ Where = tuple[str, ...]
 NAME = re.compile(r"[\w-][\w.-]{0,62}")
 """Names of cameras, sinks and profiles: they are part of topics and paths."""
 
+SMALLEST_SHARE = 1e-6
+"""Of the frames that FP32 sees as well: one of a million."""
 SINK_FILES = ("ca", "certificate", "key")
 """Keys of sinks whose values are files, besides those that end in `_file`."""
 
@@ -53,6 +55,7 @@ class CameraConfig:
         left_s: seconds after which a thing was left behind or taken away.
         min_size: share of the frame that a thing must have covered once to be told at all.
         classify: classifier that names new things, .onnx.
+        shadow: share of its frames that FP32 sees as well (edge.watch.shadow); None: none.
         sinks: names of the sinks that get its events; None: all.
     """
 
@@ -69,6 +72,7 @@ class CameraConfig:
     left_s: float = LEFT_S
     min_size: float = MIN_SIZE
     classify: Path | None = None
+    shadow: float | None = None
     sinks: tuple[str, ...] | None = None
 
 
@@ -273,6 +277,7 @@ def _camera(
         "left_s": lambda at, found: _number(at, found, 1, math.inf),
         "min_size": lambda at, found: _number(at, found, 0, 1),
         "classify": lambda at, found: _path(at, found, folder),
+        "shadow": lambda at, found: _number(at, found, SMALLEST_SHARE, 1),
         "sinks": lambda at, found: _known(at, _texts(at, found), sinks),
     }
     _refuse_unknown(where, table, readers)

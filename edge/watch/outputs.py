@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from edge.errors import EdgeError
 from edge.events.event import BEGIN, END, Event
 from edge.loop.pipeline import FrameResult
+from edge.sinks.sink import CONFIRM
 from edge.watch.config import Recordings, WatchConfig
 from edge.zones.zone import Zone
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from edge.sinks.metrics import Metrics
     from edge.sinks.outbox import Outbox
     from edge.sinks.recorder import Recorder
-    from edge.sinks.sink import Switch
+    from edge.sinks.sink import Sink, Site, Switch
     from edge.view.feed import Feed
 
 SPOOL, RECORDINGS = "spool", "recordings"
@@ -34,6 +35,9 @@ class Switchboard(Protocol):
 
     def choose(self, profile: str) -> None:
         """Choose a profile."""
+
+    def confirm(self, camera: str) -> None:
+        """Learn the scene of a camera anew."""
 
 
 class Outputs(Protocol):
@@ -68,7 +72,7 @@ class Outputs(Protocol):
 
 @dataclass(frozen=True)
 class _Wired:
-    """What outputs were made of; made anew where it changes."""
+    """What outputs were made of."""
 
     folder: Path
     sinks: Mapping[str, Mapping[str, Any]]
@@ -98,6 +102,7 @@ class StandardOutputs:
         self._off: set[tuple[str | None, str | None]] = set()
         self._profile: str | None = None
         self._outbox: Outbox | None = None
+        self._sinks: dict[str, Sink] = {}  # of the outbox, by the names of their tables
         self._recorder: Recorder | None = None
         self._wired: _Wired | None = None
 
@@ -122,55 +127,88 @@ class StandardOutputs:
         if self._metrics is not None and former is not None:
             for camera in former.zones.keys() - wanted.zones.keys():
                 self._metrics.forget(camera)
-        self.close()
         try:
-            self._open(wanted, config.places, board)
+            self._follow(former, wanted, config.places, board)
         except EdgeError:
-            self.close()
-            if former is not None:
-                self._open(former, config.places, board)
-                self._wired = former
+            if former is None:
+                self.close()
+            else:
+                self._follow(wanted, former, config.places, board)
             raise
         self._wired = wanted
 
-    def _open(self, wired: _Wired, places: Mapping[str, str], board: Switchboard) -> None:
+    def _follow(
+        self, former: _Wired | None, wired: _Wired, places: Mapping[str, str], board: Switchboard
+    ) -> None:
+        """Open what is new, close what is gone, and tell the rest what is new to it."""
         from edge.sinks.outbox import Outbox
         from edge.sinks.recorder import Recorder
-        from edge.sinks.sink import Site, open_sink
+        from edge.sinks.sink import Resident
 
-        recordings = None
-        if wired.recordings is not None:
-            recordings = wired.folder / RECORDINGS
+        moved = former is None or former.folder != wired.folder
+        if moved or (former is not None and former.recordings != wired.recordings):
+            self._close_recorder()
+        if moved or not wired.sinks:
+            self._close_outbox()
+        if wired.recordings is not None and self._recorder is None:
             self._recorder = Recorder(
-                recordings,
+                wired.folder / RECORDINGS,
                 wired.recordings.limit_mb * 1_000_000,
                 wired.recordings.redact,
                 wired.recordings.clips,
             )
         if not wired.sinks:
             return
-        profiles = sorted(wired.profiles, key=lambda name: name != self._profile)
-        site = Site(
-            wired.zones,
-            profiles,
-            partial(self._switched, board),
-            recordings,
-            off=self._off,
-            begun=self._begun.values(),
-        )
-        opened = []
+        outbox, before = self._outbox, self._sinks
+        kept = {}
+        if outbox is not None and former is not None:
+            same = [name for name in before if wired.sinks.get(name) == former.sinks.get(name)]
+            kept = {name: before[name] for name in same}
+            # First: two connections of one name would push each other out.
+            outbox.remove([sink.name for name, sink in before.items() if name not in kept])
+        self._sinks = dict(kept)
+        for name, sink in kept.items():
+            if isinstance(sink, Resident):
+                sink.set_site(self._site(name, wired, board))
+        opened: dict[str, Sink] = {}
         try:
-            for name, table in wired.sinks.items():
-                try:
-                    opened.append(open_sink({"name": name, **table}, site))
-                except EdgeError as error:
-                    place = places.get(name, f"sink `{name}`")
-                    raise type(error)(f"{place}: {error.message}", error.hint) from error
-            self._outbox = Outbox(wired.folder / SPOOL, opened, wired.cameras)
+            for name in wired.sinks.keys() - kept.keys():
+                opened[name] = self._opened(name, wired, places, board)
+            sinks = {name: kept.get(name) or opened[name] for name in wired.sinks}
+            cameras = {sink.name: wired.cameras[name] for name, sink in sinks.items()}
+            if outbox is None:
+                self._outbox = Outbox(wired.folder / SPOOL, list(sinks.values()), cameras)
+            else:
+                outbox.set_sinks(list(sinks.values()), cameras)
         except EdgeError:
-            for sink in opened:
+            for sink in opened.values():
                 sink.close()
             raise
+        self._sinks = sinks
+
+    def _opened(
+        self, name: str, wired: _Wired, places: Mapping[str, str], board: Switchboard
+    ) -> Sink:
+        from edge.sinks.sink import open_sink
+
+        try:
+            return open_sink({"name": name, **wired.sinks[name]}, self._site(name, wired, board))
+        except EdgeError as error:
+            place = places.get(name, f"sink `{name}`")
+            raise type(error)(f"{place}: {error.message}", error.hint) from error
+
+    def _site(self, name: str, wired: _Wired, board: Switchboard) -> Site:
+        """What a sink may know, with what goes on at the cameras whose events it gets."""
+        from edge.sinks.sink import Site
+
+        return Site(
+            wired.zones,
+            sorted(wired.profiles, key=lambda profile: profile != self._profile),
+            partial(self._switched, board),
+            None if wired.recordings is None else wired.folder / RECORDINGS,
+            off=self._off,
+            begun=[e for e in self._begun.values() if e.camera in wired.cameras[name]],
+        )
 
     def frame(
         self, camera: str, live: bool, result: FrameResult, events: list[Event]
@@ -201,17 +239,28 @@ class StandardOutputs:
 
     def close(self) -> None:
         """Hand over what waits, for a few seconds."""
-        if self._recorder is not None:
-            self._recorder.close()
-        if self._outbox is not None:
-            self._outbox.close()
-        self._recorder = self._outbox = self._wired = None
+        self._close_recorder()
+        self._close_outbox()
+        self._wired = None
+
+    def _close_recorder(self) -> None:
+        recorder, self._recorder = self._recorder, None
+        if recorder is not None:
+            recorder.close()
+
+    def _close_outbox(self) -> None:
+        outbox, self._outbox, self._sinks = self._outbox, None, {}
+        if outbox is not None:
+            outbox.close()
 
     def _switched(self, board: Switchboard, switch: Switch) -> None:
         """Take what somebody switched at a sink."""
         if switch.camera is None:
             board.choose(switch.value)
             self._profile = switch.value
+            return
+        if switch.value == CONFIRM:
+            board.confirm(switch.camera)
             return
         on, place = switch.value == "ON", (switch.camera, switch.zone)
         board.switch(*place, on)

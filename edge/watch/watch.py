@@ -8,12 +8,13 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from edge.camera.source import CameraError, CameraEvent
 from edge.errors import EdgeError
 from edge.events.event import Event
 from edge.events.reporter import Reporter
-from edge.loop.channel import Channel
+from edge.loop.channel import Channel, capacity
 from edge.loop.pipeline import FrameResult
 from edge.loop.run import run_channels
 from edge.progress import note
@@ -23,12 +24,18 @@ from edge.watch.watcher import Settings, Switches, Watcher
 from edge.zones.file import ZonesFile
 from edge.zones.zone import Zone
 
+if TYPE_CHECKING:
+    from edge.watch.shadow import Shadow
+
 TICK_S = 0.5
 """Seconds between two looks at files and clocks."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 """Between two attempts to open a camera that cannot be reached."""
 OPENED_AT_ONCE = 2
 """Cameras whose backgrounds are made at the same time: each takes a core and 400 MB."""
+SETTLED = 500
+"""Frames of every live camera after which it is said how many the machine takes: a service has no
+end at which to say it."""
 MAX_NOTES = 5
 """Messages about unreadable frames of a camera that are printed."""
 
@@ -42,6 +49,7 @@ class Watched:
     watcher: Watcher
     resources: ExitStack
     zones: ZonesFile | None
+    shadow: Shadow | None = None
     unreadable: int = 0
 
 
@@ -85,12 +93,26 @@ class Watch:
         self._failures: list[str] = []
         self._opened: Callable[[Channel], None] = lambda _: None
         self._ticked = float("-inf")
+        self._settled = False
+        self._zones: dict[str, tuple[Zone, ...]] = {}
+        self._confirmed: list[str | None] = []
         self._off: set[tuple[str, str | None]] = set()
         self.profile = next(iter(config.profiles), None)
 
     def reload(self) -> None:
         """Read the configuration again soon; may be called from a signal handler."""
         self._reload.set()
+        self.wake.set()
+
+    def confirm(self, camera: str | None = None) -> None:
+        """Somebody confirms that a camera stands where it is to: its scene is learned anew.
+
+        May be called from any thread and from a signal handler.
+
+        Args:
+            camera: its name; None: all whose background does not fit.
+        """
+        self._confirmed.append(camera)
         self.wake.set()
 
     def run(
@@ -109,13 +131,22 @@ class Watch:
             EdgeError: the only camera fails.
         """
         self._opened = opened
-        self._outputs.configure(self.config, _zones(self.config), self)
+        self.configure()
         for camera in self.config.cameras:
             self._begin_opening(camera)
         try:
             return self._failures + run_channels([], self.wake, self, frames, self._turn)
         finally:
             self.close()
+
+    def configure(self) -> None:
+        """Open where events go: what is wrong with it is refused at once. `run` does it too.
+
+        Raises:
+            EdgeError: as of `Outputs.configure`.
+        """
+        self._zones = _zones(self.config)
+        self._outputs.configure(self.config, self._zones, self)
 
     def close(self) -> None:
         """Tell the ends of everything, and close the cameras; a second call does nothing."""
@@ -189,6 +220,8 @@ class Watch:
         if self._reload.is_set():
             self._reload.clear()
             self._take_over(running)
+        while self._confirmed:
+            self._learn_anew(self._confirmed.pop(0))
         for name, opening in list(self._opening.items()):
             self._look_at(name, opening, running)
         if time.monotonic() - self._ticked >= TICK_S:
@@ -200,7 +233,34 @@ class Watch:
                     continue
                 self._read_zones(watched)
                 self._tell(watched.watcher.tick())
+                if watched.shadow is not None and (drift := watched.shadow.take()) is not None:
+                    self.on_event(watched.channel, drift)
+            self._say_capacity(running)
         return bool(self._opening)
+
+    def _say_capacity(self, running: list[Channel]) -> None:
+        """Say once how many cameras the machine takes, when all have run for a while."""
+        live = [channel for channel in running if channel.pipeline.camera.live]
+        if self._settled or self._opening or not live:
+            return
+        if min(channel.frames for channel in live) >= SETTLED:
+            self._settled = True
+            for line in capacity(live):
+                note(line)
+
+    def _learn_anew(self, camera: str | None) -> None:
+        """Learn the scene of a confirmed camera anew."""
+        names = [camera]
+        if camera is None:
+            names = [name for name, each in self.watched.items() if each.watcher.states.misfit]
+            if not names:
+                note("nothing to confirm: every background fits")
+        for name in names:
+            watched = self.watched.get(name or "")
+            if watched is None or not watched.channel.pipeline.confirm():
+                note(f"{name} is no live camera that is watched; nothing is learned anew")
+            else:
+                note(f"{name} was confirmed; its scene is learned anew")
 
     def _begin_opening(self, config: CameraConfig) -> None:
         future = self._pool.submit(self._open, config, self.wake)
@@ -240,6 +300,7 @@ class Watch:
         self.watched[name] = watched
         running.append(watched.channel)
         self._opened(watched.channel)
+        self._publish_zones(watched)  # its file may have been edited while it was opened
         self._apply_switches()
 
     def _give_up(self, name: str, error: EdgeError, running: list[Channel]) -> None:
@@ -257,11 +318,12 @@ class Watch:
             return
         try:
             config = self._reread()
-            self._outputs.configure(config, _zones(config), self)
+            zones = _zones(config)
+            self._outputs.configure(config, zones, self)
         except EdgeError as error:
             note(f"{error}; everything goes on as it was")
             return
-        self.config = config
+        self.config, self._zones = config, zones
         if self.profile not in config.profiles:
             self.profile = next(iter(config.profiles), None)
         wanted = {camera.name: camera for camera in config.cameras}
@@ -306,6 +368,19 @@ class Watch:
             settings = replace(watched.watcher.settings, zones=tuple(watched.zones.zones))
             watched.watcher.set_settings(settings)
             note(f"{watched.config.name}: {len(settings.zones)} zones of {watched.zones.path}")
+            self._publish_zones(watched)
+
+    def _publish_zones(self, watched: Watched) -> None:
+        """Tell outputs of the zones that a camera has now."""
+        zones = {**self._zones, watched.config.name: tuple(watched.watcher.settings.zones)}
+        if zones == self._zones:
+            return
+        try:
+            self._outputs.configure(self.config, zones, self)
+        except EdgeError as error:
+            note(f"{error}; sinks know the zones of {watched.config.name} as they were")
+        else:
+            self._zones = zones
 
     def _remove(self, name: str) -> None:
         watched = self.watched.pop(name)
@@ -353,6 +428,7 @@ def _source_of(config: CameraConfig) -> CameraConfig:
         build=config.build,
         metres=config.metres,
         classify=config.classify,
+        shadow=config.shadow,
     )
 
 

@@ -21,7 +21,7 @@ from edge.events.of_camera import CameraStates
 from edge.events.presence import Presence
 from edge.events.reporter import Reporter
 from edge.events.standing import Standing, Travels
-from edge.loop.pipeline import FrameResult
+from edge.loop.pipeline import Followed, FrameResult
 from edge.runtime.backend import Plane
 from edge.samples.sample import Image
 from edge.things.thing import Thing
@@ -168,6 +168,15 @@ class Watcher:
         self.tracks = self._tracker.update(result.things, at)
         look = self._look(result)
         return events + self._happened(look)
+
+    def followed(self) -> Followed:
+        """What covers the background: the boxes of the things that are followed, and the outlines
+        of what was told to be taken away; for CameraPipeline.followed."""
+        taken = self._left.taken()
+        return (
+            [track.thing.box for track in self.tracks if track.number not in taken],
+            [track.thing.outline for track in self.tracks if track.number in taken],
+        )
 
     def event(self, event: CameraEvent) -> list[Event]:
         """The events of a change in the state of the source."""

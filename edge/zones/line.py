@@ -10,6 +10,12 @@ from edge.zones.area import stands_at
 from edge.zones.membership import EPSILON_S
 from edge.zones.zone import Point, Zone, segments_cross, side
 
+LEFT_S = 0.5
+"""Seconds without a sight of somebody at the frame's side after which they have left through it."""
+
+SIDE = 0.01
+"""Share of the frame's width within which an outline ends at its side: masks have fewer pixels."""
+
 
 @dataclass
 class _Way:
@@ -53,6 +59,8 @@ class LineWatch:
         return found
 
     def _direction(self, track: Track, at: float) -> str | None:
+        if at - track.last_seen > LEFT_S:
+            return self._leaves(track)
         # A track that is not seen right now is where it was.
         foot = stands_at(track, self.size) if track.last_seen >= at else None
         if foot is None:
@@ -78,8 +86,31 @@ class LineWatch:
             or at - way.since < self.zone.inertia_s - EPSILON_S
         ):
             return None
+        return self._through(track, foot, right)
+
+    def _leaves(self, track: Track) -> str | None:
+        """Where a track that left through the frame's side went: past it, whatever was seen last.
+
+        The frame cuts its foot off before it has gone.
+        """
+        way, foot = self._ways.get(track.number), track.thing.foot
+        across = track.thing.outline[:, 0]
+        right_end = self.size[1] - 1.0
+        if way is None or foot is None:
+            return None
+        rim = SIDE * self.size[1]
+        at_left, at_right = across.min() <= rim, across.max() >= right_end - rim
+        if at_left == at_right:
+            return None
+        beyond = 0.0 if at_left else right_end, foot[1]
+        _, right = self._side(beyond)
+        return None if right == way.right else self._through(track, beyond, right)
+
+    def _through(self, track: Track, foot: Point, right: bool) -> str | None:
+        """Note that a track is on the other side now; its direction if it went through the line."""
+        last = self._ways[track.number].last
         through = any(
-            segments_cross(way.last, foot, *segment)
+            segments_cross(last, foot, *segment)
             for segment in zip(self.points, self.points[1:], strict=False)
         )
         self._ways[track.number] = _Way(foot, right)

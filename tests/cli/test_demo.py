@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.cli import demo
+from edge.cli import demo, watch
 from edge.errors import UsageError
 from edge.zones.file import read_zones, write_zones
 
@@ -39,7 +39,7 @@ def test_somebody_walks_into_the_zone(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     build = builds("openvino", "fp32")
-    monkeypatch.setattr(demo, "default_build", lambda: build)
+    monkeypatch.setattr(watch, "default_build", lambda: build)
     place, found = f"127.0.0.1:{free_port()}", []
     looking = threading.Thread(target=lambda: found.append(page(place)))
     looking.start()
@@ -52,7 +52,6 @@ def test_somebody_walks_into_the_zone(
 
 def test_what_was_drawn_before_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     watched = []
-    monkeypatch.setattr(demo, "default_build", lambda: Path("build"))
     monkeypatch.setattr(demo, "watch_all", lambda config, **_: watched.append(config))
     zones = tmp_path / "zones.json"
     demo.demo("127.0.0.1:8700", None, tmp_path)

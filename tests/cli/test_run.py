@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from edge.calibrate.rendering.scene import RenderedScene
+from edge.cli.run import scene_of
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "camera_loop.py"
 ENV = {**os.environ, "NO_COLOR": "1"}
@@ -233,6 +234,11 @@ def test_a_labelled_sequence_brings_its_background(
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["frame"] for line in lines] == [0, 1, 2]
     assert max(line["foreground"] for line in lines) < 0.002
+    spread = cv2.imread(str(empty)) // 9  # type: ignore[operator]
+    cv2.imwrite(str(tmp_path / "s/bg.spread.png"), spread)
+    background, _ = scene_of(str(tmp_path / "s"), None, None, build, True)
+    assert np.array_equal(background.image, cv2.imread(str(empty)))  # type: ignore[arg-type]
+    assert background.spread is not None and np.array_equal(background.spread, spread)
 
 
 def test_a_damaged_video_is_run_to_its_end(tmp_path: Path, build: Path, empty: Path) -> None:

@@ -7,9 +7,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -17,12 +19,23 @@ import jsonschema
 import pytest
 import typer.main
 
+import edge as edge_package
 from edge.calibrate.rendering.scene import RenderedScene
+from edge.camera.source import Frame
 from edge.cli.app import app
+from edge.cli.watch import camera_opener, count_pulled
 from edge.errors import EdgeError
 from edge.events.schema import schema
+from edge.runtime.handle import Outputs
+from edge.samples.sample import Image
+from edge.scene.background import Background
+from edge.sinks.metrics import Metrics
+from edge.watch.config import CameraConfig
+from edge.watch.float_process import open_float
 from edge.zones.file import read_zones, write_zones
 from edge.zones.zone import Zone
+
+from ..edge.sinks.test_metrics import parse
 
 ENV = {**os.environ, "NO_COLOR": "1"}
 ALL = Zone("all", "counted", ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)), rule="any")
@@ -145,6 +158,62 @@ def test_a_file_is_read_again_while_cameras_go_on(place: Path, build: Path) -> N
     assert begun == {event["incident"] for event in seen if event["phase"] == "end"}
 
 
+def test_a_shadow_counts_and_shows_what_it_compared(
+    place: Path, builds: Callable[[str, str], Path], capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Half of the frames are due, in the run and in what Prometheus is shown."""
+    monkeypatch.chdir(place)
+    metrics = Metrics()
+    int8 = builds("onnxruntime", "int8")
+    h = open_float(int8)
+
+    def infer(camera: str, background: Background, image: Image) -> Outputs:
+        edge_package.set_background(h, edge_package.fit(h, background.image))
+        return edge_package.infer(h, image)
+
+    floats: Any = SimpleNamespace(of=lambda build: SimpleNamespace(infer=infer))
+    opener = camera_opener(lambda: int8, 1, floats=floats)
+    camera = CameraConfig("yard", "synthetic://yard", place / "bg0.png", shadow=0.5)
+    watched = opener(camera, threading.Event())
+    watching = SimpleNamespace(watched={"yard": watched})
+    for _ in range(40):
+        frame = watched.channel.pipeline.camera.take()
+        assert isinstance(frame, Frame) and watched.shadow is not None
+        watched.channel.process(frame)
+        if watched.shadow._pending is not None and not watched.shadow.compared:
+            watched.shadow._pending.result(120)
+        watched.shadow.take()
+    watched.resources.close()
+    compared, left_out = watched.shadow.compared, watched.shadow.left_out
+    assert compared >= 1 and 19 <= compared + left_out <= 20  # one may be under way
+    count_pulled(metrics, watching)  # type: ignore[arg-type]
+    samples, yard = parse(metrics.text()), ("camera", "yard")
+    assert samples["edge_int8_compared_total", (yard,)] == compared
+    assert watched.shadow.drift is not None
+    for output in ("mask", "depth"):
+        value = getattr(watched.shadow.drift, output)
+        assert samples["edge_int8_drift", (yard, ("output", output))] == pytest.approx(value)
+    assert f"{compared} frames beside FP32" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_the_making_of_a_background(place: Path, build: Path) -> None:
+    """That of a day of an endless source: it would not end by itself."""
+    source = ["synthetic://yard", "--seconds", "86400"]
+    command = [sys.executable, "-m", "edge", "watch", *source, "--build", str(build)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=place, env=ENV)
+    before = sorted(place.iterdir())
+    try:
+        assert process.stderr is not None
+        assert "making a background" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == ""
+        assert process.wait(60) == 130
+    finally:
+        process.kill()
+    assert sorted(place.iterdir()) == before
+
+
 def refused(*words: object) -> str:
     """The sentence by which the command ends; in this process, because there are many of them."""
     with pytest.raises(EdgeError) as caught:
@@ -174,6 +243,7 @@ def test_what_is_wrong_is_told_before_anything_starts(
         ([source, "--view", ":8700"], "--view :8700: others can reach this address, expected a"),
         ([source, "--view-token", "x" * 20], "--view-token has no effect without --view"),
         ([source, "--zones", "new.json", "--classify", "none.onnx", "--view"], "none.onnx"),
+        ([source, "--shadow", 0.1, "--build", build], "is fp32; a shadow compares an int8 build"),
         (["none.avi"], "none.avi"),
         (["--config", "a.toml", "--zones", "zones.json"], "--zones has no effect with --config"),
     ]
@@ -194,6 +264,32 @@ def test_what_is_wrong_is_told_before_anything_starts(
     done = edge("watch", "--config", "a.toml", cwd=place)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: a.toml: line 13: key `sinks.a`: ")
+
+
+@pytest.mark.parametrize(
+    ("sink", "text"),
+    [
+        ("pigeon://a", "sink `sink1`: pigeon://a: unknown kind of sink; known: "),
+        ("mqtt://", "sink `sink1`: mqtt:// is not an address; expected mqtt://HOST:PORT/PREFIX"),
+        ("mqtt://host:port/edge", "is not an address; expected mqtt://HOST:PORT/PREFIX"),
+        ("https://:443/hook", "the address of a webhook at https:// cannot be read"),
+        ("mqtt://host", "paho"),
+    ],
+)
+def test_a_wrong_sink_is_refused_before_anything_is_built(
+    sink: str, text: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def built() -> Path:
+        raise AssertionError("something is built")
+
+    monkeypatch.chdir(place)
+    monkeypatch.setattr("edge.cli.watch.default_build", built)
+    for name in [name for name in sys.modules if name.split(".")[0] == "paho"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "paho", None)
+    assert text in refused("synthetic://yard", "--sink", sink)
+    with pytest.raises(AssertionError, match="something is built"):
+        refused("synthetic://yard", "--sink", "http://127.0.0.1:1/")
 
 
 def test_a_background_of_another_size_ends_with_a_sentence(place: Path, build: Path) -> None:

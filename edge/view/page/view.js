@@ -110,6 +110,7 @@ class Camera {
       ["Dropped", camera.dropped ?? 0],
       ["Background sure", camera.sure === undefined ? "–" : `${Math.round(100 * camera.sure)} %`],
     ];
+    if (camera.drift != null) figures.push(["INT8 drift", `${(100 * camera.drift).toFixed(2)} %`]);
     if (camera.unreadable) figures.push(["Unreadable", camera.unreadable]);
     facts(this.article.querySelector(".figures"), figures, true);
     const resized = camera.size && this.stage.resize(camera.size);

@@ -10,7 +10,7 @@ import pytest
 
 from edge.camera.camera import Camera
 from edge.camera.source import Frame
-from edge.loop.channel import Channel, summary
+from edge.loop.channel import Channel, capacity, summary
 
 
 def source(**attributes: object) -> SimpleNamespace:
@@ -71,16 +71,40 @@ def test_decoding_counts_for_the_number_of_cameras() -> None:
     channel = Channel(pipeline)  # type: ignore[arg-type]
     for number in range(40):
         channel.process(Frame(IMAGE, number, 0.0, 0.0, decode_ms=6.0))
-    assert "about 10 such cameras (10.0 ms a frame with decoding" in summary([channel])[1]
+    assert "about 10 such cameras: 10.0 ms a frame with decoding" in summary([channel])[1]
 
 
 def test_the_summary_counts_frames_and_estimates_cameras() -> None:
     channel = Channel(source(dropped=3, unreadable=2))  # type: ignore[arg-type]
     assert summary([channel]) == ["cam: 0 frames, 2 unreadable"]
     channel.frames = 40
-    channel.busy_ms.extend([5.0] * 40)
+    channel.busy_ms.extend([4.0] * 39 + [44.0])
     channel.latency_ms.extend([7.0] * 40)
     counts, cameras = summary([channel])
     assert counts == "cam: 40 frames, 7.0 ms from frame to mask, 3 dropped, 2 unreadable"
-    assert cameras.startswith("this machine takes about 20 such cameras (5.0 ms a frame")
+    # What one frame of forty takes longer is paid as well.
+    assert cameras == (
+        "this machine takes about 20 such cameras: 5.0 ms a frame with decoding"
+        " (mean of the last 40 frames), 10 frames a second"
+    )
     assert summary([Channel(source())]) == []  # type: ignore[arg-type]
+
+
+def test_different_cameras_count_with_their_own_rates() -> None:
+    """20 ms at 10 frames a second and 10 ms at 30: half of the machine for two."""
+    slow, fast = Channel(source()), Channel(source(fps=30.0), window=True)  # type: ignore[arg-type]
+    slow.busy_ms.extend([20.0] * 30)
+    fast.busy_ms.extend([10.0] * 90)
+    never = Channel(source())  # type: ignore[arg-type]
+    assert capacity([slow, fast, never]) == [
+        "this machine takes about 4 such cameras: 12.5 ms a frame with decoding (mean of the last"
+        " 120 frames, --out and --show left out), 10 to 30 frames a second"
+    ]
+
+
+def test_few_frames_and_an_unknown_rate() -> None:
+    channel = Channel(source(fps=0.0))  # type: ignore[arg-type]
+    channel.busy_ms.extend([5.0] * 29)
+    assert capacity([channel]) == []
+    channel.busy_ms.append(5.0)
+    assert capacity([channel])[0].endswith("15 frames a second, which is assumed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from pathlib import Path
 
 import numpy as np
@@ -49,3 +50,18 @@ def test_the_flag_is_in_the_spread_and_the_people_are_not(
     around[: int(66 * down), int(232 * across) :] = False
     assert learned.spread[flag][:, 1].mean() > 8
     assert (learned.spread[around][:, 2] > 25).mean() < 0.01
+
+
+def test_learning_can_be_ended(h: edge.Handle, images: list[Image]) -> None:
+    calls = []
+
+    def end() -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            raise CancelledError
+
+    with pytest.raises(CancelledError):
+        learn_scene(h, images, on_image=end)
+    with pytest.raises(CancelledError):
+        calls.clear()
+        learn_spread(h, images, images[0], on_image=end)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +14,12 @@ from edge.calibrate.rendering.scene import RenderedScene
 from edge.camera.camera import Camera
 from edge.camera.source import Frame
 from edge.errors import EdgeError, UsageError
-from edge.loop.pipeline import CHECK_S, CameraPipeline
+from edge.loop.pipeline import CHECK_S, CONFIRMED_S, CameraPipeline
 from edge.samples.sample import Image
 from edge.scene.background import Background, certain
 from edge.scene.check import HOLD_S
-from edge.scene.improve import AGES_S, EVERY_S, BackgroundImprover
+from edge.scene.improve import AGES_S, EVERY_S, BackgroundImprover, Estimate
+from edge.scene.upkeep import Upkeep, first_entry
 
 
 @pytest.fixture(scope="module")
@@ -179,3 +182,65 @@ def test_the_spread_reaches_the_network(
     assert not given[-1]["spread"][:, : h.width // 2].any()
     pipeline.set_background(certain(bg))
     assert not given[-1]["spread"].any()
+
+
+class Still:
+    """A camera whose frames a test makes: one every CHECK_S, of an image and noise."""
+
+    name, live = "still", True
+
+    def __init__(self) -> None:
+        self.at, self._rng = 1000.0, np.random.default_rng(3)
+
+    def events(self, pipeline: CameraPipeline, image: Image, seconds: float) -> list[str]:
+        """What the pipeline tells of so many seconds."""
+        kinds = []
+        for _ in range(round(seconds / CHECK_S)):
+            noisy = np.clip(image + self._rng.normal(0, 2, image.shape), 0, 255).astype(np.uint8)
+            result = pipeline.process(Frame(noisy, 0, self.at, 0.0))
+            kinds += [event.kind for event in result.events]
+            self.at += CHECK_S
+        return kinds
+
+
+def infrared(image: Image) -> Image:
+    grey = image @ np.array([0.2, 0.3, 0.5])
+    return np.repeat(grey[..., None], 3, axis=2).astype(np.uint8)
+
+
+def kept(h: edge.Handle, bg: Image, estimate: Estimate | None = None) -> tuple[Any, CameraPipeline]:
+    camera: Any = Still()
+    upkeep = Upkeep([first_entry(certain(bg))])
+    return camera, CameraPipeline(camera, h, bg, upkeep=upkeep, estimate=estimate)
+
+
+def test_infrared_is_learned_once_and_no_alarm(h: edge.Handle) -> None:
+    bg = RenderedScene("room", 2, (120, 160)).background().image
+    camera, pipeline = kept(h, bg)
+    assert camera.events(pipeline, bg, 5) == []
+    told = [camera.events(pipeline, image, 5) for image in (infrared(bg), bg, infrared(bg))]
+    pipeline.close()
+    assert told == [["background_learned"], ["background_switched"], ["background_switched"]]
+
+
+def test_a_moved_camera_learns_nothing_until_somebody_confirms(h: edge.Handle) -> None:
+    bg = RenderedScene("room", 2, (120, 160)).background().image
+    moved = np.roll(bg, 30, axis=1)
+    camera, pipeline = kept(h, bg, lambda images: certain(images[-1]))
+    assert camera.events(pipeline, moved, 60) == ["camera_moved"]
+    assert pipeline.background.image is bg
+    assert pipeline.confirm()
+    told: list[str] = []
+    while not told and camera.at < 2000:
+        told = camera.events(pipeline, moved, 1)
+        time.sleep(0.01)  # the estimate is made beside the loop
+    assert told == ["background_learned", "scene_fits"]
+    assert camera.at - 1060 >= CONFIRMED_S
+    assert np.abs(pipeline.background.image.astype(int) - moved).mean() < 3
+    assert camera.events(pipeline, moved, 3) == []
+    pipeline.close()
+
+
+def test_without_an_estimate_there_is_nothing_to_confirm(h: edge.Handle, bg: Image) -> None:
+    camera: Any = Still()
+    assert not CameraPipeline(camera, h, bg).confirm()

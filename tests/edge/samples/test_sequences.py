@@ -216,7 +216,8 @@ def test_cdnet_is_read_as_it_is_downloaded(
     assert np.abs(scene.astype(int) - sample.bg).max() < 20
     assert "highway: no bg.png; the background is the median of" in capsys.readouterr().err
     assert not list(folder.glob("bg*"))
-    assert np.array_equal(background_of(folder), sample.bg)
+    bg, spread = background_of(folder)
+    assert np.array_equal(bg, sample.bg) and spread is None
 
 
 def test_pixels_that_are_never_empty_are_ignored(tmp_path: Path) -> None:
@@ -237,7 +238,14 @@ def test_frames_and_background_of_a_labelled_folder(tmp_path: Path) -> None:
     for path in (folder / "input").iterdir():
         path.rename(path.with_name(f"{int(path.stem)}.png"))
     assert [path.name for path in frames_of(folder)] == [f"{i}.png" for i in range(12)]
-    assert np.array_equal(background_of(folder), cv2.imread(str(folder / "bg.png")))
+    given = cv2.imread(str(folder / "bg.png"))
+    assert given is not None
+    cv2.imwrite(str(folder / "bg.spread.png"), given // 3)
+    for expected, found in zip((given, given // 3), background_of(folder), strict=True):
+        assert np.array_equal(expected, found)
+    cv2.imwrite(str(folder / "bg.spread.png"), given[:20])
+    with pytest.raises(SampleError, match=r"the spread is \d+x20, the background \d+x\d+"):
+        background_of(folder)
     with pytest.raises(SampleError, match="no frames in"):
         frames_of(tmp_path)
 

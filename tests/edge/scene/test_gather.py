@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import threading
+from concurrent.futures import CancelledError
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from edge.camera.source import CameraError
+from edge.camera.source import SCHEMES, CameraError
 from edge.scene import gather
 from edge.scene.gather import LEAST, MOST, gather_images
 
@@ -71,3 +73,40 @@ def test_a_broken_image_is_told_and_left_out(tmp_path: Path) -> None:
     assert len(messages) == 1 and "3.png" in messages[0]
     with pytest.raises(CameraError, match=r"no frame of .*3\.png could be read"):
         gather_images(str(tmp_path / "3.png"))
+
+
+class Silent:
+    """A live source that gives nothing until it is closed."""
+
+    live, fps = True, 10.0
+
+    def __init__(self) -> None:
+        self._closed = threading.Event()
+
+    def read(self) -> None:
+        self._closed.wait(0.2)
+
+    def close(self) -> None:
+        self._closed.set()
+
+
+def test_gathering_can_be_ended_while_a_camera_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice called back, though it has no frame."""
+    calls = []
+
+    def end() -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            raise CancelledError
+
+    monkeypatch.setitem(SCHEMES, "silent", lambda url: Silent())
+    with pytest.raises(CancelledError):
+        gather_images("silent://a", seconds=86_400, on_frame=end)
+
+
+def test_gathering_of_a_recording_can_be_ended(tmp_path: Path) -> None:
+    def end() -> None:
+        raise CancelledError
+
+    with pytest.raises(CancelledError):
+        gather_images(write_video(tmp_path / "a.avi", [100] * 20), on_frame=end)

@@ -69,7 +69,7 @@ def test_frames_and_events_are_counted(metrics: Metrics) -> None:
     metrics.event(event(kind="line_crossed"))
     metrics.event(event(kind="line_crossed"))
     metrics.set("dropped_frames_total", 1, camera="door")
-    metrics.set("int8_drift", 0.002, camera="door")
+    metrics.set("int8_drift", 0.002, camera="door", output="mask")
     metrics.sources.append(lambda: metrics.set("spool_events", 3, sink="mqtt"))
     samples = parse(metrics.text())
     door = ("camera", "door")
@@ -78,7 +78,7 @@ def test_frames_and_events_are_counted(metrics: Metrics) -> None:
     assert samples["edge_foreground_share", (door,)] == 0.25
     assert samples["edge_fps", (door,)] == 2.0
     assert samples["edge_reconnects_total", (door,)] == 1
-    assert samples["edge_int8_drift", (door,)] == 0.002
+    assert samples["edge_int8_drift", (door, ("output", "mask"))] == 0.002
     assert samples["edge_spool_events", (("sink", "mqtt"),)] == 3
     crossed = (door, ("kind", "line_crossed"), ("phase", "once"))
     assert samples["edge_events_total", crossed] == 2

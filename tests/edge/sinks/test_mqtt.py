@@ -232,6 +232,7 @@ def test_home_assistant_is_told_of_everything_and_of_nothing_that_is_gone(
     expected |= {f"switch/door-zone-{zone.name}" for zone in CAMERAS["door"]} | {"select/profile"}
     for camera in ("door", slug("back yard")):
         expected |= {f"binary_sensor/{camera}-problem", f"image/{camera}-snapshot"}
+        expected.add(f"button/{camera}-background-confirm")
 
     def complete() -> dict[str, Any]:
         kept = retained(broker.port, "homeassistant/#")
@@ -253,7 +254,7 @@ def test_home_assistant_is_told_of_everything_and_of_nothing_that_is_gone(
     sink.close()
     fewer = {"door": CAMERAS["door"][:1]}
     opened(Site(fewer, (), lambda switch: None), prefix="house/site")
-    wait_for(lambda: len(retained(broker.port, "homeassistant/#")) == 6)
+    wait_for(lambda: len(retained(broker.port, "homeassistant/#")) == 7)
     left = retained(broker.port, "homeassistant/#")
     assert all("/door" in topic for topic in left)
     assert not [topic for topic in left if "steps" in topic or "snapshot" in topic]
@@ -301,6 +302,8 @@ def test_switches_reach_the_program_and_what_is_wrong_is_told(
         listener.client.publish("site/profile/set", "night", 1)
         wait_for(lambda: listener.last("site/profile/state") == "night")
         assert turned == [Switch("door", "mat", "OFF"), Switch(None, None, "night")]
+        listener.client.publish("site/back yard/background/set", "CONFIRM", 1)
+        wait_for(lambda: turned[2:] == [Switch("back yard", None, "CONFIRM")])
         before = len(listener.of("steps/state"))
         for topic, payload in [
             ("site/door/zone/steps/set", "OFF"),
@@ -309,15 +312,17 @@ def test_switches_reach_the_program_and_what_is_wrong_is_told(
             ("site/door/zone/nowhere/set", "OFF"),
             ("site/nobody/zone/mat/set", "OFF"),
             ("site/profile/set", "party"),
+            ("site/nobody/background/set", "CONFIRM"),
+            ("site/door/background/set", "ON"),
         ]:
             listener.client.publish(topic, payload, 1)
-        wait_for(lambda: len(said) == 6)
+        wait_for(lambda: len(said) == 8)
         assert "steps must stay on" in said[0]
         assert all(len(line) < 400 for line in said)
         # The switch in the app springs back.
         wait_for(lambda: len(listener.of("steps/state")) > before)
         assert listener.last("site/door/zone/steps/state") == "ON"
-        assert len(turned) == 2
+        assert len(turned) == 3
         assert listener.last("site/profile/state") == "night"
 
 

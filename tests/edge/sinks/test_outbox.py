@@ -330,3 +330,37 @@ def test_a_sender_killed_at_any_point_loses_nothing(tmp_path: Path) -> None:
     order = list(dict.fromkeys(receiver.taken))
     known = [identity for identity in order if identity in set(stored)]
     assert known == stored
+
+
+def test_sinks_change_while_others_go_on(
+    make: Callable[..., Outbox], said: list[str], tmp_path: Path
+) -> None:
+    """`b` fails and is replaced: what waited for it goes on. `c` goes, and `d` begins now."""
+    a, b, c, d, new_b = (Memory(name) for name in ("a", "b", "c", "d", "b"))
+    b.fail = c.fail = lambda event: SinkError("away")
+    events = [event() for _ in range(6)]
+    with make(a, b, c) as outbox:
+        for each in events[:3]:
+            outbox.put(each)
+        wait_for(lambda: len(a.taken) == 3 and b.tries and c.tries)
+        outbox.remove(["b"])
+        assert b.closed and not a.closed
+        outbox.put(events[3])
+        wait_for(lambda: len(a.taken) == 4)
+        outbox.set_sinks([a, new_b, d], {"d": ["nobody"]})
+        assert c.closed and outbox.sinks == [a, new_b, d]
+        wait_for(lambda: len(new_b.taken) == 4)
+        outbox.set_sinks([a, new_b, d])
+        for each in events[4:]:
+            outbox.put(each)
+    assert a.taken == new_b.taken == [e.id for e in events]
+    assert d.taken == [e.id for e in events[4:]]
+    assert b.taken == c.taken == []
+    assert "4 events that waited for c are dropped: it is gone" in said
+    with make(a, new_b, d) as outbox:  # the positions are on the disk
+        assert set(outbox.spool.waiting().values()) == {0}
+
+
+def test_two_sinks_of_one_name_are_refused_later_too(make: Callable[..., Outbox]) -> None:
+    with make(Memory("a")) as outbox, pytest.raises(UsageError, match="two sinks have one name"):
+        outbox.set_sinks([Memory("a"), Memory("a")])

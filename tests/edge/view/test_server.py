@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -132,6 +133,14 @@ def running_event(number: int) -> Any:
     from ..sinks.events import event
 
     return event(id=f"many-{number}", incident=f"many-{number}")
+
+
+def test_drift_is_shown_where_a_shadow_looks(site: Callable[..., Site]) -> None:
+    running = site()
+    assert state(running)["cameras"][0]["drift"] is None
+    watched: Any = running.watching.watched["door"]
+    watched.shadow = SimpleNamespace(drift=SimpleNamespace(mask=0.01234))
+    assert state(running)["cameras"][0]["drift"] == 0.0123
 
 
 def test_redaction_holds_for_the_view(site: Callable[..., Site]) -> None:

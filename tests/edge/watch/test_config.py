@@ -20,6 +20,7 @@ background = "door.png"
 zones = "door.json"
 schedule = ["mon-fri 18:00-06:00", "sat 00:00-24:00"]
 left_s = 60
+shadow = 0.01
 stabilize = false
 sinks = ["broker"]
 classify = "model.onnx"
@@ -55,6 +56,7 @@ def test_everything_is_read(tmp_path: Path) -> None:
     assert (door.background, door.zones) == (tmp_path / "door.png", tmp_path / "door.json")
     assert door.schedule == ("mon-fri 18:00-06:00", "sat 00:00-24:00")
     assert (door.left_s, door.stabilize, door.sinks) == (60.0, False, ("broker",))
+    assert (door.shadow, yard.shadow) == (0.01, None)
     assert (door.build, door.classify) == (tmp_path / "build/small", tmp_path / "model.onnx")
     # What lies beside the file is found from anywhere.
     assert yard.source == str(tmp_path / "clips/a.mp4")
@@ -77,6 +79,7 @@ WRONG = [
     (LEAST + "\nzones = true\n", "line 4: key `cameras.door.zones`: True, expected a text"),
     (LEAST + 'schedule = "night"\n', "line 3: key `cameras.door.schedule`: 'night', expected a"),
     (LEAST + 'schedule = ["night"]\n', "`night`: expected hours as in"),
+    (LEAST + "shadow = 0\n", "key `cameras.door.shadow`: 0, expected a number from 1e-06 to 1"),
     (LEAST + "left_s = 0\n", "key `cameras.door.left_s`: 0, expected a number from 1"),
     (LEAST + "left_s = nan\n", "key `cameras.door.left_s`: nan"),
     (LEAST + "seconds = true\n", "key `cameras.door.seconds`: True, expected a number from 0.1"),
@@ -114,8 +117,8 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     ("where", "line"),
     [
         ((), 1), (("build",), 2), (("cameras", "door"), 5), (("cameras", "door", "zones"), 8),
-        (("cameras", "yard.1", "range"), 19), (("cameras", "door", "none"), 5),
-        (("sinks", "broker", "qos"), 23), (("profiles", "home", "off"), 28),
+        (("cameras", "yard.1", "range"), 20), (("cameras", "door", "none"), 5),
+        (("sinks", "broker", "qos"), 24), (("profiles", "home", "off"), 29),
     ],
 )  # fmt: skip
 def test_lines_of_keys(where: tuple[str, ...], line: int) -> None:

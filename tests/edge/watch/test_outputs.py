@@ -38,6 +38,9 @@ class Board:
     def choose(self, profile: str) -> None:
         self.switched.append((profile,))
 
+    def confirm(self, camera: str) -> None:
+        self.switched.append((camera, "confirmed"))
+
 
 @pytest.fixture
 def outputs() -> Iterator[Callable[..., StandardOutputs]]:
@@ -120,6 +123,81 @@ def test_a_new_configuration_keeps_what_goes_on_and_what_is_switched_off(
         assert kept["site/availability"] == "online"
         assert kept["site/profile/state"] == "away"
         out.close()
+
+
+def test_other_zones_and_sinks_leave_a_connection_as_it_is(
+    outputs: Callable[..., StandardOutputs], tmp_path: Path
+) -> None:
+    """A zone comes and another goes, a webhook changes and goes: the broker sees one connection."""
+    pytest.importorskip("paho")
+    (tmp_path / "broker").mkdir()
+    out = outputs()
+    with Mosquitto(tmp_path / "broker") as broker, listening(Receiver()) as port:
+        url = f"mqtt://127.0.0.1:{broker.port}/site"
+        hook = f"http://127.0.0.1:{port}/"
+        out.configure(config(tmp_path, {"broker": url}), {"door": (MAT,), "yard": ()}, Board())
+        assert out._outbox is not None
+        (sink,), outbox = out._outbox.sinks, out._outbox
+        out.put(event(incident="i", kind="zone_entered", phase="begin", zone="mat"))
+        with Listener(broker.port) as listener:
+            wait_for(lambda: listener.last("site/door/mat/occupancy") == "ON")
+            out.configure(
+                config(tmp_path, {"broker": url}), {"door": (STEPS,), "yard": ()}, Board()
+            )
+            switch = "homeassistant/switch/site/door-zone-{}/config"
+            wait_for(lambda: listener.last(switch.format("steps")))
+            wait_for(lambda: listener.last("site/door/zone/steps/state") == "ON")
+            # What is gone is taken back, the states it left at the broker too.
+            wait_for(lambda: listener.last(switch.format("mat")) == "")
+            wait_for(lambda: listener.last("site/door/mat/occupancy") == "")
+            listener.client.publish("site/door/zone/steps/set", "OFF", 1)
+            wait_for(lambda: listener.last("site/door/zone/steps/state") == "OFF")
+            zones = {"door": (STEPS,), "yard": ()}
+            for tables in (
+                {"broker": url, "hook": hook}, {"broker": url, "hook": f"{hook}?a"},
+                {"broker": url},
+            ):  # fmt: skip
+                out.configure(config(tmp_path, tables), zones, Board())
+                assert out._outbox is outbox
+                assert [each.name for each in outbox.sinks] == list(tables)
+                assert outbox.sinks[0] is sink
+            with pytest.raises(UsageError, match="unknown kind of sink"):
+                wrong = config(tmp_path, {"broker": url, "bad": "gopher://host"})
+                out.configure(wrong, zones, Board())
+            assert out._outbox is outbox and outbox.sinks == [sink]
+            assert "offline" not in listener.of("site/availability")
+            out.put(event(id="last"))
+            wait_for(lambda: any('"last"' in text for text in listener.of("door/events")))
+        assert sink._session == 1  # type: ignore[attr-defined]
+        out.close()
+
+
+def test_a_changed_sink_goes_on_where_the_former_ended(
+    outputs: Callable[..., StandardOutputs], tmp_path: Path
+) -> None:
+    receiver, out = Receiver(), outputs()
+    zones = {"door": (), "yard": ()}
+    with listening(receiver) as port:
+        out.configure(config(tmp_path, {"hook": "http://127.0.0.1:1/"}), zones, Board())
+        out.put(event(id="waits"))
+        out.configure(config(tmp_path, {"hook": f"http://127.0.0.1:{port}/"}), zones, Board())
+        wait_for(lambda: receiver.taken == ["waits"])
+        out.close()
+
+
+def test_a_sink_with_a_name_of_its_own_gets_its_cameras(
+    outputs: Callable[..., StandardOutputs], tmp_path: Path
+) -> None:
+    receiver, out = Receiver(), outputs()
+    with listening(receiver) as port:
+        chosen = config(tmp_path, {"hook": ""})
+        table = {"url": f"http://127.0.0.1:{port}/", "name": "office"}
+        out.configure(replace(chosen, sinks={"hook": table}), {"door": (), "yard": ()}, Board())
+        out.put(event(id="of-yard", camera="yard"))
+        out.put(event(id="of-door", camera="door"))
+        wait_for(lambda: receiver.taken)
+        out.close()
+    assert receiver.taken == ["of-door"]
 
 
 def test_a_wrong_sink_is_refused_and_the_former_goes_on(

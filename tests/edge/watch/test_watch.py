@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from edge.camera.source import CameraError, Frame
+from edge.camera.source import CameraError, CameraEvent, Frame
 from edge.errors import EdgeError, UsageError
 from edge.events.event import Event
 from edge.loop.channel import Channel
@@ -64,6 +64,7 @@ class Cameras:
         self.slow: dict[str, threading.Event] = {}
         self.on_frame: Callable[[str, int], None] = lambda name, number: None
         self.configured: list[WatchConfig] = []
+        self.zones: list[dict[str, Any]] = []
 
     def open(self, config: CameraConfig, wake: threading.Event) -> Watched:
         self.opens.append(config.name)
@@ -100,8 +101,9 @@ class Cameras:
         self.on_frame(camera, result.frame.number)
         return events
 
-    def configure(self, config: WatchConfig, zones: object, board: object) -> None:
+    def configure(self, config: WatchConfig, zones: Mapping[str, Any], board: object) -> None:
         self.configured.append(config)
+        self.zones.append(dict(zones))
 
     def close(self) -> None:
         self.closed = True
@@ -193,6 +195,34 @@ def test_without_a_file_a_camera_that_is_away_is_an_error() -> None:
         Watch(WatchConfig((CameraConfig("door", "rtsp://door"),)), cameras.open, cameras).run()
 
 
+def test_who_does_not_fit_is_learned_anew_when_somebody_confirms() -> None:
+    """Of three cameras one was moved; a name confirms whatever it is, and a wrong one nothing."""
+    cameras = Cameras(frames=30)
+    confirmed: list[str] = []
+    watching = Watch(config("a", "b", "c"), cameras.open, cameras)
+
+    def seen(name: str, number: int) -> None:
+        watched = watching.watched[name]
+        pipeline: Any = watched.channel.pipeline
+        pipeline.confirm = lambda: confirmed.append(name) or name != "c"
+        if name == "b" and number == 10:
+            watched.watcher.states.of_scene([CameraEvent("camera_moved", 1.0, "")])
+            watching.confirm()
+        if name == "c" and number == 20:
+            watching.confirm("a")
+            watching.confirm("nobody")
+            watching.confirm("c")
+
+    cameras.on_frame = seen
+    notes: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "note", notes.append)
+        assert watching.run() == []
+    assert confirmed == ["b", "a", "c"]
+    assert ["learned anew" in note for note in notes] == [True] * 4
+    assert "nobody is no live camera" in notes[2] and "c is no live camera" in notes[3]
+
+
 def test_reread_without_losing_tracks_of_unchanged_cameras(tmp_path: Path) -> None:
     """b goes, c comes, a gets a zone; none of the tracks of a begins anew."""
     write_zones(tmp_path / "a.json", [ALL])
@@ -269,6 +299,7 @@ def test_edited_zones_are_taken_over_and_wrong_ones_are_told(
     assert cameras.told("a") == [
         "appeared begin 1", "zone_entered begin 1 all", "zone_left end 1 all", "left end 1"
     ]  # fmt: skip
+    assert cameras.zones == [{"a": ()}, {"a": (ALL,)}]  # sinks know them too, without SIGHUP
     notes = capsys.readouterr().err
     assert "a: 1 zones of" in notes and notes.count("the zones of a stay as they were") == 1
 
@@ -299,6 +330,47 @@ def test_switches_and_profiles(tmp_path: Path) -> None:
     assert len(cameras.told("b")) == 4
     with pytest.raises(EdgeError, match="no profile `none`; profiles: day, home, porch"):
         watching.choose("none")
+
+
+def test_live_cameras_say_once_how_many_the_machine_takes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After so many frames of both; a recording says it at its end."""
+    monkeypatch.setattr(module, "SETTLED", 40)
+    said: list[str] = []
+
+    def seen(name: str, number: int) -> None:
+        said.append(capsys.readouterr().err)
+
+    for live in (False, True):
+        monkeypatch.setattr(FakeCamera, "live", live)
+        said.clear()
+        cameras = Cameras(frames=60)
+        cameras.on_frame = seen
+        Watch(config("a", "b"), cameras.open, cameras).run()
+        when = [number for number, text in enumerate(said) if "this machine takes" in text]
+        assert len(when) == live
+        assert all(number >= 80 for number in when)
+
+
+def test_a_drift_of_int8_is_told_and_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    cameras = Cameras(frames=30)
+    kinds = {5: "int8_drift", 10: "int8_holds", 20: "int8_drift"}
+
+    def seen(name: str, number: int) -> None:
+        opened = cameras.opened[name]
+        kind = kinds.get(number)
+        event = kind and CameraEvent(kind, number / 10, f"{kind} of {name}")
+        opened.shadow = cast(Any, SimpleNamespace(take=lambda: event))
+
+    cameras.on_frame = seen
+    assert Watch(config("a"), cameras.open, cameras).run() == []
+    drift = [event for event in cameras.events if event.kind == "int8_drift"]
+    assert [event.phase for event in drift] == ["begin", "end", "begin", "end"]
+    assert [event.source_time for event in drift[:3]] == [0.5, 1.0, 2.0]
+    assert drift[0].text == "int8_drift of a" and drift[1].duration_s == 0.5
+    assert cameras.told("a")[0] == "appeared begin 1"  # things are told all the same
+    assert "int8_drift of a\n" in capsys.readouterr().err
 
 
 def test_an_error_in_the_middle_closes_everything() -> None:

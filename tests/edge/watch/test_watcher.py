@@ -340,7 +340,8 @@ def test_states_of_the_scene_begin_and_end() -> None:
     run.see(scene=[moved("background_improved", 0.7)])
     assert run.told() == [
         "background_unsure begin", "covered begin", "covered end", "scene_changed begin",
-        "scene_changed end", "background_unsure end",
+        "scene_changed end", "background_renewed once", "background_unsure end",
+        "background_renewed once", "background_renewed once",
     ]  # fmt: skip
     assert run.events[1].text == "cam covered"
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from edge.zones.line import LineWatch
-from edge.zones.zone import Zone
+from edge.zones.zone import Point, Zone
 
 from .tracks import SIZE, track
 
@@ -116,3 +117,46 @@ def test_a_track_that_is_not_seen_stays_where_it_was() -> None:
     assert watch.crossed([track(1, (140, 50), 0.1)], 0.1) == []
     for i in range(2, 20):
         assert watch.crossed([track(1, (140, 50), 0.1)], 0.1 * i) == []
+
+
+def leaving(
+    line: Zone, feet: list[tuple[float, float]], away_s: float, back: Sequence[Point] = ()
+) -> list[str]:
+    """Crossings of somebody who is not seen for a while after the last of their feet."""
+    watch, found, at = LineWatch(line, SIZE), [], 0.0
+    for foot in feet:
+        at += 0.1
+        seen = track(foot=foot, at=at)
+        found += [direction for _, direction in watch.crossed([seen], at)]
+    for _ in range(round(away_s / 0.1)):
+        at += 0.1
+        found += [direction for _, direction in watch.crossed([seen], at)]
+    for foot in back:
+        at += 0.1
+        found += [direction for _, direction in watch.crossed([track(foot=foot, at=at)], at)]
+    return found
+
+
+NEAR_SIDE = replace(GATE, points=((0.96, 0.2), (0.96, 0.8)))
+"""8 of 200 pixels from the right side of the frame: a box of 10 is cut off before its foot is
+there."""
+
+
+def test_who_leaves_through_the_side_crossed_what_is_before_it() -> None:
+    out = way((150, 50), (193, 50))
+    assert leaving(NEAR_SIDE, out, 0.3) == []  # may be seen again
+    assert leaving(NEAR_SIDE, out, 2.0) == ["out"]
+    left = replace(GATE, points=((0.04, 0.2), (0.04, 0.8)))
+    assert leaving(left, way((50, 50), (9, 50)), 2.0) == []  # 4 pixels of it are to be seen
+    assert leaving(left, way((50, 50), (5, 50)), 2.0) == ["in"]
+
+
+def test_who_left_and_comes_back_crosses_again() -> None:
+    out = way((150, 50), (195, 50))
+    assert leaving(NEAR_SIDE, out, 2.0, way((190, 50), (150, 50))) == ["out", "in"]
+
+
+def test_who_is_lost_elsewhere_or_around_the_line_has_not_crossed() -> None:
+    assert leaving(NEAR_SIDE, way((150, 50), (180, 50)), 2.0) == []
+    assert leaving(NEAR_SIDE, way((150, 95), (195, 95)), 2.0) == []
+    assert leaving(GATE, way((60, 50), (99, 50)), 2.0) == []

@@ -1,0 +1,472 @@
+"""Keeps the background of a watched scene fresh, and a small bank of backgrounds by their light.
+
+Time is that of the frames, never the wall clock.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge.errors import EdgeError
+from edge.image import resize_image
+from edge.progress import note
+from edge.samples.median import median_where
+from edge.samples.sample import Image
+from edge.scene.background import Background
+from edge.scene.check import CHANGED, HOLD_S, OK, SceneCheck
+from edge.scene.gather import LEAST
+from edge.scene.spread import moving_share
+
+EVERY_S = 4.0
+"""Time between two looks at a scene; a look moves the background by one grey level at most."""
+LONGEST_STEP = 4
+"""Grey levels of a look after a longer time: one for each EVERY_S that passed."""
+LONG_S = 30.0
+"""Time for which a pixel has been empty before it is learned from."""
+RENEW_S = 60.0
+"""Time between two renewals at least: each takes the background graph and a file."""
+DIFFERS, DIFFERS_SHARE = 5, 0.02
+"""Grey levels by which pixels changed, and share of them from which a renewal is worth it."""
+LIKELY = 0.2
+"""Probability from which a pixel is not surely empty."""
+RIM = 6 / 224
+"""Rim of what is new that is not learned from either, as a share of the shorter side: shadows."""
+CELLS = (12, 16)
+"""Rows and columns of the cells whose mean colours are the light of a scene."""
+DARK = 8.0
+"""Grey levels that are added before light is compared as a ratio: noise in the dark is none."""
+LIGHT = 0.3
+"""Logarithm of the ratio of two lights from which they are different ones."""
+NEAR = 0.2
+"""The same up to which a background of the bank is near enough to be chosen."""
+FORK = 0.6
+"""The same by which a background that is renewed again and again has become another one."""
+COLOURFUL, COLOURLESS = 5.0, 0.25
+"""Mean distance of the cells' channels from grey from which colour can be missed, and the share of
+it below which it is: infrared."""
+MOST = 4
+"""Backgrounds of a bank."""
+SAMPLE_S, SAMPLES = 10.0, 31
+"""Time between images that the spread is learned from, and their number."""
+SPREAD_FIRST_S, SPREAD_S = 90.0, 600.0
+"""Time after which an unknown spread is learned, and between two times later."""
+SPREAD_DIFFERS = 1.0
+"""Mean grey levels by which a spread has changed."""
+
+RENEWED, SWITCHED, LEARNED = "background_renewed", "background_switched", "background_learned"
+TEXTS = {
+    RENEWED: "the background was renewed, {share:.1f} % of it changed",
+    SWITCHED: "the light changed, and a background that was learned in this light is used",
+    LEARNED: "the light changed, and a background of this light was learned",
+}
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float32]
+Box = tuple[int, int, int, int]
+Outline = npt.NDArray[np.int32]
+Learn = Callable[[Sequence[Image], Image], Image]
+"""Learns the spread of images at the network's size before a background; runs in a thread."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What upkeep did.
+
+    Attributes:
+        kind: RENEWED, SWITCHED or LEARNED.
+        background: the one to be used from now on.
+        text: for people.
+    """
+
+    kind: str
+    background: Background
+    text: str
+
+
+@dataclass(frozen=True)
+class Light:
+    """The light of a scene.
+
+    Attributes:
+        levels: float32 [rows, columns, 3], logarithms of the mean colours of CELLS.
+        colour: mean distance of the cells' channels from grey.
+    """
+
+    levels: Floats
+    colour: float
+
+    def distance(self, other: Light) -> float:
+        """How different two lights are: the median ratio, as a logarithm; infinite between colour
+        and none. People in front of less than half of the scene change little."""
+        low, high = sorted((self.colour, other.colour))
+        if high > COLOURFUL and low < COLOURLESS * high:
+            return math.inf
+        return float(np.median(np.abs(self.levels - other.levels)))
+
+
+def light_of(image: Image) -> Light:
+    """The light of an image, uint8 [H, W, 3] BGR."""
+    step = max(1, min(image.shape[0] // (4 * CELLS[0]), image.shape[1] // (4 * CELLS[1])))
+    thin = np.ascontiguousarray(image[::step, ::step])
+    cells = cv2.resize(thin, CELLS[::-1], interpolation=cv2.INTER_AREA).astype(np.float32)
+    return Light(np.log(cells + DARK), float((cells.max(2) - cells.min(2)).mean()))
+
+
+def relit(bg: Image, image: Image, covered: Bools) -> Image:
+    """An image of a scene in another light, and behind what covers it the former background.
+
+    Args:
+        bg: uint8 [H, W, 3] BGR, the former background.
+        image: of the same size, in the new light.
+        covered: bool [H, W], where things stand in the image.
+
+    Returns:
+        uint8 [H, W, 3]: the image; where it is covered the background, by the ratio of both around.
+    """
+    if not covered.any():
+        return np.array(image)
+    if light_of(image).colour < COLOURLESS * light_of(bg).colour:
+        bg = np.asarray(cv2.cvtColor(cv2.cvtColor(bg, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR))
+    seen = (~covered)[..., None].astype(np.float32)
+    sums = []
+    for plane in (image, bg):
+        light = (plane + np.float32(DARK)) * seen
+        cells = cv2.resize(light, CELLS[::-1], interpolation=cv2.INTER_AREA)
+        # Cells without a seen pixel around them have the ratio of the whole.
+        sums.append(cv2.GaussianBlur(cells, (0, 0), 1.0) + 0.02 * cells.mean((0, 1)) + 1e-3)
+    ratio = sums[0] / sums[1]
+    gain = cv2.resize(ratio, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    guess = np.clip((bg + np.float32(DARK)) * gain - DARK, 0, 255).astype(np.uint8)
+    return np.asarray(np.where(covered[..., None], guess, image), np.uint8)
+
+
+@dataclass
+class Entry:
+    """A background of the bank.
+
+    Attributes:
+        number: its place on disk.
+        background: as it is now.
+        anchor: the light in which it was learned.
+        used: when it was last in use, in the time of the frames.
+    """
+
+    number: int
+    background: Background
+    anchor: Light
+    used: float
+
+
+def first_entry(background: Background, number: int = 0, used: float = 0.0) -> Entry:
+    """The entry of a background in its own light."""
+    return Entry(number, background, light_of(background.image), used)
+
+
+class Keeper(Protocol):
+    """Where what was learned is kept."""
+
+    def write(self, entry: Entry) -> None:
+        """Write an entry, in place of the one of its number; runs in a thread."""
+
+    def forget(self, number: int) -> None:
+        """Remove an entry; runs in the same thread."""
+
+
+class Upkeep:
+    """Keeps the background of one camera.
+
+    A pixel is learned from where the mask has been empty for LONG_S and no thing covers it: what
+    stands for an hour is not absorbed. What was taken away is learned, though the mask has it.
+
+    Args:
+        bank: what is known; the first one is in use.
+        learn: learns a spread; None: spreads stay as they are.
+        keeper: keeps every change; None: nothing is kept.
+        pool: learns and keeps; None: a thread of its own.
+    """
+
+    def __init__(
+        self,
+        bank: Sequence[Entry],
+        learn: Learn | None = None,
+        keeper: Keeper | None = None,
+        pool: Executor | None = None,
+    ) -> None:
+        self._learn, self._keeper = learn, keeper
+        self._pool = pool or ThreadPoolExecutor(1, "edge-upkeep")
+        self._pending: tuple[Entry, Future[Image]] | None = None
+        self.bank = list(bank)
+        self._entry = self.bank[0]
+        self._covered: list[Box] = []
+        self._reset()
+
+    @property
+    def background(self) -> Background:
+        """The one in use."""
+        return self._entry.background
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the light is another one, and it is not decided yet what that means."""
+        return bool(self._odd)
+
+    def restart(self, background: Background) -> None:
+        """Go on with a background that was learned anew; the rest of the bank is forgotten."""
+        for entry in self.bank:
+            if entry is not self._entry and self._keeper is not None:
+                self._pool.submit(self._keeper.forget, entry.number)
+        self._entry = first_entry(background, self._entry.number, self._entry.used)
+        self.bank, self._covered = [self._entry], []
+        self._keep(self._entry)
+        self._reset()
+
+    def close(self) -> None:
+        """Wait until all is kept."""
+        self._pool.shutdown()
+
+    def _reset(self, at: float | None = None) -> None:
+        """Begin anew with the background in use."""
+        self._fresh = self._entry.background.image.copy()
+        self._light = light_of(self._fresh)
+        self._busy: npt.NDArray[np.float64] | None = None
+        self._looked: float | None = None
+        self._renewed = at
+        self._odd: list[Image] = []
+        self._odd_since = 0.0
+        self._samples: deque[Image] = deque(maxlen=SAMPLES)
+        self._sampled = -math.inf
+        self._spread_at: float | None = None
+
+    # -- slow changes -----------------------------------------------------------------------------
+
+    def due(self, at: float) -> bool:
+        """Whether `look` wants a frame of this time."""
+        return self._looked is None or not 0 <= at - self._looked < EVERY_S
+
+    def look(
+        self,
+        image: Image,
+        at: float,
+        mask: npt.NDArray[np.float32] | npt.NDArray[np.uint8],
+        covered: Sequence[Box],
+        gone: Sequence[Outline] = (),
+    ) -> Change | None:
+        """Learn from a frame that fits the background.
+
+        Args:
+            image: uint8 [H, W, 3] BGR of the background's size, registered to it.
+            at: its time in seconds.
+            mask: [h, w] as a build gives it.
+            covered: boxes of the things that are followed: left, top, width, height in pixels.
+            gone: outlines, int32 [K, 2], of what the background shows and is there no more.
+        """
+        passed = LONG_S if self._looked is None else at - self._looked
+        self._looked = at
+        if light_of(image).distance(self._light) > LIGHT:
+            return None  # what the mask shows is the light; `check` sees to it
+        self._covered = list(covered)
+        busy = self._busy_pixels(image.shape[:2], mask, covered, gone)
+        if self._busy is None or not 0 <= passed < LONG_S:
+            # Nobody knows what was there meanwhile.
+            self._busy, self._renewed = np.full(busy.shape, at), at
+            return None
+        self._busy[busy] = at
+        empty = at - self._busy >= LONG_S
+        step = min(LONGEST_STEP, max(1, round(passed / EVERY_S)))
+        self._fold(image, empty, step)
+        self._sample(image, at, mask.shape)
+        self._entry.used = at
+        return self._new_spread() or self._renew(at, empty)
+
+    def _busy_pixels(
+        self,
+        size: tuple[int, ...],
+        mask: npt.NDArray[np.float32] | npt.NDArray[np.uint8],
+        covered: Sequence[Box],
+        gone: Sequence[Outline],
+    ) -> Bools:
+        """Where something may be, bool [h, w] of the mask."""
+        level = LIKELY * (255 if mask.dtype == np.uint8 else 1)
+        busy = np.asarray(mask >= level).astype(np.uint8)
+        scale = np.array([mask.shape[1] / size[1], mask.shape[0] / size[0]])
+        for outline in gone:
+            cv2.fillPoly(busy, [np.rint(outline * scale).astype(np.int32)], 0)
+            cv2.polylines(busy, [np.rint(outline * scale).astype(np.int32)], True, 0, 5)
+        for left, top, wide, tall in covered:
+            corner = np.floor((left, top) * scale).astype(int).tolist()
+            end = np.ceil((left + wide, top + tall) * scale).astype(int).tolist()
+            cv2.rectangle(busy, corner, end, 1, cv2.FILLED)
+        reach = 2 * max(1, round(RIM * min(busy.shape))) + 1
+        return np.asarray(cv2.dilate(busy, np.ones((reach, reach), np.uint8)) > 0)
+
+    def _fold(self, image: Image, empty: Bools, step: int) -> None:
+        """Move the background towards an image by a few grey levels: of many looks that is their
+        median (sigma-delta)."""
+        steps = np.full_like(image, step)
+        low, high = cv2.subtract(self._fresh, steps), cv2.add(self._fresh, steps)
+        moved = cv2.min(cv2.max(image, low), high)
+        where = cv2.resize(
+            empty.astype(np.uint8), image.shape[1::-1], interpolation=cv2.INTER_NEAREST
+        )
+        cv2.copyTo(moved, where, self._fresh)
+
+    def _renew(self, at: float, empty: Bools) -> Change | None:
+        """The fresh background, where it is worth it."""
+        if self._renewed is None or at - self._renewed < RENEW_S:
+            return None
+        self._renewed, before = at, self._entry.background
+        # Means of 25 pixels: the noise of single ones is no change.
+        fresh, known = (cv2.blur(image, (5, 5)) for image in (self._fresh, before.image))
+        differs = cv2.absdiff(fresh, known).max(2) > DIFFERS
+        share = float(differs.mean())
+        if share < DIFFERS_SHARE:
+            return None
+        where = cv2.resize(
+            empty.astype(np.uint8), differs.shape[::-1], interpolation=cv2.INTER_NEAREST
+        )
+        confidence = np.where(where > 0, np.uint8(255), before.confidence)
+        background = replace(before, image=self._fresh.copy(), confidence=confidence)
+        self._light = light_of(background.image)
+        kind = RENEWED
+        if self._light.distance(self._entry.anchor) > FORK:
+            # What it was stays in the bank.
+            self._enter(background, at)
+        else:
+            self._entry.background = background
+        self._keep(self._entry)
+        return Change(kind, background, TEXTS[kind].format(share=100 * share))
+
+    # -- the spread -------------------------------------------------------------------------------
+
+    def _sample(self, image: Image, at: float, size: tuple[int, ...]) -> None:
+        """Keep an image now and then, and learn the spread of them."""
+        if self._learn is None:
+            return
+        if self._spread_at is None:
+            known = self._entry.background.spread is not None
+            self._spread_at = at + (SPREAD_S if known else SPREAD_FIRST_S)
+        if at - self._sampled >= SAMPLE_S:
+            self._sampled = at
+            self._samples.append(resize_image(image, size[0], size[1]))
+        if at >= self._spread_at and self._pending is None and len(self._samples) >= LEAST:
+            self._spread_at = at + SPREAD_S
+            images, bg = list(self._samples), self._fresh.copy()
+            self._pending = self._entry, self._pool.submit(self._learn, images, bg)
+
+    def _new_spread(self) -> Change | None:
+        """The spread when it is learned, where it is another one."""
+        if self._pending is None or not self._pending[1].done():
+            return None
+        (entry, future), self._pending = self._pending, None
+        try:
+            spread = future.result()
+        except EdgeError as error:  # the build is another one meanwhile
+            note(f"{error}; the spread stays as it is")
+            self._learn = None
+            return None
+        before = self._entry.background
+        if entry is not self._entry:
+            return None
+        if before.spread is not None:
+            known = cv2.resize(before.spread, spread.shape[1::-1], interpolation=cv2.INTER_AREA)
+            if float(cv2.absdiff(known, spread).mean()) < SPREAD_DIFFERS:
+                return None
+        elif not spread.any():
+            return None
+        self._entry.background = replace(before, spread=spread)
+        self._keep(self._entry)
+        moves = 100 * moving_share(spread)
+        text = (
+            f"the spread was learned, {moves:.0f} % of the scene moves while nothing new is there"
+        )
+        return Change(RENEWED, self._entry.background, text)
+
+    # -- another light ----------------------------------------------------------------------------
+
+    def check(self, image: Image, at: float, check: SceneCheck) -> Change | None:
+        """Look at the light of a frame, a few times a second.
+
+        Args:
+            image: uint8 [H, W, 3] BGR.
+            at: its time in seconds.
+            check: of the background in use; it has seen the frame.
+        """
+        light, state = light_of(image), check.seen.kind
+        other = state == CHANGED or (state == OK and light.distance(self._light) > LIGHT)
+        if not other:
+            self._odd = []
+            return None
+        if not self._odd or at < self._odd_since:
+            self._odd, self._odd_since = [], at
+        self._odd = [*self._odd[-8:], image]
+        if at - self._odd_since < HOLD_S:
+            return None
+        change = self._nearest(image, light, at)
+        if change is None and (state == OK or check.same_view(image)):
+            change = self._learned(at)
+        if change is None:
+            self._odd = []  # told by the check, as it is
+        return change
+
+    def _nearest(self, image: Image, light: Light, at: float) -> Change | None:
+        """The background of the bank in this light, where there is one."""
+        others = [each for each in self.bank if each is not self._entry]
+        others.sort(key=lambda each: light.distance(light_of(each.background.image)))
+        for entry in others:
+            known = entry.background.image
+            if light.distance(light_of(known)) > NEAR:
+                return None
+            if SceneCheck(known).look_at(image).kind == OK:
+                self._keep(self._entry)
+                self._entry, entry.used = entry, at
+                self._reset(at)
+                self._keep(entry)
+                return Change(SWITCHED, entry.background, TEXTS[SWITCHED])
+        return None
+
+    def _learned(self, at: float) -> Change:
+        """A new background of the bank, of the images in the new light; where things stood when
+        the light was still the former one, it is the former background as it would look."""
+        stack = np.stack(self._odd)
+        image = median_where(stack, np.ones(stack.shape[:3], np.bool_))
+        before = self._entry.background
+        hidden = np.zeros(image.shape[:2], np.uint8)
+        rim = round(RIM * min(hidden.shape))
+        for left, top, wide, tall in self._covered:
+            corner, end = (left - rim, top - rim), (left + wide + rim, top + tall + rim)
+            cv2.rectangle(hidden, corner, end, 1, cv2.FILLED)
+        background = replace(before, image=relit(before.image, image, hidden > 0))
+        self._enter(background, at)
+        self._reset(at)
+        self._keep(self._entry)
+        return Change(LEARNED, background, TEXTS[LEARNED])
+
+    def _enter(self, background: Background, at: float) -> None:
+        """Use a new entry of the bank, in place of the one that was not used for longest."""
+        light = light_of(background.image)
+        others = [each for each in self.bank if each is not self._entry]
+        near = [each for each in others if light.distance(each.anchor) < NEAR]
+        if near:
+            number = near[0].number
+            self.bank.remove(near[0])
+        elif len(self.bank) >= MOST:
+            oldest = min(others, key=lambda each: each.used)
+            number = oldest.number
+            self.bank.remove(oldest)
+        else:
+            number = min(set(range(MOST)) - {each.number for each in self.bank})
+        self._keep(self._entry)
+        self._entry = Entry(number, background, light, at)
+        self.bank.append(self._entry)
+
+    def _keep(self, entry: Entry) -> None:
+        if self._keeper is not None:
+            self._pool.submit(self._keeper.write, replace(entry))
