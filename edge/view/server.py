@@ -167,6 +167,7 @@ def application(feed: Feed, token: str | None) -> Access:
         Route("/cameras/{name}/background", view.background),
         Route("/cameras/{name}/ground", view.ground),
         Route("/cameras/{name}/zones", view.zones, methods=["PUT"]),
+        Route("/cameras/{name}/confirm", view.confirm, methods=["POST"]),
         Route("/events/{event}/snapshot", view.snapshot),
         Route("/events/{event}/clip", view.clip),
         WebSocketRoute("/live", view.live),
@@ -287,6 +288,14 @@ class _View:
         except EdgeError as error:
             return _sentence(500, str(error))
         return JSONResponse({"zones": zones.content["zones"], "version": zones.version})
+
+    async def confirm(self, request: Request) -> Response:
+        """Somebody says that a camera stands where it is to: its scene is learned anew."""
+        name = request.path_params["name"]
+        if name not in self._feed.watching.watched:
+            return _sentence(404, "no such camera")
+        self._feed.watching.confirm(name)
+        return JSONResponse({}, 202)
 
     async def snapshot(self, request: Request) -> Response:
         """The snapshot of an event that is kept, as JPEG."""

@@ -6,6 +6,7 @@ import { Stage } from "/stage.js";
 const SILENCE_MS = 8000; // without a message after which the connection is given up
 const RETRY_MS = [500, 1000, 2000, 5000];
 const MOST_EVENTS = 200;
+const UNFITTING = ["camera_moved", "scene_changed"]; // until the scene is learned anew
 const ALARMS = new Set(["zone_entered", "line_crossed", "loitering", "left_behind", "taken_away"]);
 
 const byId = (id) => document.getElementById(id);
@@ -80,6 +81,7 @@ class Camera {
     this.name = name;
     this.article = byId("camera").content.cloneNode(true).querySelector("article");
     this.article.querySelector("h2").textContent = name;
+    this.article.querySelector(".confirm").onclick = ({ target }) => this.confirm(target);
     this.stage = new Stage(this.article);
     this.empty = false;
     this.number = 0;
@@ -104,6 +106,10 @@ class Camera {
     this.article.querySelector(".troubles").textContent = camera.open
       ? camera.troubles.map(words).join(", ")
       : ["being opened", ...camera.troubles.map(words)].join(", ");
+    const unfitting = camera.troubles.some((kind) => UNFITTING.includes(kind));
+    const confirm = this.article.querySelector(".confirm");
+    confirm.hidden = !unfitting;
+    if (!unfitting) confirm.disabled = false;
     const figures = [
       ["Frames a second", camera.fps.toFixed(1)],
       ["From frame to mask", camera.latency_ms === null ? "–" : `${camera.latency_ms} ms`],
@@ -120,6 +126,12 @@ class Camera {
       if (this.empty || !this.number) this.showBackground();
     }
     this.editor.take(camera, kinds);
+  }
+
+  async confirm(button) {
+    button.disabled = true; // until the background fits
+    const answer = await fetch(`/cameras/${encodeURIComponent(this.name)}/confirm`, { method: "POST" }).catch(() => null);
+    if (!answer?.ok) button.disabled = false;
   }
 
   async showBackground() {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from edge.zones.file import read_zones
 from edge.zones.zone import LINE, Zone
 
+from ..sinks.events import event
 from .browser import BROWSER, Browser
 from .site import Site, wait_for
 
@@ -198,6 +200,24 @@ def test_it_says_when_the_connection_is_lost_and_comes_back(
     browser.wait("document.querySelector('.tracks rect')")
     browser.run("document.querySelector('.tracks').replaceChildren()")
     browser.wait("document.querySelector('.tracks rect')")
+
+
+def test_a_camera_that_was_moved_is_confirmed(browser: Browser, site: Callable[..., Site]) -> None:
+    running, confirmed = site(), []
+    running.watching.confirm = confirmed.append  # type: ignore[assignment]
+    browser.errors.clear()
+    browser.window(390, 844)
+    browser.open(running.url)
+    browser.wait("document.querySelector('.tracks rect')")
+    assert browser.run("document.querySelector('.confirm').hidden")
+    moved = event(kind="camera_moved", phase="begin")
+    running.feed.event(moved)
+    browser.wait("document.querySelector('.troubles').textContent === 'camera moved'")
+    browser.click_on(".confirm")
+    wait_for(lambda: confirmed == ["door"])
+    running.feed.event(replace(moved, id="other", phase="end"))
+    browser.wait("document.querySelector('.confirm').hidden")
+    assert browser.errors == []
 
 
 def test_the_token_is_asked_for(browser: Browser, site: Callable[..., Site]) -> None:

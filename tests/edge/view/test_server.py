@@ -143,6 +143,18 @@ def test_drift_is_shown_where_a_shadow_looks(site: Callable[..., Site]) -> None:
     assert state(running)["cameras"][0]["drift"] == 0.0123
 
 
+def test_a_camera_that_was_moved_is_confirmed(site: Callable[..., Site]) -> None:
+    running, confirmed = site(), []
+    running.watching.confirm = confirmed.append  # type: ignore[assignment]
+    assert running.ask("/cameras/none/confirm", "POST").status == 404
+    assert running.ask("/cameras/door/confirm").status == 405
+    origin = {"Origin": "http://evil.example"}
+    assert running.ask("/cameras/door/confirm", "POST", headers=origin).status == 403
+    assert confirmed == []
+    assert running.ask("/cameras/door/confirm", "POST").status == 202
+    assert confirmed == ["door"]
+
+
 def test_redaction_holds_for_the_view(site: Callable[..., Site]) -> None:
     running = site(redact="fill")
     with running.live() as page:
