@@ -6,12 +6,16 @@ BIN := .venv/bin
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test check bench-peers performance instruction-sets accuracy backgrounds distances \
+.PHONY: run demo test check bench-peers performance instruction-sets accuracy backgrounds distances \
     upkeep zoo gpu-check clean
 
 run: .venv/run
 	$(BIN)/edge build --precision int8
 	$(BIN)/edge bench
+
+# A rendered yard on a page: http://127.0.0.1:8700/
+demo: .venv/run
+	$(BIN)/edge demo
 
 test: .venv/test .venv/packages
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
@@ -78,7 +82,7 @@ SYSTEM = $(if $(TEGRA),,$(shell $(PYTHON) -c 'import tensorrt' 2>/dev/null || ec
 
 # What running needs: no torch.
 .venv/run: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) -e '.[openvino$(CUDA)$(OPENCV)]'
+	$(PIP) -e '.[view,openvino$(CUDA)$(OPENCV)]'
 	@touch $@
 
 .venv/test: pyproject.toml constraints.txt | $(BIN)/python

@@ -22,6 +22,7 @@ from edge.cli import (
     calibrate_scene,
     compare,
     dataset,
+    demo,
     doctor,
     export,
     inspect,
@@ -127,7 +128,8 @@ app.command("compare")(compare.compare)
 app.command("tune")(tune.tune)
 app.command("background")(background.background)
 app.command("run")(run.run)
-app.command("watch")(watch.watch)
+app.command("watch", cls=watch.WithView)(watch.watch)
+app.command("demo", cls=watch.WithView)(demo.demo)
 app.command("calibrate-scene")(calibrate_scene.calibrate_scene)
 
 

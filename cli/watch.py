@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
+from typer.core import TyperCommand
 
 from edge.cli.background import Seconds, ValueRange, read_background
 from edge.cli.build import default_build
@@ -42,6 +43,7 @@ from edge.progress import note
 if TYPE_CHECKING:
     from edge.scene.bank import BankFolder
     from edge.sinks.metrics import Metrics
+    from edge.view.server import ViewServer
     from edge.watch.config import CameraConfig, WatchConfig
     from edge.watch.float_process import FloatProcesses
     from edge.watch.watch import Opener, Watch, Watched
@@ -53,6 +55,20 @@ OF_FILE = (
     "min_size", "shadow", "build", "sink", "folder", "record", "redact",
 )  # fmt: skip
 """Options that are keys of cameras.toml."""
+VIEW = "127.0.0.1:8700"
+"""Where `--view` shows the cameras when it says no place."""
+
+
+class WithView(TyperCommand):
+    """A command whose `--view` may stand without a value."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        words: list[str] = []
+        for word, following in zip(args, [*args[1:], "-"], strict=False):
+            words.append(word)
+            if word == "--view" and following.startswith("-"):
+                words.append(VIEW)
+        return super().parse_args(ctx, words)
 
 
 def watch(
@@ -119,27 +135,43 @@ def watch(
     metrics: Annotated[
         Optional[str], typer.Option(help="HOST:PORT at which Prometheus finds /metrics.")
     ] = None,
+    view: Annotated[
+        Optional[str],
+        typer.Option(
+            metavar="[HOST:PORT]",
+            help="Show the cameras on a page, on which zones are drawn; alone: at 127.0.0.1:8700.",
+        ),
+    ] = None,
+    view_token: Annotated[
+        Optional[str],
+        typer.Option(
+            envvar="EDGE_VIEW_TOKEN",
+            help="What the page asks for; needed where others can reach it.",
+        ),
+    ] = None,
     frames: Frames = None,
     threads: Threads = None,
     cuda_backend: CudaBackend = "auto",
 ) -> None:
     """Watch cameras: one JSON line for everything that happens, begun and ended."""
     import edge.calibrate.rendering.camera  # noqa: F401 (synthetic://)
-    from edge.loop.channel import summary
     from edge.loop.overlay import REDACTIONS
-    from edge.sinks.metrics import Metrics, MetricsServer, parse_place
+    from edge.sinks.metrics import parse_place
     from edge.watch.config import Recordings
-    from edge.watch.float_process import FloatProcesses
-    from edge.watch.outputs import StandardOutputs
-    from edge.watch.watch import Watch
 
     if metrics is not None:
         parse_place(metrics)
+    if view is None:
+        refuse_unused(ctx, "without --view", "view_token")
+    else:
+        from edge.view.server import check_place
+
+        check_place(view, view_token)
     if config is not None:
         refuse_unused(ctx, "with --config, which is the place for it", *OF_FILE)
         if sources:
             raise UsageError("sources beside --config", "put them into that file")
-        read = partial(_checked_file, config)
+        read = partial(_checked_file, config, view is not None)
         chosen = read()
     else:
         read = None
@@ -159,10 +191,39 @@ def watch(
             recordings=Recordings(redact=redact) if record else None,
         )  # fmt: skip
         for camera in chosen.cameras:
-            _check(camera, lambda _key, error: error)
+            _check(camera, lambda _key, error: error, view is not None)
     places = {camera.build for camera in chosen.cameras}
     for place in places - {None}:
         check_device_options(ctx, place or Path())
+    watch_all(
+        chosen, read, threads, cuda_backend, lambda built: check_device_options(ctx, built),
+        metrics=metrics, view=view, view_token=view_token, frames=frames,
+    )  # fmt: skip
+
+
+def watch_all(
+    chosen: WatchConfig,
+    read: Optional[Callable[[], WatchConfig]] = None,
+    threads: Optional[int] = None,
+    cuda_backend: str = "auto",
+    check: Callable[[Path], None] = lambda _: None,
+    *,
+    metrics: Optional[str] = None,
+    view: Optional[str] = None,
+    view_token: Optional[str] = None,
+    frames: Optional[int] = None,
+) -> None:
+    """Watch the cameras of a configuration until they end; arguments as the options of `watch`.
+
+    read: reads the configuration again.
+    check: told of the build of cameras that name none.
+    """
+    from edge.loop.channel import summary
+    from edge.sinks.metrics import Metrics, MetricsServer
+    from edge.watch.float_process import FloatProcesses
+    from edge.watch.outputs import StandardOutputs
+    from edge.watch.watch import Watch
+
     bundled: Optional[Path] = None
     opener = camera_opener(
         lambda: bundled or default_build(),
@@ -174,8 +235,13 @@ def watch(
         folder=chosen.folder,
     )
     counted = Metrics() if metrics is not None else None
-    watching = Watch(chosen, opener, StandardOutputs(counted), read)
+    outputs = StandardOutputs(counted)
+    watching = Watch(chosen, opener, outputs, read)
     with ExitStack() as stack:
+        if view is not None:
+            shown = _view(watching, view, view_token)
+            outputs.view = shown.feed
+            stack.callback(shown.close)
         if counted is not None and metrics is not None:
             counted.sources.append(lambda: count_pulled(counted, watching))
             stack.callback(MetricsServer(counted, metrics).close)
@@ -186,9 +252,9 @@ def watch(
         stack.callback(stop.set)
         # What is wrong with a sink is told before minutes go into a build.
         watching.configure()
-        if None in places:
+        if any(camera.build is None for camera in chosen.cameras):
             bundled = default_build()
-            check_device_options(ctx, bundled)
+            check(bundled)
         stack.enter_context(_on_signal(signal.SIGHUP, watching.reload))
         stack.enter_context(_on_signal(signal.SIGUSR1, watching.confirm))
         channels: list[Any] = []
@@ -196,6 +262,16 @@ def watch(
         failures = watching.run(frames, channels.append)
     if failures:
         raise EdgeError("; ".join(failures))
+
+
+def _view(watching: Watch, place: str, token: Optional[str]) -> ViewServer:
+    """Show what is watched on a page."""
+    from edge.view.feed import Feed
+    from edge.view.server import ViewServer
+
+    server = ViewServer(Feed(watching), place, token)
+    note(f"the view is at {server.url}")
+    return server
 
 
 def count_pulled(metrics: Metrics, watching: Watch) -> None:
@@ -299,8 +375,11 @@ def name_of(source: str) -> str:
     return re.sub(r"[^\w]+", "-", place.partition("?")[0]).strip("-")[:40] or "camera"
 
 
-def _checked_file(path: Path) -> WatchConfig:
-    """Read and check cameras.toml as a whole, with the files that it names."""
+def _checked_file(path: Path, drawn: bool = False) -> WatchConfig:
+    """Read and check cameras.toml as a whole, with the files that it names.
+
+    drawn: as of `_check`.
+    """
     from edge.watch.config import located, read_config
 
     config = read_config(path)
@@ -311,18 +390,29 @@ def _checked_file(path: Path) -> WatchConfig:
             placed = located(path, text, ("cameras", name, key), error.message, error.hint)
             return type(error)(placed.message, placed.hint)
 
-        _check(camera, locate)
+        _check(camera, locate, drawn)
     return config
 
 
-def _check(camera: CameraConfig, locate: Callable[[str, EdgeError], EdgeError]) -> None:
-    """Raise what is wrong with a camera, as far as it can be known without connecting to it."""
+def _check(
+    camera: CameraConfig, locate: Callable[[str, EdgeError], EdgeError], drawn: bool = False
+) -> None:
+    """Raise what is wrong with a camera, as far as it can be known without connecting to it.
+
+    drawn: zones are drawn, so that a file of them that is not there yet begins empty.
+    """
     from edge import manifest as manifests
     from edge.camera.reader import check_source
     from edge.things.metres import read_metres
     from edge.watch.classify import OnnxClassifier
     from edge.watch.float_process import check_int8
     from edge.watch.watch import zones_file
+    from edge.zones.file import write_zones
+
+    def zones() -> None:
+        if drawn and camera.zones is not None and not camera.zones.exists():
+            write_zones(camera.zones, [])
+        zones_file(camera)
 
     checks: dict[str, Callable[[], object]] = {
         "source": lambda: check_source(camera.source, camera.range),
@@ -330,7 +420,7 @@ def _check(camera: CameraConfig, locate: Callable[[str, EdgeError], EdgeError]) 
         "build": lambda: camera.build and manifests.read_finished(camera.build),
         "shadow": lambda: check_int8(camera.build) if camera.shadow and camera.build else None,
         "metres": lambda: camera.metres and read_metres(camera.metres),
-        "zones": lambda: zones_file(camera),
+        "zones": zones,
         "classify": lambda: camera.classify and OnnxClassifier(camera.classify),
     }
     for key, check in checks.items():

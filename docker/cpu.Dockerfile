@@ -3,7 +3,7 @@
 #   docker run --rm -v "$PWD:/work" edge build --precision int8
 FROM python:3.11-slim
 COPY . /edge
-RUN pip install --no-cache-dir -c /edge/constraints.txt '/edge[mqtt,openvino]'
+RUN pip install --no-cache-dir -c /edge/constraints.txt '/edge[mqtt,view,openvino]'
 WORKDIR /work
 ENTRYPOINT ["edge"]
 CMD ["doctor"]

@@ -13,7 +13,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends python3-venv \
 ENV PATH=/opt/edge/bin:$PATH
 ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility NVIDIA_VISIBLE_DEVICES=all
 COPY . /edge
-RUN pip install --no-cache-dir -c /edge/constraints.txt "/edge[mqtt,cuda${CUDA}]" "${TENSORRT}-cu${CUDA}"
+RUN pip install --no-cache-dir -c /edge/constraints.txt "/edge[mqtt,view,cuda${CUDA}]" "${TENSORRT}-cu${CUDA}"
 WORKDIR /work
 ENTRYPOINT ["edge"]
 CMD ["doctor"]

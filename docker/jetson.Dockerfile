@@ -12,7 +12,7 @@ ENV PATH=/opt/edge/bin:$PATH
 COPY . /edge
 # The image's OpenCV, which has GStreamer for csi://, where there is one; else pip's.
 RUN opencv=$(python3 -c 'import cv2' 2>/dev/null || echo ,opencv) \
-    && pip install --no-cache-dir -c /edge/constraints.txt "/edge[mqtt,cuda${CUDA}${opencv}]"
+    && pip install --no-cache-dir -c /edge/constraints.txt "/edge[mqtt,view,cuda${CUDA}${opencv}]"
 WORKDIR /work
 ENTRYPOINT ["edge"]
 CMD ["doctor"]

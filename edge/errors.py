@@ -15,6 +15,9 @@ EXTRAS = {
     "tensorrt_rtx": "tensorrt-rtx",
     "pycuda": "pycuda",
     "paho": "mqtt",
+    "starlette": "view",
+    "uvicorn": "view",
+    "websockets": "view",
 }
 """The extra of this package that installs an optional module."""
 

@@ -53,6 +53,6 @@ def test_it_sees_the_systems_tensorrt_and_fits_the_driver(
     env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     done = subprocess.run(words, capture_output=True, text=True, env=env, check=False)
     assert done.returncode == 0, done.stderr
-    assert f"-e '.[{extras}]'" in done.stdout
+    assert f"-e '.[view,{extras}]'" in done.stdout
     made = next(line for line in done.stdout.splitlines() if "-m venv" in line)
     assert ("--system-site-packages" in made) == system

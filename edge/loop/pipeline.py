@@ -86,6 +86,7 @@ class CameraPipeline:
             that the background shows; None: the things of each frame count.
         cut: takes each mask and depth, and gives the mask without what is to be ignored; None: all
             of it counts.
+        ground: where things stand before the present background.
         shadow: shown every frame while the background fits: its time, the image at the build's
             size, and mask and depth before the cut, to be read during the call only.
 
@@ -128,7 +129,7 @@ class CameraPipeline:
             set_background(self.h, *scene)
         else:
             self.stabilizer.set_background(*scene)
-        self._ground = ground_of(self.h, scene[0])
+        self.ground = ground_of(self.h, scene[0])
 
     def process(self, frame: Frame) -> FrameResult:
         """Infer a frame of the camera and find its things.
@@ -156,7 +157,7 @@ class CameraPipeline:
         if self.cut is not None:
             mask = self.cut(mask, depth)
         fits = self._check.fits and not (self._upkeep and self._upkeep.doubtful)
-        background, things = self.background, find_things(mask, depth, self.size, self._ground)
+        background, things = self.background, find_things(mask, depth, self.size, self.ground)
         offset = self.stabilizer.offset if self.stabilizer and fits else None
         if fits:
             events += self._renewed(frame, seen, things, offset or (0.0, 0.0))

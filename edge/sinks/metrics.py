@@ -220,8 +220,10 @@ class _Server(ThreadingHTTPServer):
         """A scraper that went away is no news either."""
 
 
-def parse_place(place: str) -> tuple[str, int]:
-    """HOST:PORT as a host and a number; UsageError if it is none."""
+def parse_place(
+    place: str, option: str = "--metrics", example: str = "127.0.0.1:9108"
+) -> tuple[str, int]:
+    """HOST:PORT as a host and a number; UsageError if it is none, which names the option."""
     host, mark, port = place.rpartition(":")
     inside = host.removeprefix("[").removesuffix("]")
     bracketed = host.startswith("[") and host.endswith("]")
@@ -229,7 +231,7 @@ def parse_place(place: str) -> tuple[str, int]:
     with suppress(ValueError):
         number = int(port) if port.isascii() and port.isdigit() else 0
     if not mark or not 0 < number < 65536 or (":" in inside) != bracketed:
-        raise UsageError(f"--metrics {place}: expected HOST:PORT", "--metrics 127.0.0.1:9108")
+        raise UsageError(f"{option} {place}: expected HOST:PORT", f"{option} {example}")
     return inside, number
 
 

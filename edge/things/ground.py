@@ -41,12 +41,13 @@ class Ground:
 
     Attributes:
         size: (height, width) of both.
+        depth: as given.
     """
 
     def __init__(self, bg: Image, depth: npt.NDArray[np.float32] | None) -> None:
         height = bg.shape[0]
         self.size = height, bg.shape[1]
-        self._depth = depth
+        self.depth = depth
         self._reach = max(1, round(REACH * height))
         self._tall = max(4, round(TALL * height))
         smooth = cv2.GaussianBlur(bg, (0, 0), 1).astype(np.float32)
@@ -58,10 +59,10 @@ class Ground:
 
     def depth_at(self, x: float, y: float) -> float | None:
         """The scene's depth at a point of the mask's pixels; None where it is unknown."""
-        if self._depth is None:
+        if self.depth is None:
             return None
-        height, width = self._depth.shape
-        value = float(self._depth[min(max(int(y), 0), height - 1), min(max(int(x), 0), width - 1)])
+        height, width = self.depth.shape
+        value = float(self.depth[min(max(int(y), 0), height - 1), min(max(int(x), 0), width - 1)])
         return value if np.isfinite(value) else None
 
     def hides(self, inside: Bools, left: int, top: int) -> bool:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from edge.sinks.outbox import Outbox
     from edge.sinks.recorder import Recorder
     from edge.sinks.sink import Sink, Site, Switch
+    from edge.view.feed import Feed
 
 SPOOL, RECORDINGS = "spool", "recordings"
 """Subfolders of the configuration's folder."""
@@ -86,10 +87,14 @@ class StandardOutputs:
 
     Args:
         metrics: count frames and events; None: nobody asks.
+
+    Attributes:
+        view: sees frames and events; None: there is no view.
     """
 
     def __init__(self, metrics: Metrics | None = None) -> None:
         self._metrics = metrics
+        self.view: Feed | None = None
         if metrics is not None:
             metrics.sources.append(self._measure)
         # What goes on and what is switched off, for sinks that are opened anew.
@@ -211,6 +216,8 @@ class StandardOutputs:
         """Record and count a frame where that is wanted."""
         if self._metrics is not None:
             self._metrics.frame(camera, result.latency_ms, result.foreground)
+        if self.view is not None:
+            self.view.frame(camera, result, events)
         if self._recorder is None:
             return events
         return self._recorder.frame(camera, result, events, live)
@@ -225,6 +232,8 @@ class StandardOutputs:
             self._begun.pop(event.incident, None)
         if self._metrics is not None:
             self._metrics.event(event)
+        if self.view is not None:
+            self.view.event(event)
         if self._outbox is not None:
             self._outbox.put(event)
 

@@ -191,15 +191,21 @@ def read_zones(path: Path, metres: bool = True) -> list[Zone]:
         raise UsageError(f"{path} is no JSON of UTF-8") from error
     try:
         zones = parse_zones(value)
+        if not metres:
+            refuse_distances(zones)
     except UsageError as error:
         raise UsageError(f"{path}: {error.message}", error.hint) from error
+    return zones
+
+
+def refuse_distances(zones: Sequence[Zone]) -> None:
+    """Raise UsageError about a zone with a distance, in a scene that has no metres."""
     for zone in zones:
-        if zone.distance_m is not None and not metres:
+        if zone.distance_m is not None:
             raise UsageError(
-                f"{path}: zone `{zone.name}`: key `distance_m`: this scene has no metres",
+                f"zone `{zone.name}`: key `distance_m`: this scene has no metres",
                 "edge calibrate-scene, and name its file as `metres`; or give `depth`",
             )
-    return zones
 
 
 def parse_zones(value: Any) -> list[Zone]:

@@ -32,7 +32,7 @@ from edge.scene.background import Background
 from edge.sinks.metrics import Metrics
 from edge.watch.config import CameraConfig
 from edge.watch.float_process import open_float
-from edge.zones.file import write_zones
+from edge.zones.file import read_zones, write_zones
 from edge.zones.zone import Zone
 
 from ..edge.sinks.test_metrics import parse
@@ -240,6 +240,9 @@ def test_what_is_wrong_is_told_before_anything_starts(
         ([source, "--folder", "kept"], "--folder has no effect without --sink and --record"),
         ([source, "--record", "--redact", "hide"], "--redact hide: expected blur or fill"),
         ([source, "--classify", "none.onnx"], "cannot read none.onnx"),
+        ([source, "--view", ":8700"], "--view :8700: others can reach this address, expected a"),
+        ([source, "--view-token", "x" * 20], "--view-token has no effect without --view"),
+        ([source, "--zones", "new.json", "--classify", "none.onnx", "--view"], "none.onnx"),
         ([source, "--shadow", 0.1, "--build", build], "is fp32; a shadow compares an int8 build"),
         (["none.avi"], "none.avi"),
         (["--config", "a.toml", "--zones", "zones.json"], "--zones has no effect with --config"),
@@ -247,6 +250,7 @@ def test_what_is_wrong_is_told_before_anything_starts(
     (place / "a.toml").write_text(CONFIG.format(build=build))
     for words, text in cases:
         assert text in refused(*words)
+    assert read_zones(place / "new.json") == []  # to be drawn
     for before, after, text in (
         ('"zones.json"', '"wrong.json"', "line 7: key `cameras.front.zones`: wrong.json: zone"),
         ('"bg1.png"', '"none.png"', "a.toml: line 11: key `cameras.back.background`: "),

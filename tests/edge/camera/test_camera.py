@@ -102,6 +102,7 @@ WRONG = {
     "an unknown kind": ("gopher://ann:pw@x", UsageError, r"gopher://\*\*\*@x: unknown kind"),
     "no such scene": ("synthetic://moon", UsageError, "known: room, corridor, yard"),
     "no such seed": ("synthetic://room?seed=x", UsageError, "seed is 'x', expected a number"),
+    "neither live nor not": ("synthetic://room?live=x", UsageError, "live is 'x', expected 0 or 1"),
     "no address": ("rtsp://ann:p[x@cam/live", UsageError, r"//\*\*\*@cam/live is not an address"),
     "a raw slash": (
         "rtsp://ann:p/w@cam/live",

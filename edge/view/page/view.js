@@ -1,0 +1,287 @@
+// The page: it asks for the state and for one picture of each camera after another.
+
+import { Editor } from "/editor.js";
+import { Stage } from "/stage.js";
+
+const SILENCE_MS = 8000; // without a message after which the connection is given up
+const RETRY_MS = [500, 1000, 2000, 5000];
+const MOST_EVENTS = 200;
+const UNFITTING = ["camera_moved", "scene_changed"]; // until the scene is learned anew
+const ALARMS = new Set(["zone_entered", "line_crossed", "loitering", "left_behind", "taken_away"]);
+
+const byId = (id) => document.getElementById(id);
+const cameras = new Map();
+let socket = null;
+let attempts = 0;
+let heard = 0;
+let run = null;
+let last = 0;
+
+// Connection --------------------------------------------------------------------------------------
+
+function connect() {
+  const mine = (socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/live`));
+  mine.binaryType = "arraybuffer";
+  heard = Date.now();
+  mine.onopen = () => {
+    attempts = 0;
+    status("Live", false);
+    ask({ state: run === null ? 0 : last });
+    for (const camera of cameras.values()) camera.ask();
+  };
+  mine.onmessage = ({ data }) => {
+    heard = Date.now();
+    if (typeof data === "string") takeState(JSON.parse(data));
+    else takePicture(data);
+  };
+  mine.onclose = () => {
+    if (mine !== socket) return;
+    const wait = RETRY_MS[Math.min(attempts, RETRY_MS.length - 1)];
+    attempts += 1;
+    status("The connection is lost; trying again …", true);
+    setTimeout(reconnect, wait);
+  };
+}
+
+/** The token may have changed meanwhile: then the page asks for it. */
+async function reconnect() {
+  try {
+    const page = await fetch("/", { method: "HEAD" });
+    if (page.status === 401) return location.reload();
+  } catch {
+    // not there yet
+  }
+  connect();
+}
+
+function ask(wish) {
+  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(wish));
+}
+
+function status(text, lost) {
+  const shown = byId("connection");
+  shown.textContent = text;
+  shown.classList.toggle("lost", lost);
+  document.body.classList.toggle("lost", lost);
+}
+
+setInterval(() => {
+  if (socket?.readyState === WebSocket.OPEN && !document.hidden && Date.now() - heard > SILENCE_MS) socket.close();
+}, 1000);
+
+document.addEventListener("visibilitychange", () => {
+  heard = Date.now();
+  for (const camera of cameras.values()) camera.ask();
+});
+
+// Cameras -----------------------------------------------------------------------------------------
+
+class Camera {
+  constructor(name) {
+    this.name = name;
+    this.article = byId("camera").content.cloneNode(true).querySelector("article");
+    this.article.querySelector("h2").textContent = name;
+    this.article.querySelector(".confirm").onclick = ({ target }) => this.confirm(target);
+    this.stage = new Stage(this.article);
+    this.empty = false;
+    this.number = 0;
+    this.background = 0;
+    this.asked = false;
+    this.editor = new Editor(name, this.article, this.stage, (empty) => {
+      this.empty = empty;
+      this.article.querySelector(".live figcaption").textContent = empty ? "The empty scene" : "Live, mask outlined";
+      if (empty) this.showBackground();
+    });
+    new ResizeObserver(() => this.editor.render()).observe(this.stage.svg);
+    byId("cameras").append(this.article);
+    this.ask();
+  }
+
+  /** Ask for the next picture; a page that nobody sees asks for none. */
+  ask() {
+    if (!document.hidden) ask({ camera: this.name, number: this.number });
+  }
+
+  take(camera, kinds) {
+    this.article.querySelector(".troubles").textContent = camera.open
+      ? camera.troubles.map(words).join(", ")
+      : ["being opened", ...camera.troubles.map(words)].join(", ");
+    const unfitting = camera.troubles.some((kind) => UNFITTING.includes(kind));
+    const confirm = this.article.querySelector(".confirm");
+    confirm.hidden = !unfitting;
+    if (!unfitting) confirm.disabled = false;
+    const figures = [
+      ["Frames a second", camera.fps.toFixed(1)],
+      ["From frame to mask", camera.latency_ms === null ? "–" : `${camera.latency_ms} ms`],
+      ["Dropped", camera.dropped ?? 0],
+      ["Background sure", camera.sure === undefined ? "–" : `${Math.round(100 * camera.sure)} %`],
+    ];
+    if (camera.drift != null) figures.push(["INT8 drift", `${(100 * camera.drift).toFixed(2)} %`]);
+    if (camera.unreadable) figures.push(["Unreadable", camera.unreadable]);
+    facts(this.article.querySelector(".figures"), figures, true);
+    const resized = camera.size && this.stage.resize(camera.size);
+    if (resized) this.editor.render();
+    if (camera.background !== undefined && camera.background !== this.background) {
+      this.background = camera.background;
+      if (this.empty || !this.number) this.showBackground();
+    }
+    this.editor.take(camera, kinds);
+  }
+
+  async confirm(button) {
+    button.disabled = true; // until the background fits
+    const answer = await fetch(`/cameras/${encodeURIComponent(this.name)}/confirm`, { method: "POST" }).catch(() => null);
+    if (!answer?.ok) button.disabled = false;
+  }
+
+  async showBackground() {
+    try {
+      const answer = await fetch(`/cameras/${encodeURIComponent(this.name)}/background`);
+      if (answer.ok && (this.empty || !this.number)) this.stage.show(await createImageBitmap(await answer.blob()));
+    } catch {
+      // the status says that there is no connection
+    }
+  }
+
+  async picture(header, frame, depth) {
+    this.number = header.number;
+    this.ask();
+    const [image, deep] = await Promise.all([createImageBitmap(frame), depth.size ? createImageBitmap(depth) : null]);
+    if (this.stage.resize(header.size)) this.editor.render();
+    if (this.empty) image.close();
+    else {
+      this.stage.show(image);
+      this.stage.drawTracks(header.tracks);
+    }
+    if (deep) this.stage.showDepth(deep);
+    else this.stage.depth.hidden = true;
+  }
+}
+
+async function takePicture(data) {
+  const length = new DataView(data).getUint32(0);
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
+  const [begin, end] = [4 + length, 4 + length + header.frame];
+  const jpeg = (from, to) => new Blob([data.slice(from, to)], { type: "image/jpeg" });
+  await cameras.get(header.camera)?.picture(header, jpeg(begin, end), jpeg(end));
+}
+
+function takeState(state) {
+  if (run !== null && run !== state.run) {
+    // Another run of the program: its numbers begin anew.
+    byId("events").replaceChildren();
+    byId("quiet").hidden = false;
+    for (const camera of cameras.values()) camera.number = 0;
+    const before = last;
+    last = 0;
+    run = state.run;
+    if (before) return ask({ state: 0 });
+  }
+  run = state.run;
+  const names = state.cameras.map((camera) => camera.name);
+  for (const [name, camera] of cameras) {
+    if (!names.includes(name)) {
+      camera.article.remove();
+      cameras.delete(name);
+    }
+  }
+  for (const camera of state.cameras) {
+    if (!cameras.has(camera.name)) cameras.set(camera.name, new Camera(camera.name));
+    cameras.get(camera.name).take(camera, state.kinds);
+  }
+  state.events.filter((event) => event.number > last).forEach(showEvent);
+  last = state.last;
+  ask({ state: last });
+}
+
+// Events ------------------------------------------------------------------------------------------
+
+function words(kind) {
+  return kind.replaceAll("_", " ");
+}
+
+function sentence(event) {
+  const parts = [words(event.kind)];
+  if (event.zone !== null) parts.push(event.zone);
+  if (event.direction !== null) parts.push(event.direction);
+  if (event.count !== null) parts.push(`${event.count} in`);
+  return parts.join(" · ");
+}
+
+function element(name, className, text = "") {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  made.textContent = text;
+  return made;
+}
+
+function showEvent(event) {
+  const list = byId("events");
+  const item = element("li", ALARMS.has(event.kind) && event.phase !== "end" ? "alarm" : "");
+  const button = element("button");
+  button.type = "button";
+  if (event.picture) {
+    const image = element("img", "picture");
+    Object.assign(image, { src: picture(event), alt: "", loading: "lazy", width: 88, height: 66 });
+    button.append(image);
+  }
+  const text = element("span", "words");
+  text.append(element("strong", "", sentence(event)));
+  const thing = event.track === null ? "" : ` · thing ${event.track}`;
+  const phase = event.phase === "once" ? "" : ` · ${event.phase}`;
+  text.append(element("small", "", `${clock(event.time)} · ${event.camera}${thing}${phase}`));
+  button.append(text);
+  button.onclick = () => explain(event);
+  item.append(button);
+  list.prepend(item);
+  while (list.children.length > MOST_EVENTS) list.lastChild.remove();
+  byId("quiet").hidden = true;
+}
+
+function picture(event) {
+  return `/events/${encodeURIComponent(event.id)}/snapshot`;
+}
+
+function clock(time) {
+  return new Date(time).toLocaleTimeString();
+}
+
+function explain(event) {
+  const dialog = byId("detail");
+  dialog.querySelector("h2").textContent = sentence(event);
+  dialog.querySelector(".text").textContent = event.text ?? "";
+  const image = dialog.querySelector("img");
+  image.hidden = !event.picture;
+  if (event.picture) image.src = picture(event);
+  else image.removeAttribute("src");
+  const hidden = new Set(["schema", "number", "picture", "snapshot", "clip", "text", "kind", "size"]);
+  facts(
+    dialog.querySelector("dl"),
+    Object.entries(event)
+      .filter(([key, value]) => value !== null && !hidden.has(key))
+      .map(([key, value]) => [words(key), Array.isArray(value) ? value.join(", ") : value]),
+  );
+  const clip = dialog.querySelector(".clip");
+  clip.replaceChildren();
+  if (event.clip !== null) {
+    const link = element("a", "", "The clip, once it has ended");
+    Object.assign(link, { href: `/events/${encodeURIComponent(event.id)}/clip`, target: "_blank" });
+    clip.append(link);
+  }
+  dialog.showModal();
+}
+
+/** Fill a list of names and values; in pairs, so that they stay together when lines break. */
+function facts(list, pairs, grouped = false) {
+  list.replaceChildren(
+    ...pairs.flatMap(([name, value]) => {
+      const pair = [element("dt", "", name), element("dd", "", String(value))];
+      if (!grouped) return pair;
+      const group = element("div");
+      group.append(...pair);
+      return [group];
+    }),
+  );
+}
+
+connect();

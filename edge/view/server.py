@@ -1,0 +1,420 @@
+"""The server of the view, in a thread of its own beside the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import numpy as np
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from edge.errors import EdgeError, UsageError
+from edge.sinks.metrics import parse_place
+from edge.sinks.snapshots import jpeg
+from edge.view.access import COOKIE, Access, Tokens, is_loopback
+from edge.view.feed import Feed, Look
+from edge.view.pictures import QUALITY, message, resized
+from edge.view.state import State
+from edge.view.zones import Conflict
+from edge.watch.outputs import RECORDINGS
+
+PAGE = Path(__file__).parent / "page"
+FILES = {
+    "": "text/html",
+    "view.css": "text/css",
+    "view.js": "text/javascript",
+    "stage.js": "text/javascript",
+    "editor.js": "text/javascript",
+    "interval.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
+"""The files of the page, by their path, with their type: nothing else is ever read for a path."""
+TOKEN_LETTERS = 12
+"""Letters of a token at least."""
+LARGEST, LARGEST_MESSAGE = 262_144, 4096
+"""Bytes of a body and of a message of a browser at most."""
+PATIENCE_S = 10.0
+"""Seconds for a request to arrive."""
+WRONG_S = 1.0
+"""Seconds that a wrong token takes."""
+CONNECTIONS, VIEWERS = 64, 16
+"""Connections, and pages that are open, at most."""
+TICK_S = 0.05
+"""Seconds between two looks at whether there is something to send."""
+STATE_S = 1.0
+"""Seconds between two states without an event."""
+CLOSING_S = 3
+"""Seconds for what is being sent at the end."""
+
+
+class ViewServer:
+    """Shows cameras at http://HOST:PORT/ until it is closed.
+
+    Args:
+        feed: what the loop hands over; closed with the server.
+        place: HOST:PORT.
+        token: that a browser must give; needed at any other place than a loopback address.
+
+    Attributes:
+        feed: what the loop hands over.
+        url: where it listens.
+
+    Raises:
+        UsageError: the place cannot be read, or there is no good token for it.
+        EdgeError: it cannot listen there.
+    """
+
+    def __init__(self, feed: Feed, place: str, token: str | None = None) -> None:
+        host, port = check_place(place, token)
+        self._socket = _listening(host, port, place)
+        shown = host or socket.gethostname()
+        self.url = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/"
+        config = uvicorn.Config(
+            application(feed, token),
+            http=_Impatient,
+            ws=WebSocketsSansIOProtocol,
+            ws_max_size=LARGEST_MESSAGE,
+            ws_per_message_deflate=False,
+            limit_concurrency=CONNECTIONS,
+            timeout_graceful_shutdown=CLOSING_S,
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+        )
+        for name in ("uvicorn.error", "uvicorn.access"):
+            # What a browser does wrong is no news.
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        self.feed, self._server = feed, uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._serve, name="view", daemon=True)
+        self._thread.start()
+        while not self._server.started:
+            if not self._thread.is_alive():
+                raise EdgeError(f"--view {place}: the server did not start")
+            time.sleep(0.01)
+
+    def _serve(self) -> None:
+        self._server.run(sockets=[self._socket])
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.should_exit = True
+        self._thread.join()
+        self._socket.close()
+        self.feed.close()
+
+
+def check_place(place: str, token: str | None) -> tuple[str, int]:
+    """HOST:PORT as a host and a number.
+
+    Raises:
+        UsageError: it cannot be read, or the token for it is missing or too short.
+    """
+    host, port = parse_place(place, "--view", "127.0.0.1:8700")
+    if token is None and not is_loopback(host):
+        raise UsageError(
+            f"--view {place}: others can reach this address, expected a --view-token",
+            "EDGE_VIEW_TOKEN=... in the environment, or --view 127.0.0.1:8700",
+        )
+    if token is not None and len(token) < TOKEN_LETTERS:
+        raise UsageError(
+            f"--view-token has {len(token)} letters, expected {TOKEN_LETTERS} or more",
+            'python3 -c "import secrets; print(secrets.token_urlsafe())"',
+        )
+    return host, port
+
+
+def _listening(host: str, port: int, place: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(CONNECTIONS)
+    except OSError as error:
+        listener.close()
+        raise EdgeError(f"--view {place}: {error.strerror or error}", "give another port") from None
+    return listener
+
+
+def application(feed: Feed, token: str | None) -> Access:
+    """The application, with everything that guards it."""
+    tokens, view = Tokens(token), _View(feed)
+    view.tokens = tokens
+    routes = [
+        *(Route(f"/{name}", _file(name)) for name in FILES),
+        Route("/login", view.login, methods=["GET", "POST"]),
+        Route("/cameras/{name}/background", view.background),
+        Route("/cameras/{name}/ground", view.ground),
+        Route("/cameras/{name}/zones", view.zones, methods=["PUT"]),
+        Route("/cameras/{name}/confirm", view.confirm, methods=["POST"]),
+        Route("/events/{event}/snapshot", view.snapshot),
+        Route("/events/{event}/clip", view.clip),
+        WebSocketRoute("/live", view.live),
+    ]
+    return Access(Starlette(routes=routes), tokens, _login_page())
+
+
+def _file(name: str) -> Callable[[Request], Awaitable[Response]]:
+    content = (PAGE / (name or "index.html")).read_bytes()
+
+    async def answer(_: Request) -> Response:
+        return Response(content, media_type=FILES[name])
+
+    return answer
+
+
+def _login_page(wrong: bool = False) -> Response:
+    text = (PAGE / "login.html").read_text()
+    if not wrong:
+        text = text.replace('<p role="alert">That is not the token.</p>', "")
+    return Response(text, 401, media_type="text/html")
+
+
+class _Impatient(H11Protocol):
+    """HTTP that gives a connection PATIENCE_S for the head of its request."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._patience = self.loop.call_later(PATIENCE_S, self._give_up)
+
+    def _give_up(self) -> None:
+        if self.cycle is None:
+            self.transport.close()
+
+    def handle_websocket_upgrade(self, event: Any) -> None:
+        self._patience.cancel()
+        super().handle_websocket_upgrade(event)
+
+
+@dataclass
+class _Viewer:
+    """What one page has asked for.
+
+    Attributes:
+        cameras: the number of the last picture that it has, of each camera that it asked for.
+        events: the number of the last event that it has; None: it did not ask for the state.
+        told: when it got the last state.
+    """
+
+    cameras: dict[str, int] = field(default_factory=dict)
+    events: int | None = None
+    told: float = float("-inf")
+
+
+class _View:
+    """Answers requests."""
+
+    tokens: Tokens
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed, self._state = feed, State(feed, secrets.token_hex(8))
+        self._drawn: dict[str, tuple[Look, asyncio.Future[bytes]]] = {}
+        self._viewers = 0
+
+    async def login(self, request: Request) -> Response:
+        """Take the token of the form, and give a cookie for it."""
+        if request.method == "GET":
+            return _login_page()
+        body = await _body(request, LARGEST_MESSAGE)
+        if isinstance(body, Response):
+            return body
+        given = parse_qs(body.decode(errors="replace")).get("token", [""])[0]
+        if not self.tokens.right(given):
+            await asyncio.sleep(WRONG_S)
+            return _login_page(wrong=True)
+        answer = RedirectResponse("/", 303)
+        answer.set_cookie(
+            COOKIE, self.tokens.cookie, max_age=30 * 86_400, httponly=True, samesite="strict"
+        )
+        return answer
+
+    async def background(self, request: Request) -> Response:
+        """The background of a camera as JPEG."""
+        background = self._state.background(request.path_params["name"])
+        if background is None:
+            return _sentence(404, "no such camera")
+        image = background.image
+        picture = await self._draw(lambda: jpeg(resized(image), QUALITY))
+        return Response(picture, media_type="image/jpeg")
+
+    async def ground(self, request: Request) -> Response:
+        """The depth of a camera's ground, which the rule `foot` looks at: height and width, then a
+        number from 0 (far) to 65535 (near) for each pixel; all of 16 bits, the lower byte first."""
+        depth = self._state.ground(request.path_params["name"])
+        if depth is None:
+            return _sentence(404, "the depth of this scene is not known")
+        levels = (65_535 * np.clip(np.nan_to_num(depth), 0, 1) + 0.5).astype("<u2")
+        size = np.array(depth.shape, "<u2")
+        return Response(size.tobytes() + levels.tobytes(), media_type="application/octet-stream")
+
+    async def zones(self, request: Request) -> Response:
+        """Save the zones of a camera; `If-Match` is the version that was edited."""
+        body = await _body(request, LARGEST)
+        if isinstance(body, Response):
+            return body
+        name = request.path_params["name"]
+        try:
+            zones = self._state.zones(name)
+            if zones is None:
+                return _sentence(409, f"{name} has no file of zones; start with --zones FILE")
+            zones.save(json.loads(body), request.headers.get("if-match", "").strip('"'))
+        except (ValueError, RecursionError):
+            return _sentence(400, "expected JSON")
+        except Conflict as error:
+            return _sentence(412, str(error))
+        except UsageError as error:
+            return _sentence(422, str(error))
+        except EdgeError as error:
+            return _sentence(500, str(error))
+        return JSONResponse({"zones": zones.content["zones"], "version": zones.version})
+
+    async def confirm(self, request: Request) -> Response:
+        """Somebody says that a camera stands where it is to: its scene is learned anew."""
+        name = request.path_params["name"]
+        if name not in self._feed.watching.watched:
+            return _sentence(404, "no such camera")
+        self._feed.watching.confirm(name)
+        return JSONResponse({}, 202)
+
+    async def snapshot(self, request: Request) -> Response:
+        """The snapshot of an event that is kept, as JPEG."""
+        told = self._feed.find(request.path_params["event"])
+        if told is None or told.picture is None:
+            return _sentence(404, "no snapshot")
+        try:
+            picture = await asyncio.wrap_future(told.picture)
+        except (EdgeError, CancelledError):
+            return _sentence(404, "no snapshot")
+        return Response(picture, media_type="image/jpeg")
+
+    async def clip(self, request: Request) -> Response:
+        """The recorded clip of an event that is kept; it is there when it has ended."""
+        told = self._feed.find(request.path_params["event"])
+        name = None if told is None else told.event.clip
+        path = self._feed.watching.config.folder / RECORDINGS / (name or "")
+        if name is None or not path.is_file():
+            return _sentence(404, "no clip, or not yet")
+        return FileResponse(path, media_type="video/webm")
+
+    async def live(self, socket: WebSocket) -> None:
+        """Send a page what it asks for, once for every time it asks: one that is slow or does not
+        read asks for nothing more."""
+        if self._viewers >= VIEWERS:
+            await socket.close(1013)
+            return
+        self._viewers += 1
+        viewer = _Viewer()
+        try:
+            await socket.accept()
+            asking = asyncio.create_task(_listen(socket, viewer))
+            try:
+                while not asking.done():
+                    await self._answer(socket, viewer)
+                    await asyncio.sleep(TICK_S)
+            finally:
+                asking.cancel()
+            if asking.exception() is not None and socket.client_state == WebSocketState.CONNECTED:
+                await socket.close(1008)
+        except (WebSocketDisconnect, RuntimeError, OSError):
+            pass  # it went away while something was sent
+        finally:
+            self._viewers -= 1
+
+    async def _answer(self, socket: WebSocket, viewer: _Viewer) -> None:
+        after = viewer.events
+        if after is not None and (
+            time.monotonic() - viewer.told >= STATE_S or self._feed.told(after)
+        ):
+            viewer.events, viewer.told = None, time.monotonic()
+            await socket.send_text(json.dumps(self._state.json(after)))
+        known = {camera.name for camera in self._feed.watching.config.cameras}
+        for name, number in list(viewer.cameras.items()):
+            if name not in known:
+                del viewer.cameras[name]
+                continue
+            slot = self._feed.slot(name)
+            slot.want()
+            look = slot.look
+            if look is not None and look.number != number:
+                del viewer.cameras[name]
+                await socket.send_bytes(await self._picture(name, look))
+
+    async def _picture(self, name: str, look: Look) -> bytes:
+        """The message of a look, drawn once for all pages."""
+        known = self._drawn.get(name)
+        if known is None or known[0] is not look:
+            redact = self._feed.redact
+            drawing = self._draw(
+                lambda: message(name, look.number, look.result, look.tracks, redact)
+            )
+            known = self._drawn[name] = look, drawing
+        # One page that goes away must not end the drawing for the others.
+        return await asyncio.shield(known[1])
+
+    def _draw(self, step: Callable[[], bytes]) -> asyncio.Future[bytes]:
+        return asyncio.get_running_loop().run_in_executor(self._feed.pool, step)
+
+
+async def _listen(socket: WebSocket, viewer: _Viewer) -> None:
+    """Take what a page asks for, until it goes away.
+
+    {"state": NUMBER}: the state, with the events after the one of that number.
+    {"camera": NAME, "number": NUMBER}: the picture after the one of that number.
+    """
+    while True:
+        try:
+            text = await socket.receive_text()
+        except WebSocketDisconnect:
+            return
+        ask = json.loads(text)
+        if not isinstance(ask, dict):
+            raise ValueError
+        if isinstance(ask.get("state"), int):
+            viewer.events = ask["state"]
+        elif isinstance(ask.get("camera"), str):
+            viewer.cameras[ask["camera"]] = ask.get("number", 0)
+
+
+async def _body(request: Request, most: int) -> bytes | Response:
+    """The body of a request, or why it is refused."""
+
+    async def read() -> bytes | Response:
+        body = b""
+        async for part in request.stream():
+            body += part
+            if len(body) > most:
+                return _sentence(413, f"more than {most} bytes")
+        return body
+
+    with contextlib.suppress(ValueError):
+        if int(request.headers.get("content-length", "0")) > most:
+            return _sentence(413, f"more than {most} bytes")
+    try:
+        return await asyncio.wait_for(read(), PATIENCE_S)
+    except asyncio.TimeoutError:
+        return _sentence(408, "the request took too long")
+
+
+def _sentence(status: int, text: str) -> Response:
+    return JSONResponse({"error": text}, status)

@@ -1,0 +1,233 @@
+"""The page in a real browser: drawn with the mouse and by keyboard, seen, lost and found again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.zones.file import read_zones
+from edge.zones.zone import LINE, Zone
+
+from ..sinks.events import event
+from .browser import BROWSER, Browser
+from .site import Site, wait_for
+
+SCRIPT = "<img src=x onerror=alert(1)>"
+FOREIGN = Zone(SCRIPT, "ignored", ((0.0, 0.0), (0.1, 0.0), (0.1, 0.1)))
+EVENTS = "[...document.querySelectorAll('#events strong')].map(e => e.textContent).join()"
+STATUS = "document.querySelector('#connection').textContent"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="no browser: apt-get install chromium"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    opened = Browser(tmp_path_factory.mktemp("browser"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
+    with ExitStack() as stack:
+
+        def make(**given: Any) -> Site:
+            made = Site(tmp_path, **given)
+            stack.callback(made.close)
+            return made
+
+        yield make
+
+
+@pytest.mark.parametrize(("width", "height", "dark"), [(1600, 900, False), (390, 844, True)])
+def test_a_zone_is_drawn_and_somebody_enters_it(
+    width: int, height: int, dark: bool, browser: Browser, site: Callable[..., Site], tmp_path: Path
+) -> None:
+    running = site(zones=[FOREIGN])
+    browser.errors.clear()
+    browser.window(width, height, dark)
+    browser.open(running.url)
+    browser.wait(f"{STATUS} === 'Live'")
+    browser.wait("document.querySelector('.tracks rect')")
+    shade = browser.run("getComputedStyle(document.body).backgroundColor")
+    assert shade == ("rgb(15, 20, 25)" if dark else "rgb(246, 247, 248)")
+
+    browser.click_on(".edit")
+    browser.click_on(".polygon")
+    for x, y in ((0.5, 0.5), (0.95, 0.5), (0.95, 0.97), (0.5, 0.97)):
+        browser.click(*browser.place(".stage svg", x, y))
+    browser.click(*browser.place(".stage svg", 0.5, 0.5))  # the first point closes it
+    wait_for(lambda: len(read_zones(running.zones)) == 2)
+    drawn = read_zones(running.zones)[1]
+    assert (drawn.name, drawn.kind, len(drawn.points)) == ("zone 1", "restricted", 4)
+    expected = ((0.5, 0.5), (0.95, 0.5), (0.95, 0.97), (0.5, 0.97))
+    assert all(
+        abs(a - b) < 0.01
+        for point, given in zip(drawn.points, expected, strict=True)
+        for a, b in zip(point, given, strict=True)
+    )
+
+    browser.write("porch")  # its name has the focus and is selected
+    browser.press("Tab")
+    wait_for(lambda: read_zones(running.zones)[1].name == "porch")
+    browser.wait(f"{EVENTS}.includes('zone entered · porch')")
+
+    # Moved as a whole, then bent at a new corner; both undone.
+    browser.drag(browser.place(".stage svg", 0.7, 0.7), browser.place(".stage svg", 0.6, 0.7))
+    wait_for(lambda: read_zones(running.zones)[1].points[0][0] == pytest.approx(0.4, abs=0.01))
+    assert read_zones(running.zones)[1].points[2] == pytest.approx((0.85, 0.97), abs=0.01)
+    browser.drag(browser.place(".stage svg", 0.4, 0.735), browser.place(".stage svg", 0.2, 0.7))
+    wait_for(lambda: len(read_zones(running.zones)[1].points) == 5)
+    assert read_zones(running.zones)[1].points[4] == pytest.approx((0.2, 0.7), abs=0.01)
+    browser.picture(tmp_path / "edited.png")
+    browser.click_on(".undo")
+    browser.click_on(".undo")
+    wait_for(lambda: read_zones(running.zones)[1].points == drawn.points)
+
+    browser.click_on("li.restricted button.delete")
+    wait_for(lambda: read_zones(running.zones) == [FOREIGN])
+    browser.click_on(".edit")
+
+    # The event explains itself; a name is text, whatever it looks like.
+    browser.click_on("#events .alarm button")
+    browser.wait("document.querySelector('#detail img').naturalWidth > 100")
+    assert "porch" in browser.run("document.querySelector('#detail').textContent")
+    browser.press("Escape")
+    assert browser.run("document.querySelector('.zones text').textContent") == SCRIPT
+    assert browser.run("document.querySelectorAll('.stage img, .rows img').length") == 0
+
+    assert browser.run("document.documentElement.scrollWidth") <= width
+    browser.picture(tmp_path / "page.png")
+    assert browser.errors == []
+
+
+def test_a_line_is_drawn_by_keyboard(browser: Browser, site: Callable[..., Site]) -> None:
+    running = site()
+    browser.errors.clear()
+    browser.window(1600, 900)
+    browser.open(running.url)
+    browser.wait("document.querySelector('.edit:enabled')")
+    browser.run("document.querySelector('.edit').focus()")
+    browser.press("Enter")
+    browser.press("Tab")  # past the zone
+    browser.press("Tab")
+    browser.press("Enter")
+    for _ in range(4):
+        browser.press("ArrowDown")
+    browser.press(" ")
+    for _ in range(10):
+        browser.press("ArrowRight")
+    browser.press(" ")
+    browser.press("Enter")
+    (line,) = wait_for(lambda: read_zones(running.zones))
+    assert line.kind == LINE
+    assert line.points == ((0.5, 0.52), (0.55, 0.52))
+    browser.run("document.querySelector('.handle').focus()")
+    browser.press("ArrowLeft")
+    browser.press("ArrowLeft")
+    wait_for(lambda: read_zones(running.zones)[0].points == ((0.49, 0.52), (0.55, 0.52)))
+    assert browser.errors == []
+
+
+def test_a_depth_is_clicked_and_lights_up(browser: Browser, site: Callable[..., Site]) -> None:
+    whole = Zone("all", "restricted", ((0.25, 0.0), (1.0, 0.0), (1.0, 1.0), (0.25, 1.0)))
+    running = site(zones=[whole])
+    browser.errors.clear()
+    browser.window(1600, 900)
+    browser.open(running.url)
+    browser.wait("document.querySelector('.edit:enabled')")
+    browser.click_on(".edit")
+    browser.click_on(".measure")
+    browser.wait("document.querySelector('.measuring')")
+    browser.click(*browser.place(".stage svg", 0.5, 0.9))
+    browser.mouse("Moved", *browser.place(".stage svg", 0.5, 0.3))
+    shares = [(0.5, 0.6), (0.5, 0.2), (0.5, 0.97), (0.1, 0.6)]  # in it, too far, too near, beside
+    lit = browser.run(
+        "(() => { const c = document.querySelector('.lit'), { width: w, height: h } = c;"
+        " const { data } = c.getContext('2d').getImageData(0, 0, w, h);"
+        f" return {[list(each) for each in shares]}.map(([x, y]) =>"
+        " data[4 * (Math.floor(y * h) * w + Math.floor(x * w)) + 3] > 0); })()"
+    )
+    assert lit == [True, False, False, False]
+    browser.click(*browser.place(".stage svg", 0.5, 0.3))
+    (zone,) = wait_for(lambda: [each for each in read_zones(running.zones) if each.depth])
+    assert zone.depth == pytest.approx((0.3, 0.9), abs=0.02)
+    assert browser.run("document.querySelector('.lit').hidden")
+    browser.click_on(".undo")
+    wait_for(lambda: read_zones(running.zones) == [whole])
+    browser.run("document.querySelector('[data-key=\"depth 0\"]').focus()")
+    browser.write("0.2 - 0.4")
+    browser.press("Tab")
+    wait_for(lambda: read_zones(running.zones)[0].depth == (0.2, 0.4))
+    assert browser.errors == []
+
+
+def test_what_the_file_refuses_is_said_and_taken_back(
+    browser: Browser, site: Callable[..., Site]
+) -> None:
+    running = site()
+    browser.window(1600, 900)
+    browser.open(running.url)
+    browser.wait("document.querySelector('.edit:enabled')")
+    browser.click_on(".edit")
+    browser.click_on(".polygon")
+    for x, y in ((0.2, 0.2), (0.8, 0.8), (0.8, 0.2), (0.2, 0.8)):
+        browser.click(*browser.place(".stage svg", x, y))
+    browser.press("Enter")
+    browser.wait("document.querySelector('.message').textContent.includes('crosses itself')")
+    assert read_zones(running.zones) == []
+    assert browser.run("document.querySelectorAll('.zone').length") == 0
+
+
+def test_it_says_when_the_connection_is_lost_and_comes_back(
+    browser: Browser, site: Callable[..., Site]
+) -> None:
+    running = site()
+    browser.window(1600, 900)
+    browser.open(running.url)
+    browser.wait(f"{STATUS} === 'Live'")
+    running.hide()
+    browser.wait(f"{STATUS}.includes('is lost')")
+    running.show()
+    browser.wait(f"{STATUS} === 'Live'")
+    browser.wait("document.querySelector('.tracks rect')")
+    browser.run("document.querySelector('.tracks').replaceChildren()")
+    browser.wait("document.querySelector('.tracks rect')")
+
+
+def test_a_camera_that_was_moved_is_confirmed(browser: Browser, site: Callable[..., Site]) -> None:
+    running, confirmed = site(), []
+    running.watching.confirm = confirmed.append  # type: ignore[assignment]
+    browser.errors.clear()
+    browser.window(390, 844)
+    browser.open(running.url)
+    browser.wait("document.querySelector('.tracks rect')")
+    assert browser.run("document.querySelector('.confirm').hidden")
+    moved = event(kind="camera_moved", phase="begin")
+    running.feed.event(moved)
+    browser.wait("document.querySelector('.troubles').textContent === 'camera moved'")
+    browser.click_on(".confirm")
+    wait_for(lambda: confirmed == ["door"])
+    running.feed.event(replace(moved, id="other", phase="end"))
+    browser.wait("document.querySelector('.confirm').hidden")
+    assert browser.errors == []
+
+
+def test_the_token_is_asked_for(browser: Browser, site: Callable[..., Site]) -> None:
+    running = site(token="correct horse battery")
+    browser.errors.clear()
+    browser.window(390, 844)
+    browser.open(running.url)
+    browser.run("document.querySelector('input').focus()")
+    browser.write("correct horse battery")
+    browser.press("Enter")
+    browser.wait(f"document.querySelector('#connection') && {STATUS} === 'Live'")
+    assert browser.run("location.href") == running.url
+    assert [each for each in browser.errors if "401" not in each] == []

@@ -1,0 +1,417 @@
+"""The view as browsers, scripts and strangers meet it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from edge.cli.watch import VIEW, WithView
+from edge.errors import EdgeError, UsageError
+from edge.view import feed as feeds
+from edge.view import server as module
+from edge.view.feed import Feed
+from edge.view.server import ViewServer, check_place
+from edge.zones.file import as_json, read_zones
+from edge.zones.zone import Zone
+
+from .site import PERSON, Site, parts, seen, wait_for
+
+ALL = Zone("all", "restricted", ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)))
+TOKEN = "correct horse battery"
+Json = dict[str, Any]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
+    with contextlib.ExitStack() as stack:
+
+        def make(*names: str, **given: Any) -> Site:
+            made = Site(tmp_path, names or ("door",), **given)
+            stack.callback(made.close)
+            return made
+
+        yield make
+
+
+def state(site: Site) -> Json:
+    with site.live() as page:
+        page.send('{"state": 0}')
+        found: Json = json.loads(page.recv(20))
+        return found
+
+
+def save(site: Site, content: Any, version: str | None = None, **headers: str) -> Any:
+    """Save zones as the page does."""
+    version = version or state(site)["cameras"][0].get("version", "")
+    body = content if isinstance(content, bytes) else json.dumps(content).encode()
+    match = {"If-Match": f'"{version}"', **headers}
+    return site.ask("/cameras/door/zones", "PUT", body, match)
+
+
+def test_a_page_gets_state_pictures_and_events(site: Callable[..., Site]) -> None:
+    running = site("door", "yard-bare", zones=[ALL])
+    with running.live() as page:
+        page.send('{"state": 0}')
+        found = json.loads(page.recv(20))
+        door, yard = found["cameras"]
+        assert (door["name"], door["size"], door["sure"], door["dropped"]) == (
+            "door", [120, 160], 1.0, 3,
+        )  # fmt: skip
+        assert door["zones"] == as_json([ALL])["zones"]
+        assert yard["zones"] is None
+        assert "secret" not in json.dumps(found)
+        wait_for(lambda: "zone_entered all" in running.told)
+        page.send('{"camera": "door", "number": 0}')
+        header, frame, depth = parts(page.recv(20))
+        assert header["size"] == [120, 160]
+        (followed,) = header["tracks"]
+        left, top, wide, tall = (round(side * frame.shape[1] / 160) for side in followed["box"])
+        inside = frame[top + 30 : top + tall - 30, left + 24 : left + wide - 24]
+        assert np.abs(np.median(inside, (0, 1)) - PERSON).max() < 20
+        green = (frame[..., 1].astype(int) - frame[..., 2] > 80).sum()
+        assert green > 100  # the outline of the mask
+        assert depth[-1].mean() > depth[0].mean()  # near is yellow
+        page.send('{"state": 0}')
+        found = json.loads(page.recv(20))
+        event = next(each for each in found["events"] if each["kind"] == "zone_entered")
+        assert event["picture"]
+    answer = running.ask(f"/events/{event['id']}/snapshot")
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert answer.body[:2] == b"\xff\xd8"
+    assert running.ask("/cameras/door/background").body[:2] == b"\xff\xd8"
+
+
+def test_nothing_is_handed_over_while_nobody_looks(
+    site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeds, "WANTED_S", 0.3)
+    running = site()
+    slot, camera = running.feed.slot("door"), running.cameras["door"]
+    begin = camera.number
+    wait_for(lambda: camera.number > begin + 10)
+    assert slot.look is None
+    with running.live() as page:  # asks once, and never reads
+        page.send('{"camera": "door", "number": 0}')
+        wait_for(lambda: slot.look is not None)
+        wait_for(lambda: not slot.due and camera.number > begin + 40)
+        number = slot.look.number
+        assert number < 15
+        begin = camera.number
+        wait_for(lambda: camera.number > begin + 10)
+        assert slot.look.number == number
+
+
+def test_a_view_that_hangs_stops_no_camera(site: Callable[..., Site]) -> None:
+    running, free = site(zones=[ALL]), threading.Event()
+    running.feed.pool.submit(free.wait, 30)
+    try:
+        running.feed.slot("door").want()
+        result, event = seen(1), running.feed
+        for number in range(3 * feeds.SNAPSHOTS):
+            event.frame("door", result, [running_event(number)])
+            event.event(running_event(number))
+        begin = running.cameras["door"].number
+        wait_for(lambda: running.cameras["door"].number > begin + 10)
+        told = [each for each in event.told(0) if each.event.kind == "line_crossed"]
+        assert len(told) == 3 * feeds.SNAPSHOTS
+        assert sum(each.picture is not None for each in told) <= feeds.SNAPSHOTS
+    finally:
+        free.set()
+
+
+def running_event(number: int) -> Any:
+    from ..sinks.events import event
+
+    return event(id=f"many-{number}", incident=f"many-{number}")
+
+
+def test_drift_is_shown_where_a_shadow_looks(site: Callable[..., Site]) -> None:
+    running = site()
+    assert state(running)["cameras"][0]["drift"] is None
+    watched: Any = running.watching.watched["door"]
+    watched.shadow = SimpleNamespace(drift=SimpleNamespace(mask=0.01234))
+    assert state(running)["cameras"][0]["drift"] == 0.0123
+
+
+def test_a_camera_that_was_moved_is_confirmed(site: Callable[..., Site]) -> None:
+    running, confirmed = site(), []
+    running.watching.confirm = confirmed.append  # type: ignore[assignment]
+    assert running.ask("/cameras/none/confirm", "POST").status == 404
+    assert running.ask("/cameras/door/confirm").status == 405
+    origin = {"Origin": "http://evil.example"}
+    assert running.ask("/cameras/door/confirm", "POST", headers=origin).status == 403
+    assert confirmed == []
+    assert running.ask("/cameras/door/confirm", "POST").status == 202
+    assert confirmed == ["door"]
+
+
+def test_redaction_holds_for_the_view(site: Callable[..., Site]) -> None:
+    running = site(redact="fill")
+    with running.live() as page:
+        page.send('{"camera": "door", "number": 0}')
+        _, frame, _ = parts(page.recv(20))
+    assert ((frame[..., 2].astype(int) - frame[..., 0]) > 100).sum() == 0
+
+
+# Zones -------------------------------------------------------------------------------------------
+
+
+def test_zones_that_are_saved_are_watched(site: Callable[..., Site]) -> None:
+    running = site()
+    assert save(running, as_json([ALL])).status == 200
+    assert read_zones(running.zones) == [ALL]
+    wait_for(lambda: "zone_entered all" in running.told)
+    assert state(running)["cameras"][0]["zones"] == as_json([ALL])["zones"]
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "told"),
+    [
+        (b"{", 400, "expected JSON"),
+        (b"[" * 5000, 400, "expected JSON"),
+        ({"schema": 2, "zones": []}, 422, "expected 1"),
+        ({"schema": 1, "zones": [{"name": "a", "kind": "moat", "points": []}]}, 422, "restricted"),
+        ({"schema": 1, "zones": [{"name": "../a", "kind": "line", "points": []}]}, 422, "letters"),
+        (
+            {"schema": 1, "zones": [{**as_json([ALL])["zones"][0], "distance_m": [0, 5]}]},
+            422,
+            "no metres",
+        ),
+    ],
+)
+def test_wrong_zones_change_nothing(
+    content: Any, status: int, told: str, site: Callable[..., Site]
+) -> None:
+    running = site(zones=[ALL])
+    answer = save(running, content)
+    assert (answer.status, told in answer.json["error"]) == (status, True)
+    assert read_zones(running.zones) == [ALL]
+
+
+def test_nobody_overwrites_what_another_drew(site: Callable[..., Site]) -> None:
+    running = site()
+    version = state(running)["cameras"][0]["version"]
+    assert save(running, as_json([ALL]), version).status == 200
+    answer = save(running, as_json([]), version)
+    assert (answer.status, read_zones(running.zones)) == (412, [ALL])
+
+
+def test_a_camera_without_a_file_of_zones_says_so(site: Callable[..., Site]) -> None:
+    running = site("yard-bare")
+    answer = running.ask("/cameras/yard-bare/zones", "PUT", b"{}")
+    assert (answer.status, "--zones FILE" in answer.json["error"]) == (409, True)
+
+
+# Strangers ---------------------------------------------------------------------------------------
+
+
+def test_the_page_and_how_it_is_guarded(site: Callable[..., Site]) -> None:
+    running = site()
+    for path in ("/", "/view.js", "/stage.js", "/editor.js", "/view.css", "/icon.svg"):
+        answer = running.ask(path)
+        assert answer.status == 200
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert "unsafe" not in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert b"http://" not in answer.body.replace(b"http://www.w3.org/2000/svg", b"")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../server.py",
+        "/%2e%2e/server.py",
+        "/..%2fserver.py",
+        "//etc/passwd",
+        "/page/../../server.py",
+        "/cameras/..%2f..%2fdoor/background",
+        "/cameras/%2e%2e/background",
+        "/events/..%2f..%2fdoor.json/clip",
+        "/events/%00/snapshot",
+    ],
+)
+def test_no_path_leads_out_of_the_page(path: str, site: Callable[..., Site]) -> None:
+    answer = site().ask(path)
+    assert answer.status == 404
+    assert len(answer.body) < 100
+
+
+@pytest.mark.parametrize("origin", ["", "null", "http://evil.example", "http://127.0.0.1:1"])
+def test_other_origins_may_not_write_nor_look(origin: str, site: Callable[..., Site]) -> None:
+    running = site(zones=[ALL])
+    assert save(running, as_json([]), Origin=origin).status == 403
+    assert read_zones(running.zones) == [ALL]
+    with pytest.raises(InvalidStatus) as refused:
+        running.live(origin or "http://evil.example")
+    assert refused.value.response.status_code == 403
+
+
+def test_a_name_that_was_made_to_lead_here_is_refused(site: Callable[..., Site]) -> None:
+    """Of DNS rebinding: its origin is its own, and its host as well."""
+    running, evil = site(), {"Host": "evil.example:80", "Origin": "http://evil.example:80"}
+    assert running.ask("/", headers=evil).status == 403
+    assert running.ask("/cameras/door/zones", "PUT", b"", evil).status == 403
+
+
+def test_without_the_token_there_is_the_question_for_it_alone(
+    site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "WRONG_S", 0.0)
+    running = site(token=TOKEN)
+    assert running.ask("/").status == 401
+    assert b"password" in running.ask("/").body
+    for path in ("/view.js", "/cameras/door/background", f"/?token={TOKEN.replace(' ', '+')}"):
+        assert running.ask(path).status == 401
+    assert running.ask("/cameras/door/zones", "PUT", b"{}").status == 401
+    with pytest.raises(InvalidStatus):
+        running.live()
+    for wrong in (b"token=wrong", b"token=", b"", b"token=%ff"):
+        answer = running.ask("/login", "POST", wrong)
+        assert (answer.status, "set-cookie" in answer.headers) == (401, False)
+        assert b"That is not the token." in answer.body
+    for cookie in ("edge-view=", f"edge-view={TOKEN}", 'edge-view="', "edge-view=\u00e9"):
+        assert running.ask("/", headers={"Cookie": cookie}).status == 401
+    for given in ("Bearer wrong", "Bearer", f"Basic {TOKEN}"):
+        assert running.ask("/view.js", headers={"Authorization": given}).status == 401
+
+
+def test_the_token_opens_the_view_and_stays_out_of_the_cookie(site: Callable[..., Site]) -> None:
+    running = site(token=TOKEN)
+    answer = running.ask("/login", "POST", f"token={TOKEN.replace(' ', '+')}".encode())
+    assert (answer.status, answer.headers["location"]) == (303, "/")
+    cookie, *rest = answer.headers["set-cookie"].split("; ")
+    assert {"HttpOnly", "SameSite=strict"} <= set(rest)
+    assert TOKEN not in cookie
+    assert running.ask("/", headers={"Cookie": cookie}).status == 200
+    assert running.ask("/view.js", headers={"Authorization": f"Bearer {TOKEN}"}).status == 200
+    running.hide()
+    running.show()
+    with running.live(headers={"Cookie": cookie}) as page:
+        page.send('{"state": 0}')
+        assert page.recv(20)
+
+
+@pytest.mark.parametrize(
+    ("place", "token", "told"),
+    [
+        ("0.0.0.0:8700", None, "expected a --view-token"),
+        (":8700", None, "expected a --view-token"),
+        ("[::]:8700", None, "expected a --view-token"),
+        ("door.example:8700", None, "expected a --view-token"),
+        (":8700", "short", "5 letters"),
+        ("127.0.0.1:8700", "", "0 letters"),
+        ("nowhere", None, "expected HOST:PORT; --view 127.0.0.1:8700"),
+    ],
+)
+def test_places_that_cannot_be_right(place: str, token: str | None, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        check_place(place, token)
+
+
+@pytest.mark.parametrize("place", ["127.0.0.1:8700", "localhost:8700", "[::1]:8700"])
+def test_this_machine_alone_needs_no_token(place: str) -> None:
+    assert check_place(place, None)[1] == 8700
+
+
+def test_a_place_that_is_taken(site: Callable[..., Site]) -> None:
+    running = site()
+    with pytest.raises(EdgeError, match="in use"):
+        ViewServer(Feed(running.watching), running.place)
+
+
+def test_huge_requests_are_refused(site: Callable[..., Site]) -> None:
+    running = site(zones=[ALL])
+    assert save(running, b" " * (module.LARGEST + 1)).status == 413
+    connection = socket.create_connection(running.place.split(":"), 20)
+    head = (
+        f"PUT /cameras/door/zones HTTP/1.1\r\nHost: {running.place}\r\nOrigin:"
+        f" http://{running.place}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    chunk = b"10000\r\n" + b" " * 65536 + b"\r\n"
+    with contextlib.closing(connection):
+        connection.sendall(head.encode())
+        with contextlib.suppress(OSError):
+            for _ in range(20):
+                connection.sendall(chunk)
+        assert b" 413 " in connection.recv(64)
+    with contextlib.suppress(ConnectionError):
+        assert running.ask("/", headers={"X-Long": "x" * 200_000}).status == 400
+    with running.live() as page:
+        page.send("x" * (module.LARGEST_MESSAGE + 1))
+        with pytest.raises(ConnectionClosed):
+            page.recv(20)
+    assert read_zones(running.zones) == [ALL]
+
+
+def test_slow_requests_are_given_up(
+    site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE_S", 0.3)
+    running = site()
+    head = (
+        f"PUT /cameras/door/zones HTTP/1.1\r\nHost: {running.place}\r\nOrigin:"
+        f" http://{running.place}\r\nContent-Length: 100\r\n\r\n"
+    ).encode()
+    for sent, answer in ((b"", b""), (b"GET / HT", b""), (head, b"HTTP/1.1 408")):
+        with contextlib.closing(socket.create_connection(running.place.split(":"), 20)) as stranger:
+            stranger.sendall(sent)
+            assert stranger.recv(12) == answer
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "7", '{"state": "x"}', '{"camera": []}'])
+def test_messages_that_mean_nothing(text: str, site: Callable[..., Site]) -> None:
+    running = site()
+    with running.live() as page:
+        page.send(text)
+        with contextlib.suppress(ConnectionClosed):
+            page.send('{"state": 0}')
+            assert json.loads(page.recv(20))["cameras"]
+    assert state(running)["cameras"]
+
+
+def test_pages_beyond_the_most_are_refused(
+    site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "VIEWERS", 1)
+    running = site()
+    with running.live(), pytest.raises(InvalidStatus):
+        running.live()
+    wait_for(lambda: state_or_none(running))
+
+
+def state_or_none(site: Site) -> Json | None:
+    try:
+        return state(site)
+    except InvalidStatus:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["cam", "--view"], VIEW),
+        (["cam", "--view", "--frames", "3"], VIEW),
+        (["--view", ":1", "cam"], ":1"),
+        (["--view=:1", "cam"], ":1"),
+        (["cam"], None),
+    ],
+)
+def test_the_option_may_stand_without_a_place(words: list[str], expected: str | None) -> None:
+    import typer.main
+
+    from edge.cli.app import app
+
+    command = typer.main.get_command(app).commands["watch"]  # type: ignore[attr-defined]
+    assert isinstance(command, WithView)
+    context = command.make_context("watch", list(words))
+    assert (context.params["view"], context.params["sources"]) == (expected, ["cam"])
