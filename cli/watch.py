@@ -257,6 +257,7 @@ def watch_all(
             check(bundled)
         stack.enter_context(_on_signal(signal.SIGHUP, watching.reload))
         stack.enter_context(_on_signal(signal.SIGUSR1, watching.confirm))
+        stack.enter_context(_ending_between_frames(watching))
         channels: list[Any] = []
         stack.callback(lambda: print_all(summary(channels)))
         failures = watching.run(frames, channels.append)
@@ -296,6 +297,34 @@ def _on_signal(number: signal.Signals, call: Callable[[], None]) -> Iterator[Non
         yield
     finally:
         signal.signal(number, before)
+
+
+@contextmanager
+def _ending_between_frames(watching: Watch) -> Iterator[None]:
+    """SIGINT and SIGTERM end the watch between two frames: within one, an event could have begun
+    that nobody was told of, and its end would be told. A second one ends it at once."""
+    ends = {
+        signal.SIGINT: KeyboardInterrupt(),
+        signal.SIGTERM: SystemExit(128 + signal.SIGTERM),
+    }
+    before = {number: signal.getsignal(number) for number in ends}
+    # A shell that starts a program in the background, or `nohup`, lets it ignore Ctrl-C.
+    before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def end(number: int, _: object) -> None:
+        restore()
+        watching.end(ends[signal.Signals(number)])
+
+    for number in before:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        restore()
 
 
 def _of_options(

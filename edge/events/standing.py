@@ -60,11 +60,16 @@ class Standing:
 
     def __init__(self, travels: Travels) -> None:
         self._travels = travels
+        self._told: set[int] = set()
 
     def facts(self, look: Look) -> Iterator[Fact]:
-        """One fact for each track that stands."""
-        for track in look.tracks.values():
+        """One fact for each track that stands; one that is hidden does not come to stand."""
+        standing = set()
+        for number, track in look.tracks.items():
             since = track.stationary_since
             if since is None or look.at - since < STANDING_S or not self._travels.went(track):
                 continue
-            yield Fact("standing", track, since=since)
+            if number in self._told or track.last_seen == look.at:
+                standing.add(number)
+                yield Fact("standing", track, since=since)
+        self._told = standing

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from edge.camera.source import CameraError, CameraEvent
 from edge.errors import EdgeError
 from edge.events.event import Event
+from edge.events.left import LEFT_S
+from edge.events.look import MIN_SIZE
 from edge.events.reporter import Reporter
 from edge.loop.channel import Channel, capacity
 from edge.loop.pipeline import FrameResult
@@ -96,6 +98,7 @@ class Watch:
         self._settled = False
         self._zones: dict[str, tuple[Zone, ...]] = {}
         self._confirmed: list[str | None] = []
+        self._ended: BaseException | None = None
         self._off: set[tuple[str, str | None]] = set()
         self.profile = next(iter(config.profiles), None)
 
@@ -115,6 +118,11 @@ class Watch:
         self._confirmed.append(camera)
         self.wake.set()
 
+    def end(self, error: BaseException) -> None:
+        """Let `run` raise an error between two frames; may be called from a signal handler."""
+        self._ended = error
+        self.wake.set()
+
     def run(
         self, frames: int | None = None, opened: Callable[[Channel], None] = lambda _: None
     ) -> list[str]:
@@ -129,6 +137,7 @@ class Watch:
 
         Raises:
             EdgeError: the only camera fails.
+            BaseException: what `end` was given.
         """
         self._opened = opened
         self.configure()
@@ -217,6 +226,8 @@ class Watch:
 
     def _turn(self, running: list[Channel]) -> bool:
         """Between two rounds of the loop: take what was opened, follow files and clocks."""
+        if self._ended is not None:
+            raise self._ended
         if self._reload.is_set():
             self._reload.clear()
             self._take_over(running)
@@ -417,19 +428,8 @@ def _zones(config: WatchConfig) -> dict[str, tuple[Zone, ...]]:
 
 
 def _source_of(config: CameraConfig) -> CameraConfig:
-    """What a camera must be opened again for when it changes."""
-    return CameraConfig(
-        name=config.name,
-        source=config.source,
-        background=config.background,
-        seconds=config.seconds,
-        range=config.range,
-        stabilize=config.stabilize,
-        build=config.build,
-        metres=config.metres,
-        classify=config.classify,
-        shadow=config.shadow,
-    )
+    """What a camera must be opened again for when it changes: all but what `_change` takes over."""
+    return replace(config, zones=None, schedule=(), left_s=LEFT_S, min_size=MIN_SIZE, sinks=None)
 
 
 def _dispose(future: Future[Watched]) -> None:
