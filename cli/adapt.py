@@ -49,12 +49,14 @@ def adapt(
     import edge.calibrate.rendering.camera  # noqa: F401 (synthetic://)
     from edge.bundled import bundled
     from edge.calibrate.pipeline import BuildRequest, build
+    from edge.camera.address import redact_address
     from edge.camera.reader import check_source
     from edge.files import atomic_write
     from edge.train.adapt import HELD_BACK, compose, rendered_cutouts, write_sequence
     from edge.train.export import export
 
     check_source(source, None)
+    name = redact_address(source)
     start = bundled(network)
     if (out / RUN).exists():
         raise EdgeError(f"{out} holds an adapted network already", "give another --out")
@@ -69,14 +71,14 @@ def adapt(
     note(f"F-measure on {len(held)} composites of frames held back: {before:.4f} to {after:.4f}")
     if after <= before:
         raise AccuracyGateMissed(
-            f"{network} is no better for {source} after {recipe.pictures} images; nothing is built",
-            f"keep the general one: edge run {source}",
+            f"{network} is no better for {name} after {recipe.pictures} images; nothing is built",
+            f"keep the general one: edge run {name}",
         )
     model = out / f"{network}.onnx"
     with atomic_write(model) as draft:
         onnx.save(export(best, 224, 224), draft)
     build(BuildRequest(model=str(model), samples=str(out / SITE)), out / BUILD, replace=True)
-    note(f"next: edge run {source} --build {out / BUILD}")
+    note(f"next: edge run {name} --build {out / BUILD}")
     print(out / BUILD)
 
 
@@ -91,10 +93,10 @@ def _label(source: str, seconds: float, network: str) -> list[Sample]:
     from edge.camera.address import redact_address
     from edge.image import fit
     from edge.loop.learn import learn_scene
-    from edge.samples.sample import IGNORED, Sample
+    from edge.samples.sample import Sample
     from edge.scene.gather import LEAST, gather_images
     from edge.scene.stabilize import registered_to
-    from edge.train.adapt import UNKNOWN, label_frames
+    from edge.train.adapt import label_frames, refuse_unsure
 
     name = redact_address(source)
     with bar() as progress:
@@ -114,13 +116,7 @@ def _label(source: str, seconds: float, network: str) -> list[Sample]:
             edge.set_background(h, bg, learned.spread)
             masks = np.stack([_mask(h, frame) for frame in frames])
     labels = label_frames(np.stack(frames), bg, masks)
-    unknown = float((labels == IGNORED).mean())
-    if unknown > UNKNOWN:
-        raise EdgeError(
-            f"{name}: {network} is unsure of {100 * unknown:.0f} % of the pixels (at most"
-            f" {100 * UNKNOWN:.0f} %), so it cannot teach itself",
-            "adapt on footage in which the scene can be seen empty most of the time",
-        )
+    refuse_unsure(labels, name, network)
     return [
         Sample(f"{SITE}/{i}", bg, frame, label, spread=learned.spread)
         for i, (frame, label) in enumerate(zip(frames, labels, strict=True))

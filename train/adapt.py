@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.calibrate.rendering.samples import Rendered
+from edge.errors import EdgeError
 from edge.files import atomic_write
 from edge.loop.masks import LIKELY
 from edge.samples.sample import BACKGROUND, FOREGROUND, IGNORED, Image, Sample
@@ -51,6 +52,17 @@ def label_frames(frames: Image, bg: Image, probabilities: npt.NDArray[np.float32
     labels[probabilities >= 1 - SURE] = FOREGROUND
     labels[alive(frames, bg, probabilities >= LIKELY)] = BACKGROUND
     return labels
+
+
+def refuse_unsure(labels: Labels, scene: str, network: str) -> None:
+    """EdgeError where a network is unsure of so much that it would learn its own mistakes."""
+    unknown = float((labels == IGNORED).mean())
+    if unknown > UNKNOWN:
+        raise EdgeError(
+            f"{scene}: {network} is unsure of {100 * unknown:.0f} % of the pixels (at most"
+            f" {100 * UNKNOWN:.0f} %), so it cannot teach itself",
+            "adapt on footage in which the scene can be seen empty most of the time",
+        )
 
 
 def rendered_cutouts(count: int, seed: int) -> list[Cutout]:

@@ -8,9 +8,16 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from edge.errors import EdgeError
 from edge.samples.sample import BACKGROUND, FOREGROUND, IGNORED, Sample
 from edge.samples.sequences import Sequences
-from edge.train.adapt import compose, label_frames, share_objects, write_sequence
+from edge.train.adapt import (
+    compose,
+    label_frames,
+    refuse_unsure,
+    share_objects,
+    write_sequence,
+)
 from edge.train.data.crops import Crops
 from edge.train.data.cutouts import Cutout
 
@@ -57,6 +64,15 @@ def test_only_what_the_network_is_sure_of_is_labelled(probability: float, label:
     frames = np.full((1, SIZE, SIZE, 3), 200, np.uint8)
     labels = label_frames(frames, bg, np.full((1, SIZE, SIZE), probability, np.float32))
     assert (labels == label).all()
+
+
+def test_a_scene_that_the_network_is_unsure_of_is_refused() -> None:
+    labels = np.full((2, 10, 10), BACKGROUND, np.uint8)
+    labels[0, :2] = IGNORED
+    refuse_unsure(labels, "yard.mp4", "nano")
+    labels[1, 0, 0] = IGNORED
+    with pytest.raises(EdgeError, match=r"yard\.mp4: nano is unsure of 10 % of the pixels"):
+        refuse_unsure(labels, "yard.mp4", "nano")
 
 
 def test_a_written_sequence_is_read_with_the_same_labels(tmp_path: Path) -> None:
