@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from edge import __version__
 from edge.cli import (
+    adapt,
     background,
     bench,
     build,
@@ -117,6 +118,7 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(dataset.app, name="dataset")
 app.command("networks")(networks.networks)
 app.command("train")(train.train)
+app.command("adapt")(adapt.adapt)
 app.command("prune")(prune.prune)
 app.command("export")(export.export)
 app.command("calibrate")(calibrate.calibrate)
