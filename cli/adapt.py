@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from edge.train.data.cutouts import Cutout
     from edge.train.recipe import Recipe
 
-SITE, HELD, RUN, BUILD = "site", "held", "run", "build"
-"""Folders in --out: frames that are trained on, composites that judge, the training, the build."""
+SITE, BUILD = "site", "build"
+"""Folders in --out: the frames that were trained on, with their labels, and the build."""
+HELD, RUN = "held", "run"
+"""Folders of the training: composites that judge it, and its checkpoints."""
 RENDERED = "rendered:60"
 OBJECTS = (60, 4000)
 """Count and seed of the rendered scenes whose objects are pasted; not those of RENDERED."""
@@ -44,6 +46,8 @@ def adapt(
 
     It learns which water, leaves and trembling of this scene are background. Without a gain on
     composites of frames held back nothing is built, and the exit code is 3."""
+    import tempfile
+
     import onnx
 
     import edge.calibrate.rendering.camera  # noqa: F401 (synthetic://)
@@ -58,25 +62,30 @@ def adapt(
     check_source(source, None)
     name = redact_address(source)
     start = bundled(network)
-    if (out / RUN).exists():
+    if (out / BUILD).exists():
         raise EdgeError(f"{out} holds an adapted network already", "give another --out")
     samples = _label(source, 60 * minutes, network)
     trained = [s for i, s in enumerate(samples) if i % HELD_BACK]
     objects = rendered_cutouts(*OBJECTS)
     held = compose(samples[::HELD_BACK] * 4, objects[::2], seed=1)
-    write_sequence(out / SITE, trained)
-    write_sequence(out / HELD, held)
-    recipe = _recipe(network, start, out, data or [])
-    before, after, best = _train(recipe, out, objects[1::2])
-    note(f"F-measure on {len(held)} composites of frames held back: {before:.4f} to {after:.4f}")
-    if after <= before:
-        raise AccuracyGateMissed(
-            f"{network} is no better for {name} after {recipe.pictures} images; nothing is built",
-            f"keep the general one: edge run {name}",
-        )
     model = out / f"{network}.onnx"
-    with atomic_write(model) as draft:
-        onnx.save(export(best, 224, 224), draft)
+    with tempfile.TemporaryDirectory(prefix="edge-adapt-") as work:
+        write_sequence(Path(work, SITE), trained)
+        write_sequence(Path(work, HELD), held)
+        recipe = _recipe(network, start, Path(work), data or [])
+        before, after, best = _train(recipe, Path(work, RUN), objects[1::2])
+        note(
+            f"F-measure on {len(held)} composites of held-back frames: {before:.4f} to {after:.4f}"
+        )
+        if after <= before:
+            raise AccuracyGateMissed(
+                f"{network} is no better for {name} after {recipe.pictures} images; nothing is"
+                " built",
+                f"keep the general one: edge run {name}",
+            )
+        with atomic_write(model) as draft:
+            onnx.save(export(best, 224, 224), draft)
+    write_sequence(out / SITE, trained)
     build(BuildRequest(model=str(model), samples=str(out / SITE)), out / BUILD, replace=True)
     note(f"next: edge run {name} --build {out / BUILD}")
     print(out / BUILD)
@@ -133,12 +142,12 @@ def _mask(h: Handle, frame: Image) -> npt.NDArray[np.float32]:
     return np.array(mask, np.float32)
 
 
-def _recipe(network: str, start: Path, out: Path, data: list[str]) -> Recipe:
+def _recipe(network: str, start: Path, work: Path, data: list[str]) -> Recipe:
     from edge.train.recipe import Recipe
 
     return Recipe(
         network=network,
-        data=(str(out / SITE), RENDERED, *data),
+        data=(str(work / SITE), RENDERED, *data),
         leave_out=(),
         epochs=1,
         pictures=STEPS * BATCH,
@@ -148,12 +157,12 @@ def _recipe(network: str, start: Path, out: Path, data: list[str]) -> Recipe:
         seed=0,
         inputs="spread",
         start=str(start),
-        validate=(str(out / HELD),),
+        validate=(str(work / HELD),),
         average=0.97,
     )
 
 
-def _train(recipe: Recipe, out: Path, objects: list[Cutout]) -> tuple[float, float, Path]:
+def _train(recipe: Recipe, run: Path, objects: list[Cutout]) -> tuple[float, float, Path]:
     """Train; F-measure on the composites before and after, and the best weights."""
     import torch
 
@@ -173,7 +182,7 @@ def _train(recipe: Recipe, out: Path, objects: list[Cutout]) -> tuple[float, flo
             recipe,
             data.sources,
             data.validation,
-            out / RUN,
+            run,
             fabric=fabric,
             resume=False,
             workers=0,
