@@ -53,9 +53,9 @@ FORK = 0.6
 COLOURFUL, COLOURLESS = 5.0, 0.25
 """Mean distance of the cells' channels from grey from which colour can be missed, and the share of
 it below which it is: infrared."""
-LOOKS_ELSE, LEFT_SHARE = 20, 0.6
-"""Grey levels by which a place looks else than what stood there, and share of it from which that
-has left."""
+LEFT, STILL = 0.1, 0.9
+"""Correlation by which a place looks more like its guessed background than like what hid it when
+that has left, and correlation of two looks at a place where nothing moves."""
 MOST = 4
 """Backgrounds of a bank."""
 SAMPLE_S, SAMPLES = 10.0, 31
@@ -171,29 +171,32 @@ class Entry:
 
 @dataclass
 class _Veil:
-    """What hid a place when its background was guessed.
+    """What hid a place when its background was guessed; all smoothed and grey.
 
     Attributes:
         place: rows and columns.
-        hid: how it looked, smoothed.
+        hid: how it looked.
         guess: the background that was guessed.
         last: how the place looked at the last look.
-        since: since when it looks else.
+        since: since when what hid it has left.
     """
 
     place: Place
-    hid: Image
-    guess: Image
-    last: Image
+    hid: Floats
+    guess: Floats
+    last: Floats
     since: float | None = None
 
 
-def _smooth(image: Image) -> Image:
-    return np.asarray(cv2.blur(image, (3, 3)), np.uint8)
+def _grey(image: Image) -> Floats:
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.float32)
+    return np.asarray(cv2.blur(grey, (3, 3)), np.float32)
 
 
-def _apart(a: Image, b: Image) -> Bools:
-    return np.asarray(cv2.absdiff(a, b).max(2) > LOOKS_ELSE)
+def _alike(a: Floats, b: Floats) -> float:
+    """Correlation of two planes, -1 to 1: in any light; 0 where one is plain."""
+    a, b = a - a.mean(), b - b.mean()
+    return float((a * b).sum() / max(float(np.sqrt((a * a).sum() * (b * b).sum())), 1e-6))
 
 
 def first_entry(background: Background, number: int = 0, used: float = 0.0) -> Entry:
@@ -352,15 +355,15 @@ class Upkeep:
         cv2.copyTo(moved, where, self._fresh)
 
     def _reveal(self, image: Image, at: float) -> list[Place]:
-        """Learn at once what was guessed, when what hid it has left for long: the place looks else
-        than that did, and the same at every look. Returns where."""
+        """Learn at once what was guessed, when what hid it has left for long: the place looks more
+        like the guess than like that, and the same at every look. Returns where."""
         seen = []
         for veil in list(self._veils):
-            now = _smooth(image[veil.place])
-            else_ = _apart(now, veil.hid) & _apart(veil.guess, veil.hid)
-            still = else_ & ~_apart(now, veil.last)
+            now = _grey(image[veil.place])
+            left = _alike(now, veil.guess) > _alike(now, veil.hid) + LEFT
+            left &= _alike(now, veil.last) > STILL
             veil.last = now
-            if still.sum() < LEFT_SHARE * max(1, _apart(veil.guess, veil.hid).sum()):
+            if not left:
                 veil.since = None
                 continue
             veil.since = at if veil.since is None else veil.since
@@ -509,7 +512,7 @@ class Upkeep:
                 max(top - rim, 0) : top + tall + rim, max(left - rim, 0) : left + wide + rim
             ]
             if image[place].size:
-                hid, guess = (_smooth(each[place]) for each in (image, background.image))
+                hid, guess = _grey(image[place]), _grey(background.image[place])
                 self._veils.append(_Veil(place, hid, guess, hid))
         return Change(LEARNED, background, TEXTS[LEARNED])
 
