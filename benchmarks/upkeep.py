@@ -228,7 +228,8 @@ def moments() -> Iterator[float]:
         h = BEGIN_H + second / 3600
         walks = 15 <= second % WINDOW_S < 40
         happens = second < 60 or any(-10 <= 3600 * (h - each) < 60 for each in HAPPENINGS_H)
-        second += 1.0 if happens else WALKS_S if walks else APART_S
+        to_visit = (15 - second) % WINDOW_S or WINDOW_S
+        second += 1.0 if happens else WALKS_S if walks else min(APART_S, to_visit)
 
 
 class Inline(Executor):

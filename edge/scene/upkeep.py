@@ -53,9 +53,10 @@ FORK = 0.6
 COLOURFUL, COLOURLESS = 5.0, 0.25
 """Mean distance of the cells' channels from grey from which colour can be missed, and the share of
 it below which it is: infrared."""
-LEFT, STILL = 0.1, 0.9
-"""Correlation by which a place looks more like its guessed background than like what hid it when
-that has left, and correlation of two looks at a place where nothing moves."""
+LEFT_S, LEFT, STILL = 8.0, 0.1, 0.9
+"""Time for which what hid a place has left before the place is learned; correlation by which it
+looks more like its guessed background than like what hid it then; and correlation of two looks at a
+place where nothing moves."""
 MOST = 4
 """Backgrounds of a bank."""
 SAMPLE_S, SAMPLES = 10.0, 31
@@ -355,7 +356,7 @@ class Upkeep:
         cv2.copyTo(moved, where, self._fresh)
 
     def _reveal(self, image: Image, at: float) -> list[Place]:
-        """Learn at once what was guessed, when what hid it has left for long: the place looks more
+        """Learn at once what was guessed, when what hid it has left: the place looks more
         like the guess than like that, and the same at every look. Returns where."""
         seen = []
         for veil in list(self._veils):
@@ -367,7 +368,7 @@ class Upkeep:
                 veil.since = None
                 continue
             veil.since = at if veil.since is None else veil.since
-            if at - veil.since >= LONG_S:
+            if at - veil.since >= LEFT_S:
                 self._fresh[veil.place] = image[veil.place]
                 self._veils.remove(veil)
                 seen.append(veil.place)

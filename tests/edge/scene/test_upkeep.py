@@ -19,6 +19,7 @@ from edge.scene.check import SceneCheck
 from edge.scene.upkeep import (
     EVERY_S,
     LEARNED,
+    LEFT_S,
     LONG_S,
     MOST,
     RENEW_S,
@@ -227,7 +228,7 @@ def test_what_was_guessed_is_learned_when_what_hid_it_has_left() -> None:
     day.see(stood_on(scene()), 10, mask=mask, covered=[THING], step=1.0)
     day.see(stood_on(truth), 100, mask=mask, covered=[THING])
     assert off(day.bg[INSIDE], truth[INSIDE]) > 15
-    day.see(truth, LONG_S - EVERY_S, mask=mask, covered=[THING])
+    day.see(truth, LEFT_S, mask=mask, covered=[THING], step=2.0)
     assert off(day.bg[INSIDE], truth[INSIDE]) > 15
     day.see(truth, 100, mask=mask, covered=[THING])
     assert off(day.bg[INSIDE], truth[INSIDE]) < 4
