@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,8 @@ LEAST = 0.9
 GROWTH_MB = 30.0
 """Growth of the peak memory after the second hour that is none."""
 SIZE = (180, 240)
+LAYERS = 200
+"""Rendered layers that are held; those of an hour."""
 BEGIN_H, HOURS = 8.0, 24
 WINDOW_S, APART_S, WALKS_S = 600.0, 25.0, 2.0
 STILL_EVERY = 4
@@ -103,7 +105,7 @@ class Yard:
             name: halve(light * self._fades.get(name, 1), SIZE) for name, light in lit.items()
         }
         self.empty[AMBIENT] = halve(ambient, SIZE)
-        self._layer = cache(self._rendered)
+        self._layer = lru_cache(LAYERS)(self._rendered)
 
     def image(self, h: float, things: Sequence[Thing]) -> tuple[Image, npt.NDArray[np.bool_]]:
         """The yard at an hour without noise, and where things are."""
@@ -212,14 +214,9 @@ def things(second: float) -> list[Thing]:
             found.append(Thing(-1.5, 8.5, 0.4, 0.2 * (int(second) // 40 % 3), seed + 5))
     since = second % WINDOW_S - 20
     if 0 <= since < VISIT_S:
-        number = int(second // WINDOW_S)
-        x = -5 + 10 * since / VISIT_S
-        right = number % 2 == 0
-        found.append(
-            Thing(
-                x if right else -x, 6.5, -np.pi / 2 if right else np.pi / 2, 2.0 * since, number % 4
-            )
-        )
+        way = 1 if second // WINDOW_S % 2 == 0 else -1
+        x = way * (-5 + 10 * since / VISIT_S)
+        found.append(Thing(x, 6.5, -way * np.pi / 2, 2.0 * since, seed=0))
     return sorted(found, key=lambda thing: -thing.z)
 
 
@@ -231,7 +228,8 @@ def moments() -> Iterator[float]:
         h = BEGIN_H + second / 3600
         walks = 15 <= second % WINDOW_S < 40
         happens = second < 60 or any(-10 <= 3600 * (h - each) < 60 for each in HAPPENINGS_H)
-        second += 1.0 if happens else WALKS_S if walks else APART_S
+        to_visit = (15 - second) % WINDOW_S or WINDOW_S
+        second += 1.0 if happens else WALKS_S if walks else min(APART_S, to_visit)
 
 
 class Inline(Executor):

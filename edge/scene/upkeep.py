@@ -32,9 +32,9 @@ LONGEST_STEP = 4
 """Grey levels of a look after a longer time: one for each EVERY_S that passed."""
 LONG_S = 30.0
 """Time for which a pixel has been empty before it is learned from."""
-RENEW_S = 60.0
+RENEW_S = 120.0
 """Time between two renewals at least: each takes the background graph and a file."""
-DIFFERS, DIFFERS_SHARE = 5, 0.02
+DIFFERS, DIFFERS_SHARE = 5, 0.003
 """Grey levels by which pixels changed, and share of them from which a renewal is worth it."""
 LIKELY = 0.2
 """Probability from which a pixel is not surely empty."""
@@ -53,6 +53,10 @@ FORK = 0.6
 COLOURFUL, COLOURLESS = 5.0, 0.25
 """Mean distance of the cells' channels from grey from which colour can be missed, and the share of
 it below which it is: infrared."""
+LEFT_S, LEFT, STILL = 8.0, 0.1, 0.9
+"""Time for which what hid a place has left before the place is learned; correlation by which it
+looks more like its guessed background than like what hid it then; and correlation of two looks at a
+place where nothing moves."""
 MOST = 4
 """Backgrounds of a bank."""
 SAMPLE_S, SAMPLES = 10.0, 31
@@ -72,6 +76,7 @@ Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
 Box = tuple[int, int, int, int]
 Outline = npt.NDArray[np.int32]
+Place = tuple[slice, slice]
 Learn = Callable[[Sequence[Image], Image], Image]
 """Learns the spread of images at the network's size before a background; runs in a thread."""
 
@@ -165,6 +170,36 @@ class Entry:
     used: float
 
 
+@dataclass
+class _Veil:
+    """What hid a place when its background was guessed; all smoothed and grey.
+
+    Attributes:
+        place: rows and columns.
+        hid: how it looked.
+        guess: the background that was guessed.
+        last: how the place looked at the last look.
+        since: since when what hid it has left.
+    """
+
+    place: Place
+    hid: Floats
+    guess: Floats
+    last: Floats
+    since: float | None = None
+
+
+def _grey(image: Image) -> Floats:
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.float32)
+    return np.asarray(cv2.blur(grey, (3, 3)), np.float32)
+
+
+def _alike(a: Floats, b: Floats) -> float:
+    """Correlation of two planes, -1 to 1: in any light; 0 where one is plain."""
+    a, b = a - a.mean(), b - b.mean()
+    return float((a * b).sum() / max(float(np.sqrt((a * a).sum() * (b * b).sum())), 1e-6))
+
+
 def first_entry(background: Background, number: int = 0, used: float = 0.0) -> Entry:
     """The entry of a background in its own light."""
     return Entry(number, background, light_of(background.image), used)
@@ -241,6 +276,7 @@ class Upkeep:
         self._renewed = at
         self._odd: list[Image] = []
         self._odd_since = 0.0
+        self._veils: list[_Veil] = []
         self._samples: deque[Image] = deque(maxlen=SAMPLES)
         self._sampled = -math.inf
         self._spread_at: float | None = None
@@ -273,7 +309,7 @@ class Upkeep:
         if light_of(image).distance(self._light) > LIGHT:
             return None  # what the mask shows is the light; `check` sees to it
         self._covered = list(covered)
-        busy = self._busy_pixels(image.shape[:2], mask, covered, gone)
+        busy = self._busy_pixels(image, mask, covered, gone)
         if self._busy is None or not 0 <= passed < LONG_S:
             # Nobody knows what was there meanwhile.
             self._busy, self._renewed = np.full(busy.shape, at), at
@@ -282,13 +318,14 @@ class Upkeep:
         empty = at - self._busy >= LONG_S
         step = min(LONGEST_STEP, max(1, round(passed / EVERY_S)))
         self._fold(image, empty, step)
+        seen = self._reveal(image, at)
         self._sample(image, at, mask.shape)
         self._entry.used = at
-        return self._new_spread() or self._renew(at, empty)
+        return self._new_spread() or self._renew(at, empty, seen)
 
     def _busy_pixels(
         self,
-        size: tuple[int, ...],
+        image: Image,
         mask: npt.NDArray[np.float32] | npt.NDArray[np.uint8],
         covered: Sequence[Box],
         gone: Sequence[Outline],
@@ -296,7 +333,7 @@ class Upkeep:
         """Where something may be, bool [h, w] of the mask."""
         level = LIKELY * (255 if mask.dtype == np.uint8 else 1)
         busy = np.asarray(mask >= level).astype(np.uint8)
-        scale = np.array([mask.shape[1] / size[1], mask.shape[0] / size[0]])
+        scale = np.array([mask.shape[1] / image.shape[1], mask.shape[0] / image.shape[0]])
         for outline in gone:
             cv2.fillPoly(busy, [np.rint(outline * scale).astype(np.int32)], 0)
             cv2.polylines(busy, [np.rint(outline * scale).astype(np.int32)], True, 0, 5)
@@ -318,21 +355,45 @@ class Upkeep:
         )
         cv2.copyTo(moved, where, self._fresh)
 
-    def _renew(self, at: float, empty: Bools) -> Change | None:
+    def _reveal(self, image: Image, at: float) -> list[Place]:
+        """Learn at once what was guessed, when what hid it has left: the place looks more
+        like the guess than like that, and the same at every look. Returns where."""
+        seen = []
+        for veil in list(self._veils):
+            now = _grey(image[veil.place])
+            left = _alike(now, veil.guess) > _alike(now, veil.hid) + LEFT
+            left &= _alike(now, veil.last) > STILL
+            veil.last = now
+            if not left:
+                veil.since = None
+                continue
+            veil.since = at if veil.since is None else veil.since
+            if at - veil.since >= LEFT_S:
+                self._fresh[veil.place] = image[veil.place]
+                self._veils.remove(veil)
+                seen.append(veil.place)
+        return seen
+
+    def _renew(self, at: float, empty: Bools, seen: Sequence[Place]) -> Change | None:
         """The fresh background, where it is worth it."""
-        if self._renewed is None or at - self._renewed < RENEW_S:
+        if self._renewed is None or (at - self._renewed < RENEW_S and not seen):
             return None
         self._renewed, before = at, self._entry.background
         # Means of 25 pixels: the noise of single ones is no change.
         fresh, known = (cv2.blur(image, (5, 5)) for image in (self._fresh, before.image))
         differs = cv2.absdiff(fresh, known).max(2) > DIFFERS
         share = float(differs.mean())
-        if share < DIFFERS_SHARE:
+        if share < DIFFERS_SHARE and not seen:
             return None
         where = cv2.resize(
             empty.astype(np.uint8), differs.shape[::-1], interpolation=cv2.INTER_NEAREST
         )
         confidence = np.where(where > 0, np.uint8(255), before.confidence)
+        # What is hidden is lit as what is around it.
+        hidden = where == 0
+        for place in seen:
+            hidden[place] = False
+        self._fresh = relit(before.image, self._fresh, hidden)
         background = replace(before, image=self._fresh.copy(), confidence=confidence)
         self._light = light_of(background.image)
         kind = RENEWED
@@ -447,6 +508,13 @@ class Upkeep:
         self._enter(background, at)
         self._reset(at)
         self._keep(self._entry)
+        for left, top, wide, tall in self._covered:
+            place = np.s_[
+                max(top - rim, 0) : top + tall + rim, max(left - rim, 0) : left + wide + rim
+            ]
+            if image[place].size:
+                hid, guess = _grey(image[place]), _grey(background.image[place])
+                self._veils.append(_Veil(place, hid, guess, hid))
         return Change(LEARNED, background, TEXTS[LEARNED])
 
     def _enter(self, background: Background, at: float) -> None:

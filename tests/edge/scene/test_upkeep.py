@@ -19,6 +19,7 @@ from edge.scene.check import SceneCheck
 from edge.scene.upkeep import (
     EVERY_S,
     LEARNED,
+    LEFT_S,
     LONG_S,
     MOST,
     RENEW_S,
@@ -155,7 +156,7 @@ def test_what_stands_for_an_hour_is_not_absorbed_while_the_light_is_followed(see
             day.see(image, 60, covered=[THING])
         else:
             day.see(image, 60, mask=mask)
-    assert off(day.bg[INSIDE], scene()[INSIDE]) < 2
+    assert off(day.bg, lit(scene(), 0.7)) < 8  # also behind them
     assert off(day.bg[:, 40:], lit(scene(), 0.7)[:, 40:]) < 4
 
 
@@ -215,6 +216,22 @@ def test_who_stands_there_when_the_light_changes_is_not_learned() -> None:
     assert day.kinds() == [LEARNED]
     assert off(day.bg[INSIDE], infrared(scene())[INSIDE]) < 25
     assert off(day.bg[INSIDE], infrared(stood_on(scene()))[INSIDE]) > 40
+
+
+def test_what_was_guessed_is_learned_when_what_hid_it_has_left() -> None:
+    """The mask shows the difference between guess and truth for ever, and a track stands there."""
+    day = Day(scene())
+    mask = np.zeros(MASK, np.float32)
+    mask[7:18, 10:15] = 1
+    truth = infrared(scene())
+    truth[15:25, 20:30] += 20  # no guess knows what infrared shows
+    day.see(stood_on(scene()), 10, mask=mask, covered=[THING], step=1.0)
+    day.see(stood_on(truth), 100, mask=mask, covered=[THING])
+    assert off(day.bg[INSIDE], truth[INSIDE]) > 15
+    day.see(truth, LEFT_S, mask=mask, covered=[THING], step=2.0)
+    assert off(day.bg[INSIDE], truth[INSIDE]) > 15
+    day.see(truth, 100, mask=mask, covered=[THING])
+    assert off(day.bg[INSIDE], truth[INSIDE]) < 4
 
 
 def test_the_bank_stays_small_and_gives_up_what_was_not_used_for_longest() -> None:
