@@ -97,10 +97,12 @@ def channel_groups(
         importance: A name of edge.train.importance.
     """
     network = copy.deepcopy(network).eval()
+    in_scene = _layers_of_scenes(network)
+    for layer in in_scene:  # no candidates: their gradients would take most of the time
+        layer.requires_grad_(False)
     scorer = IMPORTANCES[importance](network, batches)
     names = {module: name for name, module in network.named_modules()}
     heads = [network.get_submodule(name) for name in network.heads]  # type: ignore[union-attr]
-    in_scene = _layers_of_scenes(network)
     groups = []
     for group in _dependency_graph(network).get_all_groups(
         ignored_layers=heads + in_scene, root_module_types=[nn.Conv2d, nn.ConvTranspose2d]
