@@ -177,8 +177,6 @@ def watch(
         read = None
         if not record:
             refuse_unused(ctx, "without --record", "redact")
-        if not record and not sink:
-            refuse_unused(ctx, "without --sink and --record", "folder")
         if redact not in (None, *REDACTIONS):
             raise UsageError(f"--redact {redact}: expected {' or '.join(REDACTIONS)}")
         chosen = replace(

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from edge.camera.address import redact_address
 from edge.errors import EdgeError, UsageError
 from edge.events.event import Event
 from edge.zones.zone import Zone
@@ -124,8 +123,9 @@ def open_sink(table: Table, site: Site) -> Sink:
         raise UsageError("a sink has no `url`", f"known: {', '.join(addresses())}")
     opener = SINKS.get(url.partition("://")[0].lower())
     if opener is None:
-        known = ", ".join(addresses())
-        raise UsageError(f"{redact_address(url)}: unknown kind of sink", f"known: {known}")
+        # What follows is often a secret, also where the kind is mistyped.
+        kind = f"{url.partition('://')[0]}://..." if "://" in url else "an address without ://"
+        raise UsageError(f"{kind}: unknown kind of sink", f"known: {', '.join(addresses())}")
     return opener(table, site)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 
 from edge.events.event import Event
-from edge.sinks.sink import SINKS, Sink, Site, Table, check_keys
+from edge.sinks.sink import SINKS, Sink, Site, Table, check_keys, text
 
 
 class StdoutSink:
     """Prints events; an OSError says that nobody reads them any more."""
 
-    name = "stdout"
+    def __init__(self, name: str = "stdout") -> None:
+        self.name = name
 
     def send(self, event: Event) -> None:
         """Print an event."""
@@ -24,8 +25,8 @@ class StdoutSink:
 
 def open_stdout(table: Table, site: Site) -> Sink:
     """Open `stdout`."""
-    check_keys(table, ("url",), "stdout")
-    return StdoutSink()
+    check_keys(table, ("url", "name"), "stdout")
+    return StdoutSink(text(table, "name") or "stdout")
 
 
 SINKS["stdout"] = open_stdout

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from edge.errors import EdgeError
-from edge.zones.file import ZonesFile, as_json, parse_zones, refuse_distances, write_zones
+from edge.zones.file import (
+    ZonesFile,
+    as_json,
+    parse_zones,
+    read_zones,
+    refuse_distances,
+    write_zones,
+)
 
 
 class Conflict(EdgeError):
@@ -52,6 +59,10 @@ class EditedZones:
             UsageError: the content is wrong; the message names the zone and the key.
             NotWritten: the file cannot be written.
         """
+        try:
+            read_zones(self.path)
+        except EdgeError as error:  # somebody edits it, and it is not whole
+            raise Conflict(f"the file is wrong now: {error.message}", "mend it first") from error
         self.refresh()
         if version != self.version:
             raise Conflict("the zones were changed elsewhere meanwhile", "look, and do it again")

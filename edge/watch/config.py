@@ -138,6 +138,8 @@ def read_config(path: Path) -> WatchConfig:
         value = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: {error}, expected TOML") from error
+    except (ValueError, RecursionError) as error:  # as a number of thousands of digits
+        raise UsageError(f"{path}: {error}, expected smaller values") from error
     try:
         config = _config(value, path.parent)
     except _Wrong as wrong:

@@ -162,6 +162,8 @@ class Watch:
         try:
             for watched in list(self.watched.values()):
                 self._tell(watched.watcher.close())
+            for opening in self._opening.values():
+                self._end_lost(opening)
         finally:
             for watched in self.watched.values():
                 watched.resources.close()
@@ -303,16 +305,26 @@ class Watch:
             opening.wait = min(2 * opening.wait, LONGEST_WAIT_S)
             return
         except EdgeError as error:
-            self._give_up(name, error, running)
+            if opening.lost is None:
+                self._give_up(name, error, running)
+                return
+            # It was right when the watch began: files that are edited meanwhile are mended, too.
+            note(f"{error}; trying again")
+            opening.again = time.monotonic() + opening.wait
             return
         del self._opening[name]
-        if opening.lost is not None:
-            self._tell([watched.watcher.reporter.end(opening.lost, time.time())])
+        self._end_lost(opening)
         self.watched[name] = watched
         running.append(watched.channel)
         self._opened(watched.channel)
         self._publish_zones(watched)  # its file may have been edited while it was opened
         self._apply_switches()
+
+    def _end_lost(self, opening: _Opening) -> None:
+        """Tell the end of `lost`, where a camera could not be reached."""
+        if opening.lost is not None:
+            self._tell([Reporter(opening.config.name, None).end(opening.lost, time.time())])
+            opening.lost = None
 
     def _give_up(self, name: str, error: EdgeError, running: list[Channel]) -> None:
         """Raise the error where there is no other camera."""
@@ -350,6 +362,7 @@ class Watch:
             if wanted.get(name) != opening.config:
                 if opening.future is not None:
                     opening.future.add_done_callback(_dispose)
+                self._end_lost(opening)
                 del self._opening[name]
         for name, camera in wanted.items():
             if name not in self.watched and name not in self._opening:

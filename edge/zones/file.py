@@ -189,6 +189,8 @@ def read_zones(path: Path, metres: bool = True) -> list[Zone]:
         ) from error
     except (UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{path} is no JSON of UTF-8") from error
+    except ValueError as error:  # a number of thousands of digits
+        raise UsageError(f"{path}: {error}, expected smaller numbers") from error
     try:
         zones = parse_zones(value)
         if not metres:
@@ -226,7 +228,8 @@ def parse_zones(value: Any) -> list[Zone]:
     zones: list[Zone] = []
     for number, each in enumerate(value["zones"], 1):
         name = each.get("name") if isinstance(each, dict) else None
-        place = f"zone `{name}`" if isinstance(name, str) else f"zone {number}"
+        named = isinstance(name, str) and name.isprintable()
+        place = f"zone `{name}`" if named else f"zone {number}"
         try:
             zone = _parse_zone(each)
             if any(zone.name == other.name for other in zones):
@@ -270,7 +273,7 @@ def _refuse_unknown(value: Json, known: Any) -> None:
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace").decode()
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -288,7 +291,7 @@ def as_json(zones: Sequence[Zone]) -> Json:
 
 
 def write_zones(path: Path, zones: Sequence[Zone]) -> None:
-    """Write zones.json, whole or not at all.
+    """Write zones.json, whole or not at all; where the path is a link, the file that it names.
 
     Raises:
         NotWritten: the file cannot be written.
@@ -296,7 +299,7 @@ def write_zones(path: Path, zones: Sequence[Zone]) -> None:
     """
     text = json.dumps(as_json(zones), indent=1, ensure_ascii=False)
     parse_zones(json.loads(text))
-    with atomic_write(path) as draft:
+    with atomic_write(path.resolve()) as draft:
         draft.write_text(text + "\n", encoding="utf-8")
 
 

@@ -204,6 +204,12 @@ def test_nobody_overwrites_what_another_drew(site: Callable[..., Site]) -> None:
     assert save(running, as_json([ALL]), version).status == 200
     answer = save(running, as_json([]), version)
     assert (answer.status, read_zones(running.zones)) == (412, [ALL])
+    # Nor what somebody is in the middle of writing.
+    version = state(running)["cameras"][0]["version"]
+    running.zones.write_text('{"schema": 1, "zones": [')
+    answer = save(running, as_json([]), version)
+    assert (answer.status, "mend it first" in answer.json["error"]) == (412, True)
+    assert running.zones.read_text() == '{"schema": 1, "zones": ['
 
 
 def test_a_camera_without_a_file_of_zones_says_so(site: Callable[..., Site]) -> None:

@@ -93,6 +93,7 @@ WRONG = [
     (LEAST + 'source = "b"\n', "line 3"),
     (LEAST + "[outputs]\n", "line 3: key `outputs`: unknown key; known: build, cameras"),
     ('folder = 5\n' + LEAST, "line 1: key `folder`: 5, expected a text"),
+    (LEAST + "left_s = " + "9" * 5000 + "\n", "expected smaller values"),
 ]  # fmt: skip
 
 

@@ -188,6 +188,23 @@ def test_a_camera_that_is_away_at_first_is_lost_and_comes_back() -> None:
     assert cameras.events[0].size is None
 
 
+def test_a_camera_that_never_comes_is_no_longer_lost_at_the_end() -> None:
+    """Nor is one given up whose zones are edited while it is away: that file will be mended."""
+    cameras = Cameras(frames=5)
+    cameras.failing["door"] = CameraError("rtsp://door cannot be opened")
+    chosen = WatchConfig((CameraConfig("door", "rtsp://door"),))
+    watching = Watch(chosen, cameras.open, cameras, lambda: chosen)
+
+    def break_zones() -> None:
+        cameras.failing["door"] = UsageError("zones.json: unknown key `loitering`")
+
+    threading.Timer(0.3, break_zones).start()
+    threading.Timer(2.5, lambda: watching.end(KeyboardInterrupt())).start()
+    with pytest.raises(KeyboardInterrupt):
+        watching.run()
+    assert cameras.told("door") == ["lost begin", "back end"]
+
+
 def test_without_a_file_a_camera_that_is_away_is_an_error() -> None:
     cameras = Cameras()
     cameras.failing["door"] = CameraError("rtsp://door cannot be opened")

@@ -183,3 +183,23 @@ def test_distances_need_metres(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="edge calibrate-scene"):
         watched.changed()
     assert watched.zones == [ZONES[0]]
+
+
+def test_numbers_of_thousands_of_digits_and_names_that_no_text_holds_are_refused(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "zones.json"
+    path.write_text(json.dumps(one(max_count=7)).replace("7", "9" * 5000))
+    with pytest.raises(UsageError, match=r"zones\.json: .* expected smaller numbers"):
+        read_zones(path)
+    with pytest.raises(UsageError, match=r"zone 1: key `name`: .*\\ud800") as error:
+        parse_zones(one(name="\ud800"))
+    str(error.value).encode()
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    write_zones(tmp_path / "real.json", ZONES[:1])
+    link = tmp_path / "link.json"
+    link.symlink_to("real.json")
+    write_zones(link, ZONES)
+    assert link.is_symlink() and read_zones(tmp_path / "real.json") == ZONES
