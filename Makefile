@@ -1,6 +1,9 @@
 # `make run` and `make test` are all that a new user needs; both keep their environment in .venv.
 PYTHON ?= python3
 BIN := .venv/bin
+# What fails before a `| tee` fails.
+SHELL := bash
+.SHELLFLAGS := -o pipefail -c
 # Two files of tests at a time: most start processes that wait for each other. OpenMP's threads would
 # wait actively for a core that the other has.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
