@@ -208,7 +208,7 @@ def test_a_wrong_sink_is_refused_and_the_former_goes_on(
         zones = {"door": (), "yard": ()}
         good = config(tmp_path, {"hook": f"http://127.0.0.1:{port}/"})
         out.configure(good, zones, Board())
-        with pytest.raises(UsageError, match="sink `bad`: gopher://...: unknown kind"):
+        with pytest.raises(UsageError, match=r"sink `bad`: gopher://\.\.\.: unknown kind"):
             out.configure(config(tmp_path, {"bad": "gopher://host"}), zones, Board())
         out.put(event(id="still"))
         wait_for(lambda: receiver.taken == ["still"])
