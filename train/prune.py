@@ -98,8 +98,10 @@ def channel_groups(
     """
     network = copy.deepcopy(network).eval()
     in_scene = _layers_of_scenes(network)
-    for layer in in_scene:  # no candidates: their gradients would take most of the time
-        layer.requires_grad_(False)
+    for scene in in_scene:
+        if isinstance(scene, SceneDepth):
+            scene.keep()
+            scene.train()  # a single pass of frozen weights: they are no candidates
     scorer = IMPORTANCES[importance](network, batches)
     names = {module: name for name, module in network.named_modules()}
     heads = [network.get_submodule(name) for name in network.heads]  # type: ignore[union-attr]
