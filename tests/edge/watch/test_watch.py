@@ -216,7 +216,14 @@ def test_who_does_not_fit_is_learned_anew_when_somebody_confirms() -> None:
     """Of three cameras one was moved; a name confirms whatever it is, and a wrong one nothing."""
     cameras = Cameras(frames=30)
     confirmed: list[str] = []
-    watching = Watch(config("a", "b", "c"), cameras.open, cameras)
+    together = threading.Barrier(3)  # none has ended when another one begins
+
+    def opened(camera: CameraConfig, wake: threading.Event) -> Watched:
+        watched = cameras.open(camera, wake)
+        together.wait(30)
+        return watched
+
+    watching = Watch(config("a", "b", "c"), opened, cameras)
 
     def seen(name: str, number: int) -> None:
         watched = watching.watched[name]
