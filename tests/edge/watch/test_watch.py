@@ -212,7 +212,9 @@ def test_without_a_file_a_camera_that_is_away_is_an_error() -> None:
         Watch(WatchConfig((CameraConfig("door", "rtsp://door"),)), cameras.open, cameras).run()
 
 
-def test_who_does_not_fit_is_learned_anew_when_somebody_confirms() -> None:
+def test_who_does_not_fit_is_learned_anew_when_somebody_confirms(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Of three cameras one was moved; a name confirms whatever it is, and a wrong one nothing."""
     cameras = Cameras(frames=30)
     confirmed: list[str] = []
@@ -223,6 +225,7 @@ def test_who_does_not_fit_is_learned_anew_when_somebody_confirms() -> None:
         together.wait(30)
         return watched
 
+    monkeypatch.setattr(module, "OPENED_AT_ONCE", 3)
     watching = Watch(config("a", "b", "c"), opened, cameras)
 
     def seen(name: str, number: int) -> None:
@@ -239,9 +242,8 @@ def test_who_does_not_fit_is_learned_anew_when_somebody_confirms() -> None:
 
     cameras.on_frame = seen
     notes: list[str] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "note", notes.append)
-        assert watching.run() == []
+    monkeypatch.setattr(module, "note", notes.append)
+    assert watching.run() == []
     assert confirmed == ["b", "a", "c"]
     assert ["learned anew" in note for note in notes] == [True] * 4
     assert "nobody is no live camera" in notes[2] and "c is no live camera" in notes[3]
