@@ -24,7 +24,9 @@ def test_every_module_of_the_folder_registers_a_scheme() -> None:
 
 def test_every_scheme_is_on_the_page() -> None:
     schemes.load()
-    assert set(SCHEMES) <= set(re.findall(r"`(\w+)://", PAGE.read_text()))
+    # Other tests of this process may have schemes of their own.
+    ours = {name for name, opener in SCHEMES.items() if opener.__module__.startswith("edge.")}
+    assert "rtsp" in ours and ours <= set(re.findall(r"`(\w+)://", PAGE.read_text()))
 
 
 def test_a_new_scheme_is_a_dictionary_entry(monkeypatch: pytest.MonkeyPatch) -> None:
