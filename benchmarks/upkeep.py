@@ -41,7 +41,8 @@ from edge.loop.learn import learn_scene, learn_spread
 from edge.loop.pipeline import CameraPipeline, FrameResult
 from edge.progress import note
 from edge.samples.sample import BACKGROUND, FOREGROUND, Image
-from edge.scene.upkeep import Upkeep, first_entry
+from edge.scene.bank import first_entry
+from edge.scene.upkeep import Upkeep
 from edge.things.tracks import Tracker
 from edge.watch.watcher import Settings, Watcher
 

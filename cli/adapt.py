@@ -164,8 +164,6 @@ def _recipe(network: str, start: Path, work: Path, data: list[str]) -> Recipe:
 
 def _train(recipe: Recipe, run: Path, objects: list[Cutout]) -> tuple[float, float, Path]:
     """Train; F-measure on the composites before and after, and the best weights."""
-    import torch
-
     from edge.train.adapt import share_objects
     from edge.train.checkpoint import load, network_of
     from edge.train.loop import train
@@ -176,7 +174,7 @@ def _train(recipe: Recipe, run: Path, objects: list[Cutout]) -> tuple[float, flo
     data = read_data(recipe)
     share_objects(data.sources, objects)
     start, _ = network_of(Path(recipe.start))
-    before = validate(start, data.validation, torch.device("cpu"))["f_measure"]
+    before = validate(start, data.validation, fabric.device)["f_measure"]
     with reporting("adapting", recipe.steps, EVERY, True) as report:
         (best,) = train(
             recipe,

@@ -88,8 +88,9 @@ def run(
     from edge.loop.pipeline import CameraPipeline
     from edge.loop.run import run_channels
     from edge.loop.window import check_windows
+    from edge.scene.bank import first_entry
     from edge.scene.improve import BackgroundImprover
-    from edge.scene.upkeep import Upkeep, first_entry
+    from edge.scene.upkeep import Upkeep
 
     videos = _check_options(ctx, sources, bg or [], out, redact, show)
     if show:

@@ -480,8 +480,9 @@ def camera_opener(
     from edge.camera.value_range import parse_range
     from edge.loop.channel import Channel
     from edge.loop.pipeline import CameraPipeline
+    from edge.scene.bank import first_entry
     from edge.scene.improve import BackgroundImprover
-    from edge.scene.upkeep import Upkeep, first_entry
+    from edge.scene.upkeep import Upkeep
     from edge.things.metres import read_metres
     from edge.things.tracks import Tracker
     from edge.watch.classify import OnnxClassifier

@@ -1,4 +1,4 @@
-"""What was learned of a camera's scene, on disk: a file for each background of its bank.
+"""The bank of a camera: its backgrounds by their light, each a file on disk.
 
 A file is a NumPy archive, written whole or not at all: `image`, `confidence` and `spread` (which
 may be missing) are PNGs, `levels` is the light in which it was learned, `about` JSON.
@@ -10,6 +10,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,35 @@ from edge.errors import EdgeError
 from edge.files import NotWritten, atomic_write
 from edge.progress import note
 from edge.scene.background import Background
-from edge.scene.upkeep import CELLS, MOST, Entry, Light
+from edge.scene.light import CELLS, Light, light_of
+
+MOST = 4
+"""Backgrounds of a bank."""
 
 SCHEMA = 1
 IMAGES = {"image": cv2.IMREAD_COLOR, "confidence": cv2.IMREAD_GRAYSCALE, "spread": cv2.IMREAD_COLOR}
+
+
+@dataclass
+class Entry:
+    """A background of the bank.
+
+    Attributes:
+        number: its place on disk.
+        background: as it is now.
+        anchor: the light in which it was learned.
+        used: when it was last in use, in the time of the frames.
+    """
+
+    number: int
+    background: Background
+    anchor: Light
+    used: float
+
+
+def first_entry(background: Background, number: int = 0, used: float = 0.0) -> Entry:
+    """The entry of a background in its own light."""
+    return Entry(number, background, light_of(background.image), used)
 
 
 class BankFolder:

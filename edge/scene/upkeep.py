@@ -22,8 +22,10 @@ from edge.progress import note
 from edge.samples.median import median_where
 from edge.samples.sample import Image
 from edge.scene.background import Background
+from edge.scene.bank import MOST, Entry, first_entry
 from edge.scene.check import CHANGED, HOLD_S, OK, SceneCheck
 from edge.scene.gather import LEAST
+from edge.scene.light import Light, light_of, relit
 from edge.scene.spread import moving_share
 
 EVERY_S = 4.0
@@ -40,25 +42,16 @@ LIKELY = 0.2
 """Probability from which a pixel is not surely empty."""
 RIM = 6 / 224
 """Rim of what is new that is not learned from either, as a share of the shorter side: shadows."""
-CELLS = (12, 16)
-"""Rows and columns of the cells whose mean colours are the light of a scene."""
-DARK = 8.0
-"""Grey levels that are added before light is compared as a ratio: noise in the dark is none."""
 LIGHT = 0.3
 """Logarithm of the ratio of two lights from which they are different ones."""
 NEAR = 0.2
 """The same up to which a background of the bank is near enough to be chosen."""
 FORK = 0.6
 """The same by which a background that is renewed again and again has become another one."""
-COLOURFUL, COLOURLESS = 5.0, 0.25
-"""Mean distance of the cells' channels from grey from which colour can be missed, and the share of
-it below which it is: infrared."""
 LEFT_S, LEFT, STILL = 8.0, 0.1, 0.9
 """Time for which what hid a place has left before the place is learned; correlation by which it
 looks more like its guessed background than like what hid it then; and correlation of two looks at a
 place where nothing moves."""
-MOST = 4
-"""Backgrounds of a bank."""
 SAMPLE_S, SAMPLES = 10.0, 31
 """Time between images that the spread is learned from, and their number."""
 SPREAD_FIRST_S, SPREAD_S = 90.0, 600.0
@@ -96,80 +89,6 @@ class Change:
     text: str
 
 
-@dataclass(frozen=True)
-class Light:
-    """The light of a scene.
-
-    Attributes:
-        levels: float32 [rows, columns, 3], logarithms of the mean colours of CELLS.
-        colour: mean distance of the cells' channels from grey.
-    """
-
-    levels: Floats
-    colour: float
-
-    def distance(self, other: Light) -> float:
-        """How different two lights are: the median ratio, as a logarithm; infinite between colour
-        and none. People in front of less than half of the scene change little."""
-        low, high = sorted((self.colour, other.colour))
-        if high > COLOURFUL and low < COLOURLESS * high:
-            return math.inf
-        return float(np.median(np.abs(self.levels - other.levels)))
-
-
-def light_of(image: Image) -> Light:
-    """The light of an image, uint8 [H, W, 3] BGR."""
-    step = max(1, min(image.shape[0] // (4 * CELLS[0]), image.shape[1] // (4 * CELLS[1])))
-    thin = np.ascontiguousarray(image[::step, ::step])
-    cells = cv2.resize(thin, CELLS[::-1], interpolation=cv2.INTER_AREA).astype(np.float32)
-    return Light(np.log(cells + DARK), float((cells.max(2) - cells.min(2)).mean()))
-
-
-def relit(bg: Image, image: Image, covered: Bools) -> Image:
-    """An image of a scene in another light, and behind what covers it the former background.
-
-    Args:
-        bg: uint8 [H, W, 3] BGR, the former background.
-        image: of the same size, in the new light.
-        covered: bool [H, W], where things stand in the image.
-
-    Returns:
-        uint8 [H, W, 3]: the image; where it is covered the background, by the ratio of both around.
-    """
-    if not covered.any():
-        return np.array(image)
-    if light_of(image).colour < COLOURLESS * light_of(bg).colour:
-        bg = np.asarray(cv2.cvtColor(cv2.cvtColor(bg, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR))
-    seen = (~covered)[..., None].astype(np.float32)
-    sums = []
-    for plane in (image, bg):
-        light = (plane + np.float32(DARK)) * seen
-        cells = cv2.resize(light, CELLS[::-1], interpolation=cv2.INTER_AREA)
-        # Cells without a seen pixel around them have the ratio of the whole.
-        sums.append(cv2.GaussianBlur(cells, (0, 0), 1.0) + 0.02 * cells.mean((0, 1)) + 1e-3)
-    ratio = sums[0] / sums[1]
-    gain = cv2.resize(ratio, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    guess = np.clip((bg + np.float32(DARK)) * gain - DARK, 0, 255).astype(np.uint8)
-    return np.asarray(np.where(covered[..., None], guess, image), np.uint8)
-
-
-@dataclass
-class Entry:
-    """A background of the bank.
-
-    Attributes:
-        number: its place on disk.
-        background: as it is now.
-        anchor: the light in which it was learned.
-        used: when it was last in use, in the time of the frames.
-    """
-
-    number: int
-    background: Background
-    anchor: Light
-    used: float
-
-
 @dataclass
 class _Veil:
     """What hid a place when its background was guessed; all smoothed and grey.
@@ -198,11 +117,6 @@ def _alike(a: Floats, b: Floats) -> float:
     """Correlation of two planes, -1 to 1: in any light; 0 where one is plain."""
     a, b = a - a.mean(), b - b.mean()
     return float((a * b).sum() / max(float(np.sqrt((a * a).sum() * (b * b).sum())), 1e-6))
-
-
-def first_entry(background: Background, number: int = 0, used: float = 0.0) -> Entry:
-    """The entry of a background in its own light."""
-    return Entry(number, background, light_of(background.image), used)
 
 
 class Keeper(Protocol):
@@ -396,14 +310,13 @@ class Upkeep:
         self._fresh = relit(before.image, self._fresh, hidden)
         background = replace(before, image=self._fresh.copy(), confidence=confidence)
         self._light = light_of(background.image)
-        kind = RENEWED
         if self._light.distance(self._entry.anchor) > FORK:
             # What it was stays in the bank.
             self._enter(background, at)
         else:
             self._entry.background = background
         self._keep(self._entry)
-        return Change(kind, background, TEXTS[kind].format(share=100 * share))
+        return Change(RENEWED, background, TEXTS[RENEWED].format(share=100 * share))
 
     # -- the spread -------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from edge.samples.sample import Image
 from edge.scene import upkeep as module
 from edge.scene.background import certain
 from edge.scene.check import SceneCheck
+from edge.scene.light import light_of, relit
 from edge.scene.upkeep import (
     EVERY_S,
     LEARNED,
@@ -30,8 +31,6 @@ from edge.scene.upkeep import (
     Entry,
     Upkeep,
     first_entry,
-    light_of,
-    relit,
 )
 
 CHECK_S = 0.5
