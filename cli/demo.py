@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
 from edge.cli.options import Frames
-from edge.cli.watch import VIEW, watch_all
+from edge.cli.watch import VIEW, ViewToken, watch_all
 
 SEED = 3
 """Of the yard: somebody walks through the zone four seconds after the begin."""
@@ -17,13 +17,7 @@ ZONE = ((0.44, 0.46), (0.68, 0.46), (0.76, 0.72), (0.4, 0.72))
 
 def demo(
     view: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the page is shown.")] = VIEW,
-    view_token: Annotated[
-        Optional[str],
-        typer.Option(
-            envvar="EDGE_VIEW_TOKEN",
-            help="What the page asks for; needed where others can reach it.",
-        ),
-    ] = None,
+    view_token: ViewToken = None,
     folder: Annotated[
         Path, typer.Option(help="Folder of the zones that are drawn, and of the background.")
     ] = Path("demo"),

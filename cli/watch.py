@@ -48,6 +48,12 @@ if TYPE_CHECKING:
     from edge.watch.float_process import FloatProcesses
     from edge.watch.watch import Opener, Watch, Watched
 
+ViewToken = Annotated[
+    Optional[str],
+    typer.Option(
+        envvar="EDGE_VIEW_TOKEN", help="What the page asks for; needed where others can reach it."
+    ),
+]
 SCENES = "scenes"
 """Subfolder of what is learned of each camera."""
 OF_FILE = (
@@ -142,13 +148,7 @@ def watch(
             help="Show the cameras on a page, on which zones are drawn; alone: at 127.0.0.1:8700.",
         ),
     ] = None,
-    view_token: Annotated[
-        Optional[str],
-        typer.Option(
-            envvar="EDGE_VIEW_TOKEN",
-            help="What the page asks for; needed where others can reach it.",
-        ),
-    ] = None,
+    view_token: ViewToken = None,
     frames: Frames = None,
     threads: Threads = None,
     cuda_backend: CudaBackend = "auto",
