@@ -10,7 +10,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: run demo test check bench-peers performance instruction-sets accuracy backgrounds distances \
-    upkeep zoo gpu-check clean
+    upkeep endurance zoo gpu-check clean
 
 run: .venv/run
 	$(BIN)/edge build --precision int8
@@ -70,6 +70,14 @@ upkeep: .venv/run
 	$(BIN)/edge build --network nano --precision int8 --out build/nano-int8-openvino
 	mkdir -p reports && \
 	    $(BIN)/python -m edge.benchmarks.upkeep build/nano-int8-openvino | tee reports/upkeep.md
+
+# 100,000 frames, 10,000 backgrounds and a simulated week of watching: nothing may grow.
+endurance: .venv/run
+	for target in openvino onnxruntime; do \
+	    $(BIN)/edge build --network nano --precision int8 --target $$target \
+	        --out build/nano-int8-$$target || exit; done
+	mkdir -p reports && $(BIN)/python -m edge.benchmarks.endurance \
+	    build/nano-int8-openvino build/nano-int8-onnxruntime | tee reports/endurance.md
 
 # The bundled networks from the data in $(DATA), with $(TEACHER) to label depth; goes on after a kill.
 zoo: .venv/test
