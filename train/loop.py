@@ -36,6 +36,8 @@ LOG_INTERVAL = 20
 MUTUAL_START = 0.25
 """Share of a run from fresh weights after which networks trained together imitate each other;
 before, their masks are too poor to learn from."""
+BACKGROUND_LOGIT = -8.0
+"""What is imitated of a mask where its label knows a shadow."""
 
 
 @dataclass(frozen=True)
@@ -131,12 +133,12 @@ class Run:
     def learn(self, batch: Batch) -> list[Step]:
         """Make one step of each network on a batch."""
         inputs = network_inputs(batch)
-        target = self._distillation_target(inputs)
+        target = self._distillation_target(batch, inputs)
         steps = [learner.learn(self.step, batch, inputs, target) for learner in self.learners]
         self.step += 1
         return steps
 
-    def _distillation_target(self, inputs: tuple[Tensor, ...]) -> Outputs | None:
+    def _distillation_target(self, batch: Batch, inputs: tuple[Tensor, ...]) -> Outputs | None:
         """The outputs of this step's teacher, or None."""
         fresh = self.together and not self.recipe.start
         too_early = fresh and self.step < MUTUAL_START * self.recipe.steps
@@ -146,6 +148,9 @@ class Run:
             logits, depth = distillation_target(
                 self.teachers, self.step, inputs, single_pass=self.keeps_scene
             )
+        if logits is not None:
+            # Networks that take shadows for foreground would hold each other to it.
+            logits = torch.where(batch["counts"] > 1, logits.new_tensor(BACKGROUND_LOGIT), logits)
         # Depth has labels; networks trained together would only agree on their mistakes.
         return logits, None if self.together else depth
 

@@ -20,8 +20,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from edge.errors import EdgeError
 from edge.files import claimed
 from edge.train.checkpoint import load, load_run, network_of, save
+from edge.train.data.weights import SHADOW
 from edge.train.distill import divergence
-from edge.train.loop import Run
+from edge.train.loop import BACKGROUND_LOGIT, Run
 from edge.train.networks import create, normalised
 from edge.train.recipe import Recipe
 
@@ -258,6 +259,11 @@ def test_what_learns_together_imitates_the_masks_of_all(tmp_path: Path) -> None:
     # Who begins with what was learned has something to say from the first step on.
     on = together(tmp_path / "on", 8, str(tmp_path))
     assert all("imitated_mask" in terms for terms, _, _ in on.learn(noise(0)))
+    # Where a label knows a shadow, they imitate background, whatever they say of it.
+    shaded = noise(1) | {"counts": torch.full((2, 1, 64, 64), SHADOW)}
+    for terms, logits, _ in on.learn(shaded):
+        background = torch.full_like(logits, BACKGROUND_LOGIT)
+        assert torch.allclose(terms["imitated_mask"], divergence(logits, background))
 
 
 def test_a_student_that_learns_the_scene_depth_gets_all_passes(tmp_path: Path) -> None:

@@ -36,12 +36,15 @@ from edge.train.augment.photometric_batch import stack_exposures
 from edge.train.data.composites import Composites
 from edge.train.data.crops import Crops
 from edge.train.data.scenes import Scenes
+from edge.train.data.weights import pixel_weights
 
 Batch = dict[str, Tensor]
-"""bg, fg_bg, spread uint8 [N, H, W, 3]; mask, counts, depth, known float32 [N, 1, H, W]. Before
-`augment_batch` also the fields of `stack_exposures`."""
+"""bg, fg_bg, spread uint8 [N, H, W, 3]; mask, counts, depth, known float32 [N, 1, H, W]. Of `Mix`,
+`counts` are the weights of `pixel_weights`, else 1 and 0. Before `augment_batch` also the fields of
+`stack_exposures`."""
 Arrays = dict[str, npt.NDArray[np.generic]]
-"""A batch as workers send it: the same keys, with mask, counts and known as bool."""
+"""A batch as workers send it: the same keys, with mask and known as bool, `counts` too where it has
+no weights."""
 PREFETCH = 4
 """Batches that each worker makes ahead."""
 PARENT_CHECK_S = 1.0
@@ -172,11 +175,14 @@ class Mix(IterableDataset[Arrays]):
         for begin in range(first, self.end, workers * self.batch):
             indices = range(begin + self.rank, begin + self.batch, self.world)
             drawn = [self.draw(index) for index in indices]
+            # Before the light is augmented, which would hide what is darker than `bg`.
+            counts = np.stack([pixel_weights(sample) for sample, _ in drawn])[:, None]
             if self.raw:
-                samples = [sample for sample, _ in drawn]
-                yield stack_samples(samples) | stack_exposures([pair for _, pair in drawn])
+                arrays = stack_samples([sample for sample, _ in drawn])
+                arrays |= stack_exposures([pair for _, pair in drawn])
             else:
-                yield stack_samples([augment_sample(*sample) for sample in drawn])
+                arrays = stack_samples([augment_sample(*each) for each in drawn])
+            yield arrays | {"counts": counts}
 
 
 def stack_samples(samples: Sequence[Sample]) -> Arrays:

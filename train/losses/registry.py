@@ -32,7 +32,7 @@ class Loss:
 
 
 MASK: dict[str, Loss] = {}
-"""Losses of logits against mask (0..1) over the pixels where `counts` is 1."""
+"""Losses of logits against mask (0..1) weighted with `counts`."""
 DEPTH: dict[str, Loss] = {}
 """Losses of depth against target (0..1) over the pixels where `known` is 1. There is no Dice: a
 constant depth scores better with it than a good one."""
