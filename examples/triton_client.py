@@ -19,6 +19,7 @@ import tritonclient.utils.shared_memory as shm
 from tritonclient.utils import np_to_triton_dtype
 
 import edge
+from edge import manifest
 from edge.camera.camera import Camera
 from edge.camera.source import CameraEvent
 from edge.loop.pipeline import CameraPipeline
@@ -85,14 +86,11 @@ class TritonBackend:
         self.client.close()
 
 
-def watch(build, bg, source, zones=None, url="localhost:8001"):
-    """Yield the events of a camera."""
-    backend = edge.manifest.read(Path(build)).backend
-    register(backend, lambda folder, manifest, options: TritonBackend(manifest, url))
-    with edge.open(build) as h, Camera(source) as camera:
-        pipeline = CameraPipeline(camera, h, cv2.imread(bg))
-        settings = Settings(zones=read_zones(Path(zones), metres=False) if zones else ())
-        watcher = Watcher(camera.name, pipeline.size, settings, Tracker())
+def events(h, bg, source, zones=()):
+    """Yield the events of a camera; nothing in here knows where the network is."""
+    with Camera(source) as camera:
+        pipeline = CameraPipeline(camera, h, bg)
+        watcher = Watcher(camera.name, pipeline.size, Settings(zones), Tracker())
         pipeline.cut, pipeline.followed = watcher.cut, watcher.followed
         while not camera.ended:
             camera.wake.wait(0.01 if camera.live else 0)
@@ -106,6 +104,14 @@ def watch(build, bg, source, zones=None, url="localhost:8001"):
         yield from watcher.close()
 
 
+def main(build, bg, source, zones=None, url="localhost:8001"):
+    backend = manifest.read(Path(build)).backend
+    register(backend, lambda folder, manifest, options: TritonBackend(manifest, url))
+    drawn = read_zones(Path(zones), metres=False) if zones else ()
+    with edge.open(build) as h:
+        for event in events(h, cv2.imread(bg), source, drawn):
+            print(event.time, event.kind, event.phase, event.zone or "", event.text, flush=True)
+
+
 if __name__ == "__main__":
-    for event in watch(*sys.argv[1:]):
-        print(event.time, event.kind, event.phase, event.zone or "", event.text, flush=True)
+    main(*sys.argv[1:])
