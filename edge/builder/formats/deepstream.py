@@ -45,7 +45,7 @@ def write_deepstream(build: Path, manifest: Manifest, folder: Path) -> list[str]
     frame = with_planar_input(onnx.load(build / FRAME))
     with tempfile.TemporaryDirectory() as draft:
         onnx.save(frame, Path(draft) / FRAME)
-        plan = build_plan(Path(draft) / FRAME, "tensorrt", manifest.sm)
+        plan = build_plan(Path(draft) / FRAME, "tensorrt")
     files = {
         "nvinfer.txt": _config(manifest).encode(),
         "frame.engine": plan,

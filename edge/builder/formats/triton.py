@@ -20,7 +20,7 @@ from edge.builder.formats.format import MARK, Format, register, write_folder
 from edge.errors import EdgeError
 from edge.graph.open_batch import with_open_batch
 from edge.manifest import Manifest, Tensor
-from edge.targets import FRAME, get
+from edge.targets import BACKGROUND, FRAME, get
 from edge.targets.plans import build_plan
 
 MAX_BATCH = 32
@@ -39,43 +39,31 @@ SAME = 1e-4
 
 def write_repository(build: Path, manifest: Manifest, repository: Path) -> list[str]:
     """Write the models of a build into a repository; other models in it stay."""
-    frame = _batched(build / FRAME)
-    name, (backend, file) = manifest.name, BACKENDS[manifest.target]
+    frame, name, device = _batched(build / FRAME), manifest.name, _device(manifest)
+    inputs = [*manifest.inputs, *manifest.scene]
+    settings = ["dynamic_batching { }", *device]
+    models = [(name, frame, MAX_BATCH, inputs, manifest.outputs, settings)]
     if manifest.scene:
-        config = _config(
-            f"{name}-background",
-            backend,
-            0,
-            manifest.background_inputs,
-            manifest.scene,
-            _cpu(manifest),
-        )
-        data = (build / manifest.background).read_bytes()
-        _write(repository / f"{name}-background", config, file, data)
-    config = _config(
-        name,
-        backend,
-        MAX_BATCH,
-        [*manifest.inputs, *manifest.scene],
-        manifest.outputs,
-        ["dynamic_batching { }", *_cpu(manifest)],
-    )
-    data = frame.SerializeToString()
-    if manifest.target == "tensorrt":
-        with tempfile.TemporaryDirectory() as folder:
-            onnx.save(frame, Path(folder) / FRAME)
-            batch = (TUNED_BATCH, MAX_BATCH)
-            data = build_plan(Path(folder) / FRAME, "tensorrt", manifest.sm, batch=batch)
-    _write(repository / name, config, file, data)
+        graph, images = onnx.load(build / BACKGROUND), [*manifest.background_inputs]
+        models.insert(0, (f"{name}-background", graph, 0, images, manifest.scene, device))
+    backend, file = BACKENDS[manifest.target]
+    for model, graph, batch, given, results, settings in models:
+        config = _config(model, backend, batch, given, results, settings)
+        data = graph.SerializeToString()
+        if backend == "tensorrt":
+            data = _plan(graph, (TUNED_BATCH, MAX_BATCH) if batch else None)
+        files = {"config.pbtxt": config.encode(), f"1/{file}": data}
+        write_folder(repository / model, "config.pbtxt", files)
     return [f"tritonserver --model-repository={repository}"]
 
 
-def _write(folder: Path, config: str, file: str, data: bytes) -> None:
-    files = {"config.pbtxt": config.encode(), f"1/{file}": data}
-    write_folder(folder, "config.pbtxt", files)
+def _plan(graph: onnx.ModelProto, batch: tuple[int, int] | None) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        onnx.save(graph, Path(folder) / FRAME)
+        return build_plan(Path(folder) / FRAME, "tensorrt", batch=batch)
 
 
-def _cpu(manifest: Manifest) -> list[str]:
+def _device(manifest: Manifest) -> list[str]:
     """Int8 for a CPU is no int8 on a GPU."""
     on_cpu = get(manifest.target).device == "cpu" and manifest.precision == "int8"
     return ["instance_group [ { kind: KIND_CPU } ]"] if on_cpu else []

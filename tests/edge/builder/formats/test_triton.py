@@ -136,7 +136,7 @@ def test_tensorrt_rtx_builds_the_frame_graph_of_any_batch(
     pytest.importorskip("tensorrt_rtx")
     given = []
 
-    def plan(graph: Path, module: str, sms: object, batch: tuple[int, int]) -> bytes:
+    def plan(graph: Path, module: str, batch: tuple[int, int] | None) -> bytes:
         given.append((module, batch))
         return build_plan(graph, "tensorrt_rtx", (86,), batch=batch)
 
@@ -144,7 +144,7 @@ def test_tensorrt_rtx_builds_the_frame_graph_of_any_batch(
     build = builds("tensorrt-rtx", "int8")
     manifest = replace(manifests.read(build), target="tensorrt")
     get("triton").write(build, manifest, tmp_path)
-    assert given == [("tensorrt", (8, 32))]
+    assert given == [("tensorrt", None), ("tensorrt", (8, 32))]
     for name in (manifest.name, f"{manifest.name}-background"):
         config = read_config(tmp_path / name)
         assert (config.backend, list(config.instance_group)) == ("tensorrt", [])
