@@ -86,10 +86,18 @@ def build(
             " 0..255; inverse or metres.  [default: from its metadata]"
         ),
     ] = None,
+    format: Annotated[
+        Optional[str],
+        typer.Option(
+            help="Also write the build for another server: triton (a model repository) or"
+            " deepstream (a configuration of nvinfer)."
+        ),
+    ] = None,
     out: Annotated[
         Optional[Path],
         typer.Option(
-            help="Folder of the build; an older build in it is replaced.  [default: build/NAME]"
+            help="Folder of the build, or of --format; an older one in it is replaced."
+            "  [default: build/NAME, build/NAME-FORMAT]"
         ),
     ] = None,
     graphs_only: Annotated[
@@ -106,19 +114,30 @@ def build(
     as_json: Json = False,
 ) -> None:
     """Build an engine: calibrate a network on samples and compile it for a target."""
+    from edge import manifest as manifests
+    from edge.builder import formats
     from edge.builder.write import finish_build, no_engine, write_build
     from edge.calibrate.pipeline import BuildRequest, plan
     from edge.targets import get
 
+    server = formats.get(format) if format else None
     if model and Path(model).is_dir():
-        options = [name for name in ctx.params if name not in ("model", "as_json")]
+        free = ("model", "as_json", "format", "out") if server else ("model", "as_json")
+        options = [name for name in ctx.params if name not in free]
         refuse_unused(ctx, f"on {model}: a build folder is finished as it was prepared", *options)
         place = Path(model)
-        manifest = finish_build(place)
+        manifest = manifests.read(place)
+        if server:
+            server.target_of(manifest.target)
+        if not (server and manifest.engine):
+            manifest = finish_build(place)
     else:
         if model:
             refuse_unused(ctx, f"beside {model}", "network")
-        if out:
+        if server:
+            refuse_unused(ctx, f"beside --format {server.name}, which needs engines", "graphs_only")
+            target = server.target_of(target)
+        elif out:
             refuse_unused(ctx, "beside --out, which replaces the build in its folder", "replace")
         if precision != "int8":
             refuse_unused(ctx, f"on {precision}, only on int8", *CALIBRATION)
@@ -143,23 +162,32 @@ def build(
         began = time.time()
         graph, request = network_of(request)
         planned = plan(request, network=graph)
-        place = out or Path("build") / planned.name
-        if out:
-            planned = changed(planned, command=f"{planned.command} {command_line(['--out', out])}")
+        own = None if server else out
+        place = own or Path("build") / planned.name
+        if own:
+            planned = changed(planned, command=f"{planned.command} {command_line(['--out', own])}")
         manifest = write_build(
             planned,
             place,
-            replace=replace or out is not None,
+            replace=replace or own is not None,
             graphs_only=graphs_only,
             began=began,
         )
-    _print(manifest, place, as_json)
+    written, lines = None, []
+    if server and manifest.engine:
+        written = out or place.with_name(f"{place.name}-{server.name}")
+        lines = server.write(place, manifest, written)
+    _print(manifest, place, written, as_json)
+    for line in lines:
+        note(f"to run it: {line}")
     if not manifest.engine and manifest.precision == "int8" and 75 in manifest.sm:
         note(f"its engine will be all float: {TURING}")
     if graphs_only:
         note(f"it has no engine yet; on the machine that runs it: edge build {place}")
     elif not manifest.engine:
         error: BuildMismatch = no_engine(get(manifest.target), place)
+        if server:
+            error.hint += f" --format {server.name}"
         raise error
     _check_int8(manifest, place)
 
@@ -192,7 +220,8 @@ def parse_sms(text: str) -> tuple[int, ...]:
         raise UsageError(f"--sm {text}: expected numbers such as 86,89") from error
 
 
-def _print(manifest: Manifest, place: Path, as_json: bool) -> None:
+def _print(manifest: Manifest, place: Path, written: Path | None, as_json: bool) -> None:
+    """Say what was built in `place` and, for --format, written to `written`."""
     if as_json:
         keys = (
             "name",
@@ -205,6 +234,7 @@ def _print(manifest: Manifest, place: Path, as_json: bool) -> None:
             "build_s",
         )
         document = {key: getattr(manifest, key) for key in keys}
+        document |= {"format_path": str(written)} if written else {}
         print(json.dumps({"path": str(place), **document, "files": sorted(manifest.files)}))
         return
     height, width = manifest.imgsz
@@ -222,7 +252,9 @@ def _print(manifest: Manifest, place: Path, as_json: bool) -> None:
     )
     for reason in fold["unfolded"]:
         note(f"not folded: {reason}")
-    print(place)
+    if written:
+        note(f"its build: {place}")
+    print(written or place)
 
 
 def default_build() -> Path:

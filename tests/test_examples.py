@@ -19,12 +19,22 @@ import numpy as np
 import pytest
 import typer.main
 
+import edge
+from edge import manifest as manifests
+from edge.builder.formats import get as get_format
+from edge.calibrate.rendering.camera import SIZE
 from edge.calibrate.rendering.samples import Rendered
+from edge.calibrate.rendering.scene import RenderedScene
+from edge.camera.source import SCHEMES, Decoded
 from edge.cli.app import app
+from edge.cli.demo import ZONE
+from edge.runtime.backends import register
 from edge.sinks.discovery import configs
 from edge.watch.config import read_config
-from edge.zones.zone import COUNTED, Zone
+from edge.zones.zone import COUNTED, RESTRICTED, Zone
 
+FIRST_S = 3.5
+"""Of the yard: somebody is about to walk through the zone."""
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
@@ -74,6 +84,55 @@ def test_home_assistant_is_asked_for_entities_that_exist() -> None:
     assert asked
     assert asked <= entities
     assert "topic: edge/door/events" in text
+
+
+def test_the_triton_client_tells_what_edge_tells_itself(
+    builds: Callable[[str, str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Zones, tracks and events of a rendered yard are the same with the network on a server."""
+    pytest.importorskip("tritonclient")
+    from tests.stand_ins.triton import Triton
+
+    build = builds("onnxruntime", "fp32")
+    get_format("triton").write(build, manifests.read(build), tmp_path)
+    spec = importlib.util.spec_from_file_location("client", EXAMPLES / "triton_client.py")
+    assert spec is not None and spec.loader is not None
+    client = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(client)
+    scene = RenderedScene("yard", 3, SIZE)
+    bg = scene.background().image
+    times = [FIRST_S + number / 15 for number in range(32)]
+    recorded = [scene.frame(at, camouflage=False, empty=False).image for at in times]
+
+    class Recording:
+        fps, live = 15.0, False
+
+        def __init__(self, url: str) -> None:
+            self._left = iter(recorded)
+
+        def read(self) -> Decoded | None:
+            image = next(self._left, None)
+            return None if image is None else Decoded(image)
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setitem(SCHEMES, "recorded", Recording)
+    zones = (Zone("no entry", RESTRICTED, ZONE),)
+
+    def told() -> list[tuple[Any, ...]]:
+        with edge.open(build, threads=1) as h:
+            told = client.events(h, bg, "recorded://yard", zones)
+            return [(e.kind, e.phase, e.zone, e.source_time, e.box, e.foot) for e in told]
+
+    alone = told()
+    monkeypatch.setattr("edge.runtime.backends._registered", {})
+    with Triton(tmp_path) as server:
+        register("onnxruntime", lambda _, m, options: client.TritonBackend(m, server.address))
+        served = told()
+        assert served == alone
+        assert "no entry" in [zone for _, _, zone, *_ in served]
+        assert sum(server.models[manifests.read(build).name].batches) >= len(recorded)
 
 
 @pytest.fixture

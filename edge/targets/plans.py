@@ -52,7 +52,11 @@ def checked_graphs(target: Target, folder: Path) -> list[Path]:
 
 
 def build_plan(
-    onnx_file: Path, module: str, sms: Sequence[int] = (), timings: Path | None = None
+    onnx_file: Path,
+    module: str,
+    sms: Sequence[int] = (),
+    timings: Path | None = None,
+    batch: tuple[int, int] | None = None,
 ) -> bytes:
     """Build the plan of one graph.
 
@@ -62,6 +66,8 @@ def build_plan(
         sms: Compute capabilities of a TensorRT-RTX plan, 86 for 8.6; empty is the GPU of this
             machine (TensorRT), or every one that TensorRT-RTX supports.
         timings: File of the timing cache (edge.targets.timings), read before and kept after.
+        batch: The batch that a graph of any batch (edge.graph.open_batch) is tuned for, and the
+            largest; None for a graph of a fixed one.
 
     Raises:
         EdgeError: The builder cannot build it; the message has the builder's own words.
@@ -85,6 +91,13 @@ def build_plan(
         config.num_compute_capabilities = len(sms)
         for index, sm in enumerate(sms):
             config.set_compute_capability(getattr(trt.ComputeCapability, f"SM{sm}"), index)
+    if batch is not None:
+        profile = builder.create_optimization_profile()
+        for index in range(network.num_inputs):
+            value = network.get_input(index)
+            sides = tuple(value.shape)[1:]
+            profile.set_shape(value.name, *((many, *sides) for many in (1, *batch)))
+        config.add_optimization_profile(profile)
     cache = None if timings is None else use_timings(config, timings, log)
     log.said.clear()
     plan = builder.build_serialized_network(network, config)

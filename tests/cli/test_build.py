@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -176,6 +177,61 @@ def test_a_build_of_another_network_is_replaced_only_where_told(
     assert manifests.read(place).model["sha256"] == fingerprint(network)
     with pytest.raises(UsageError, match=r"--replace has no effect beside --out"):
         run_edge("mine.onnx", "--replace", "--out", str(place))
+
+
+def test_a_format_is_written_beside_its_build(
+    network: onnx.ModelProto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    onnx.save(network, "mine.onnx")
+    assert run_edge("mine.onnx", "--format=triton", "--out=models") == "models"
+    name = "mine-fp32-onnxruntime-64x64"
+    assert manifests.read(Path("build") / name).engine
+    made = {str(file.relative_to("models")) for file in Path("models").rglob("*") if file.is_file()}
+    folders = (name, f"{name}-background")
+    assert made == {f"{n}/{file}" for n in folders for file in ("config.pbtxt", "1/model.onnx")}
+    # Of a build that is there already, byte for byte the same.
+    words = ["build", f"build/{name}", "--format", "triton"]
+    result = CliRunner().invoke(app, words)
+    assert result.stdout.strip() == f"build/{name}-triton"
+    again = Path(f"build/{name}-triton")
+    assert all((again / file).read_bytes() == (Path("models") / file).read_bytes() for file in made)
+    report = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
+    assert (report["path"], report["format_path"]) == (f"build/{name}", str(again))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--format=tritn"], "unknown format 'tritn'; known: deepstream, triton"),
+        (["--format=triton", "--target=openvino"], "takes builds for tensorrt and onnxruntime"),
+        (["--format=deepstream", "--target=tensorrt-rtx"], "takes builds for tensorrt, not for"),
+        (["--format=triton", "--graphs-only"], "--graphs-only has no effect beside --format"),
+    ],
+)
+def test_a_format_that_cannot_be_is_refused_before_anything_is_built(
+    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["build", "--precision=fp32", *words])
+    assert isinstance(result.exception, UsageError)
+    assert said in str(result.exception)
+    assert not list(tmp_path.iterdir())
+
+
+def test_deepstream_without_tensorrt_says_where_it_is_finished(
+    network: onnx.ModelProto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    onnx.save(network, "mine.onnx")
+    if get("tensorrt").installed():
+        pytest.skip("this machine has TensorRT")
+    words = ["build", "mine.onnx", "--precision=fp32", "--format=deepstream"]
+    error = CliRunner().invoke(app, words).exception
+    assert isinstance(error, BuildMismatch)
+    place = "build/mine-fp32-tensorrt-64x64"
+    assert error.hint.endswith(f"run: edge build {place} --format deepstream")
+    assert (Path(place) / "frame.onnx").is_file()
 
 
 @pytest.mark.parametrize("older", [False, True], ids=["today's", "of an older schema"])

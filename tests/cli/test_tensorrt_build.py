@@ -44,3 +44,10 @@ def test_a_build_is_inspected_and_its_timings_are_kept_beside_it(tmp_path: Path)
     assert made[0] == made[1]
     shown = edge("inspect", small, cwd=tmp_path).stdout
     assert "13 of 13" in shown and "tensorrt 10.3.0, a GPU of SM 87" in shown
+    for words, file in (
+        (["triton", "--out", "models"], "models/small-int8-tensorrt-64x64/1/model.plan"),
+        (["deepstream"], "build/small-int8-tensorrt-64x64-deepstream/frame.engine"),
+    ):
+        done = edge("build", small, "--format", *words, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / file).stat().st_size > 0

@@ -22,12 +22,21 @@ from . import fake_gpu
 
 RTX_ONLY = {"IRuntimeConfig", "IRuntimeCache", "create_runtime_config", "CudaGraphStrategy"}
 BUILDER = {
-    "Builder": {"create_network", "create_builder_config", "build_serialized_network"},
+    "Builder": {
+        "create_network",
+        "create_builder_config",
+        "create_optimization_profile",
+        "build_serialized_network",
+    },
+    "INetworkDefinition": {"num_inputs", "get_input"},
+    "ITensor": {"name", "shape"},
+    "IOptimizationProfile": {"set_shape"},
     "OnnxParser": {"parse_from_file", "num_errors", "get_error"},
     "ParserError": {"desc"},
     "IBuilderConfig": {
         "set_memory_pool_limit",
         "profiling_verbosity",
+        "add_optimization_profile",
         "create_timing_cache",
         "set_timing_cache",
         "get_timing_cache",

@@ -59,27 +59,73 @@ class BuilderConfig:
     def get_timing_cache(self) -> TimingCache:
         return self._cache
 
+    def add_optimization_profile(self, profile: OptimizationProfile) -> int:
+        self._profiles = [profile]
+        return 0
+
+
+class OptimizationProfile:
+    """It refuses what is no range of sides, as TensorRT does."""
+
+    def __init__(self) -> None:
+        self._shapes: dict[str, tuple[tuple[int, ...], ...]] = {}
+
+    def set_shape(
+        self, name: str, low: tuple[int, ...], best: tuple[int, ...], high: tuple[int, ...]
+    ) -> None:
+        assert all(1 <= a <= b <= c for a, b, c in zip(low, best, high, strict=True)), name
+        self._shapes[name] = low, best, high
+
+
+class Network:
+    data = b""
+
+    @property
+    def _inputs(self) -> list[Any]:
+        return list(onnx.load_from_string(self.data).graph.input)
+
+    @property
+    def num_inputs(self) -> int:
+        return len(self._inputs)
+
+    def get_input(self, index: int) -> SimpleNamespace:
+        value = self._inputs[index]
+        sides = value.type.tensor_type.shape.dim
+        shape = tuple(-1 if side.dim_param else side.dim_value for side in sides)
+        return SimpleNamespace(name=value.name, shape=shape)
+
 
 class Builder:
     def __init__(self, log: ILogger) -> None:
         pass
 
-    def create_network(self, flags: int) -> SimpleNamespace:
-        return SimpleNamespace(data=b"")
+    def create_network(self, flags: int) -> Network:
+        return Network()
+
+    def create_optimization_profile(self) -> OptimizationProfile:
+        return OptimizationProfile()
 
     def create_builder_config(self) -> BuilderConfig:
         return BuilderConfig()
 
-    def build_serialized_network(self, network: SimpleNamespace, config: BuilderConfig) -> bytes:
+    def build_serialized_network(self, network: Network, config: BuilderConfig) -> bytes:
+        _check_profile(network, config)
         key, lines = hashlib.sha256(network.data).hexdigest(), config.get_timing_cache().lines
         lines += [key] if key not in lines else []
         return bytes(network.data)
 
 
+def _check_profile(network: Network, config: BuilderConfig) -> None:
+    """Every input with an open side has a range in a profile."""
+    shapes = [network.get_input(index) for index in range(network.num_inputs)]
+    profiled = {n for p in getattr(config, "_profiles", ()) for n in p._shapes}
+    assert not {v.name for v in shapes if -1 in v.shape} - profiled
+
+
 class OnnxParser:
     num_errors = 0
 
-    def __init__(self, network: SimpleNamespace, log: ILogger) -> None:
+    def __init__(self, network: Network, log: ILogger) -> None:
         self._network = network
 
     def parse_from_file(self, file: str) -> bool:
@@ -185,11 +231,13 @@ if real is not None:
         (Builder, real.Builder),
         (BuilderConfig, real.IBuilderConfig),
         (TimingCache, real.ITimingCache),
+        (OptimizationProfile, real.IOptimizationProfile),
+        (Network, real.INetworkDefinition),
         (OnnxParser, real.OnnxParser),
         (Runtime, real.Runtime),
         (Engine, real.ICudaEngine),
         (Context, real.IExecutionContext),
         (Inspector, real.EngineInspector),
     ):
-        lacking = [n for n in vars(ours) if n[0] != "_" and not hasattr(theirs, n)]
+        lacking = [n for n in vars(ours) if n[0] != "_" and n != "data" and not hasattr(theirs, n)]
         assert not lacking, f"TensorRT {__version__} has no {lacking} of {theirs.__name__}"

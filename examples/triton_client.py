@@ -1,0 +1,117 @@
+"""edge watch with its networks on a Triton server, for one camera:
+
+    edge build --target onnxruntime --format triton --out models
+    tritonserver --model-repository=models
+    python examples/triton_client.py BUILD bg.png SOURCE [zones.json] [HOST:PORT]
+
+Everything but the network runs here, as edge watch runs it: background, things, tracks, zones,
+events. Start one for each camera; the server puts their frames into one batch.
+"""
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import tritonclient.grpc as triton
+import tritonclient.utils.shared_memory as shm
+from tritonclient.utils import np_to_triton_dtype
+
+import edge
+from edge import manifest
+from edge.camera.camera import Camera
+from edge.camera.source import CameraEvent
+from edge.loop.pipeline import CameraPipeline
+from edge.runtime.backends import register
+from edge.things.tracks import Tracker
+from edge.watch.watcher import Settings, Watcher
+from edge.zones.file import read_zones
+
+
+class TritonBackend:
+    """What edge.runtime.backend.Backend is, computed by a server on this machine."""
+
+    def __init__(self, manifest, url):
+        self.manifest, self.client = manifest, triton.InferenceServerClient(url)
+        self.frames = [np.zeros((*manifest.imgsz, 3), np.uint8) for _ in range(2)]
+        self.outputs = [{t.name: np.zeros(t.shape[2:], t.dtype) for t in manifest.outputs}
+                        for _ in range(2)]  # fmt: skip
+        self.pending, self.worker = [None, None], ThreadPoolExecutor(1)
+        # The scene tensors lie in memory that the server reads too: no frame carries them.
+        sizes = [int(np.prod(t.shape)) * np.dtype(t.dtype).itemsize for t in manifest.scene]
+        self.name = f"edge-{id(self)}-{np.random.default_rng().integers(1 << 62)}"
+        self.region = shm.create_shared_memory_region(self.name, self.name, max(1, sum(sizes)))
+        self.client.register_system_shared_memory(self.name, self.name, max(1, sum(sizes)))
+        self.offsets = [sum(sizes[:i]) for i in range(len(sizes))]
+        self.sizes = sizes
+
+    def set_background(self, images):
+        inputs = [self.tensor(t.name, images[t.name][None])
+                  for t in self.manifest.background_inputs]  # fmt: skip
+        self.images = [self.tensor(t.name, images[t.name][None])
+                       for t in self.manifest.inputs if t.name != "fg_bg"]  # fmt: skip
+        if self.manifest.scene:
+            result = self.client.infer(f"{self.manifest.name}-background", inputs)
+            self.scene = {t.name: result.as_numpy(t.name) for t in self.manifest.scene}
+            for t, offset in zip(self.manifest.scene, self.offsets, strict=True):
+                shm.set_shared_memory_region(self.region, [self.scene[t.name]], offset)
+
+    def scene_tensor(self, name):
+        return self.scene[name].copy()
+
+    def run(self, slot):
+        inputs = [self.tensor("fg_bg", self.frames[slot][None]), *self.images]
+        for t, offset, size in zip(self.manifest.scene, self.offsets, self.sizes, strict=True):
+            inputs.append(triton.InferInput(t.name, t.shape, np_to_triton_dtype(np.dtype(t.dtype))))
+            inputs[-1].set_shared_memory(self.name, size, offset)
+        result = self.client.infer(self.manifest.name, inputs)
+        for name, plane in self.outputs[slot].items():
+            plane[:] = result.as_numpy(name)[0, 0]
+
+    def tensor(self, name, value):
+        tensor = triton.InferInput(name, value.shape, np_to_triton_dtype(value.dtype))
+        return tensor.set_data_from_numpy(value)
+
+    def start(self, slot):
+        self.pending[slot] = self.worker.submit(self.run, slot)
+
+    def finish(self, slot):
+        self.pending[slot].result()
+
+    def close(self):
+        self.worker.shutdown()
+        self.client.unregister_system_shared_memory(self.name)
+        shm.destroy_shared_memory_region(self.region)
+        self.client.close()
+
+
+def events(h, bg, source, zones=()):
+    """Yield the events of a camera; nothing in here knows where the network is."""
+    with Camera(source) as camera:
+        pipeline = CameraPipeline(camera, h, bg)
+        watcher = Watcher(camera.name, pipeline.size, Settings(zones), Tracker())
+        pipeline.cut, pipeline.followed = watcher.cut, watcher.followed
+        while not camera.ended:
+            camera.wake.wait(0.01 if camera.live else 0)
+            camera.wake.clear()
+            item = camera.take()  # an event, else the newest frame, else None
+            if isinstance(item, CameraEvent):
+                yield from watcher.event(item)
+            elif item is not None:
+                yield from watcher.frame(pipeline.process(item))
+            yield from watcher.tick()
+        yield from watcher.close()
+
+
+def main(build, bg, source, zones=None, url="localhost:8001"):
+    backend = manifest.read(Path(build)).backend
+    register(backend, lambda folder, manifest, options: TritonBackend(manifest, url))
+    drawn = read_zones(Path(zones), metres=False) if zones else ()
+    with edge.open(build) as h:
+        for event in events(h, cv2.imread(bg), source, drawn):
+            print(event.time, event.kind, event.phase, event.zone or "", event.text, flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
