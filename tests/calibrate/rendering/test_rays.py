@@ -67,7 +67,7 @@ def test_distance_along_a_ray_is_depth() -> None:
     assert distance == pytest.approx(6.0, rel=1e-5)
 
 
-@pytest.mark.parametrize("away", [3.0, 1500.0])
+@pytest.mark.parametrize("away", [3.0, 150.0])
 @pytest.mark.parametrize(
     "solid",
     [
@@ -80,7 +80,7 @@ def test_rays_that_may_meet_a_ball_are_all_that_hit_and_few_others(
 ) -> None:
     """To a lamp of a room, and to the sun."""
     end = np.asarray(solid.ball.centre + vector(0.4, 1, -0.3) * np.float32(away), np.float32)
-    start = np.asarray(solid.ball.centre + rng.uniform(-1.5, 1.5, (20_000, 3)), np.float32)
+    start = np.asarray(solid.ball.centre + rng.uniform(-1.5, 1.5, (50_000, 3)), np.float32)
     towards = end - start
     hits = np.isfinite(solid.hit(start, towards)[0])
     length = np.linalg.norm(towards.astype(np.float64), axis=1, keepdims=True)
