@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from edge.train.recipe import Recipe
 
 IMPORTANCE_BATCHES = 16
-"""Batches on which the importance of channels is measured."""
+"""Most batches on which the importance of channels is measured: as many as a step trains on."""
 TIMED_SAMPLES = 16
 """Samples that calibrate and time the builds of --target-fps."""
 
@@ -136,7 +136,7 @@ def _run(
 
     def importance_batches() -> Iterable[Batch]:
         # The series of another seed, which is not trained on.
-        end = IMPORTANCE_BATCHES * recipe.batch
+        end = min(IMPORTANCE_BATCHES, recipe.steps) * recipe.batch
         return batches(
             Mix(data.sources, seed=recipe.seed + 1, start=0, end=end, batch=recipe.batch)
         )

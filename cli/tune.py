@@ -252,14 +252,13 @@ def _exported(checkpoint: Path, pruning: _Pruning, out: Path) -> Iterator[Path]:
         if share:
             place = out / "pruned" / f"{name}-{share}-{trained}"
             words = ["prune", source, "--target-macs", share, *pruning.training, "--out", place]
-            if not (place / RESULT).is_file():
-                _edge(*words)
+            source = "" if (place / RESULT).is_file() else _edge(*words)
             # Named after what was reached, which need not be what was asked for.
             reached = json.loads((place / RESULT).read_text())["share"]
             named = f"{name}-{reached:.2f}-{trained}"
         file = out / "networks" / f"{named}.onnx"
         if not file.is_file():
-            _edge("export", _edge(*words) if share else source, "--out", file)
+            _edge("export", source or _edge(*words), "--out", file)
         yield file
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import json
 import logging
 import subprocess
@@ -19,6 +20,7 @@ from edge.graph.metadata import CONTRACT
 from edge.samples.sample import Sample
 from edge.train.checkpoint import network_of
 from edge.train.contract import Contract, largest_difference
+from edge.train.folding import fold_batchnorm
 from edge.train.networks import check_size
 from edge.train.networks.scene import kept_scenes
 
@@ -56,7 +58,8 @@ def to_onnx(network: nn.Module, name: str, height: int, width: int) -> onnx.Mode
     import onnxsim
 
     check_size(network, name, height, width)
-    contract = Contract(network).eval()
+    # The simplifier would fold as well, but torch takes most of its time for each node it traces.
+    contract = Contract(fold_batchnorm(copy.deepcopy(network))).eval()
     blanks = tuple(torch.zeros(1, height, width, 3, dtype=torch.uint8) for _ in contract.inputs)
     # torch warns of every operator of torchvision, which no network here needs.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)

@@ -8,6 +8,7 @@ is given the statistics of images first (`measure_statistics`).
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any
@@ -37,15 +38,30 @@ def fold_batchnorm(network: nn.Module) -> nn.Module:
     """Fold BatchNorm into the layers before it, in place; sets evaluation mode."""
     network.eval()
     for layer, norm in list(normalised_layers(network)):
-        convolution = network.get_submodule(layer)
-        fused = fuse_conv_bn_eval(
-            convolution,  # type: ignore[type-var]
-            network.get_submodule(norm),  # type: ignore[arg-type]
-            transpose=isinstance(convolution, nn.ConvTranspose2d),
+        convolution, batch_norm = network.get_submodule(layer), network.get_submodule(norm)
+        assert isinstance(batch_norm, nn.BatchNorm2d)
+        fused = (
+            _fold_transposed(convolution, batch_norm)
+            if isinstance(convolution, nn.ConvTranspose2d)
+            else fuse_conv_bn_eval(convolution, batch_norm)  # type: ignore[type-var]
         )
         network.set_submodule(layer, fused)
         network.set_submodule(norm, nn.Identity())
     return network
+
+
+@torch.no_grad()
+def _fold_transposed(layer: nn.ConvTranspose2d, norm: nn.BatchNorm2d) -> nn.ConvTranspose2d:
+    """As torch's `fuse_conv_bn_eval`, which knows no groups: a weight is [inputs, outputs of a
+    group, height, width]."""
+    assert norm.running_mean is not None and norm.running_var is not None
+    fused, scale = copy.deepcopy(layer), norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+    grouped = layer.weight.reshape(layer.groups, -1, *layer.weight.shape[1:])
+    weight = grouped * scale.reshape(layer.groups, 1, -1, 1, 1)
+    bias = torch.zeros_like(scale) if layer.bias is None else layer.bias
+    fused.weight = nn.Parameter(weight.reshape(layer.weight.shape))
+    fused.bias = nn.Parameter((bias - norm.running_mean) * scale + norm.bias)
+    return fused
 
 
 def identity(name: str, norm: nn.Module, bias: Tensor) -> dict[str, Tensor]:

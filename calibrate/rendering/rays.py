@@ -27,6 +27,32 @@ def dot(a: Array, b: Array) -> Array:
 
 
 @dataclass(frozen=True)
+class Ball:
+    """A ball around a solid: which rays may hit it is quicker to say than where they do."""
+
+    centre: Array
+    radius: float
+
+    def may_meet(self, end: Array, towards: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        """Whether rays that end at one point may meet the ball; those that do are among them.
+
+        Args:
+            end: float32 [3].
+            towards: float64 [..., 3], the directions of the rays, of length 1: the sun is so far
+                that float32 would not tell the two sides of a leg.
+
+        Returns:
+            bool [...].
+        """
+        axis = end.astype(np.float64) - self.centre
+        # A little more than the ball, because the rays are rounded.
+        tangent = float(axis @ axis) - (1.01 * self.radius + 1e-3) ** 2
+        if tangent <= 0:  # the rays end in it
+            return np.ones(towards.shape[:-1], bool)
+        return np.asarray(towards @ axis >= np.sqrt(tangent))
+
+
+@dataclass(frozen=True)
 class PinholeCamera:
     """A pinhole camera.
 
@@ -118,6 +144,11 @@ class Box:
         return np.asarray(signs * self.size / 2 @ self._axes + self.base, np.float32)
 
     @property
+    def ball(self) -> Ball:
+        centre = self.base + vector(0, float(self.size[1]) / 2, 0)
+        return Ball(centre, float(np.linalg.norm(self.size)) / 2)
+
+    @property
     def _axes(self) -> Array:
         s, c = np.sin(self.turn), np.cos(self.turn)
         return np.array([[c, 0, -s], [0, 1, 0], [s, 0, c]], np.float32)
@@ -150,6 +181,10 @@ class Ellipsoid:
 
     centre: Array
     to_unit: Array
+
+    @property
+    def ball(self) -> Ball:
+        return Ball(self.centre, 1 / float(np.linalg.norm(self.to_unit, axis=1).min()))
 
     def hit(self, origin: Array, direction: Array) -> tuple[Array, Array]:
         o = np.asarray((origin - self.centre) @ self.to_unit.T, np.float32)

@@ -217,15 +217,18 @@ class RenderedScene:
         window = layout.camera.window(outline(parts), self._fine, 2)
         if window is None:
             return
-        rays, origin = self._empty.rays[window], layout.camera.position
+        origin = layout.camera.position
         behind = np.median(colour[window].reshape(-1, 3), axis=0)
-        nearest = depth[window].copy()
         for part in parts:
+            window = layout.camera.window(outline([part]), self._fine, 2)
+            if window is None:
+                continue
+            rays = self._empty.rays[window]
             distance, normal = part.solid.hit(origin, rays)
-            visible = distance < nearest
+            visible = distance < depth[window]
             if not visible.any():
                 continue
-            nearest[visible] = distance[visible]
+            depth[window][visible] = distance[visible]
             points = (origin + distance[visible][:, None] * rays[visible]).astype(np.float32)
             facing = normal[visible]
             paint = part.colour if not camouflage else 0.25 * part.colour + 0.75 * behind
@@ -237,4 +240,3 @@ class RenderedScene:
                 light = light + lamp_light(layout, points, facing, lamp)
             colour[window][visible] = paint * (level * light)[:, None]
             foreground[window][visible] = 1
-        depth[window] = nearest

@@ -54,11 +54,13 @@ def shadow(points: Array, lamp: Lamp, parts: list[Part], softness: float) -> Arr
     """
     coarse = points[::2, ::2]
     towards = lamp.position - coarse
-    dark = np.zeros(coarse.shape[:-1], np.float32)
+    unit = towards / np.linalg.norm(towards.astype(np.float64), axis=-1, keepdims=True)
+    dark = np.zeros(coarse.shape[:-1], bool)
     for part in parts:
-        distance, _ = part.solid.hit(coarse, towards)
-        dark[distance < 0.999] = 1
-    soft = cv2.GaussianBlur(dark, (0, 0), softness / 2)
+        rays = part.solid.ball.may_meet(lamp.position, unit) & ~dark
+        distance, _ = part.solid.hit(coarse[rays], towards[rays])
+        dark[rays] = distance < 0.999
+    soft = cv2.GaussianBlur(dark.astype(np.float32), (0, 0), softness / 2)
     full = cv2.resize(soft, points.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     return np.asarray(full, np.float32)
 

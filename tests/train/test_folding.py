@@ -13,11 +13,13 @@ from torch import nn
 
 from edge.train.checkpoint import network_of
 from edge.train.data.mix import Batch, Mix, WeightedSource, batches, open_source
-from edge.train.folding import folded_norms, measure_statistics
+from edge.train.folding import fold_batchnorm, folded_norms, measure_statistics
 from edge.train.learner import loss_terms
 from edge.train.loop import Run
 from edge.train.networks import create, normalised
 from edge.train.recipe import Recipe
+
+from .batchnorm import shuffled
 
 SIDE = 96
 RECIPE = Recipe(
@@ -46,6 +48,19 @@ def loss(network: nn.Module, unseen: list[Batch]) -> float:
         outputs = probe(normalised(batch["bg"]), normalised(batch["fg_bg"]))
         total += float(sum(loss_terms(*outputs, batch, depth_loss="ssi").values()))
     return total / len(unseen)
+
+
+@pytest.mark.parametrize("name", ["nano", "transposed", "transposed-seed"])
+def test_folding_changes_no_result(name: str) -> None:
+    """Of transposed convolutions in groups too, which torch's own function does not fold."""
+    network, pair = shuffled(create(name)), torch.rand(2, 1, 3, 64, 64)
+    with torch.no_grad():
+        before = network(*pair)
+        folded = fold_batchnorm(copy.deepcopy(network))
+        after = folded(*pair)
+    assert not any(isinstance(part, nn.BatchNorm2d) for part in folded.modules())
+    for a, b in zip(before, after, strict=True):
+        assert torch.allclose(a, b, atol=1e-4, rtol=1e-4)
 
 
 def test_which_layers_are_folded() -> None:

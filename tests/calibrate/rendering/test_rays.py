@@ -65,3 +65,26 @@ def test_distance_along_a_ray_is_depth() -> None:
     camera = PinholeCamera(vector(0, 2, 0), pitch=0.0, yaw=0.0, field_of_view=1.0)
     distance, _ = Plane(vector(0, 0, -1), -6.0).hit(camera.position, camera.rays(40, 40))
     assert distance == pytest.approx(6.0, rel=1e-5)
+
+
+@pytest.mark.parametrize("away", [3.0, 150.0])
+@pytest.mark.parametrize(
+    "solid",
+    [
+        limb(vector(0.2, 1.4, 5), vector(0.3, 0.8, 5.2), 0.05),
+        Box(vector(0.5, 0.2, 5), vector(0.4, 0.9, 0.2), 0.7),
+    ],
+)
+def test_rays_that_may_meet_a_ball_are_all_that_hit_and_few_others(
+    solid: Box | Ellipsoid, away: float, rng: np.random.Generator
+) -> None:
+    """To a lamp of a room, and to the sun."""
+    end = np.asarray(solid.ball.centre + vector(0.4, 1, -0.3) * np.float32(away), np.float32)
+    start = np.asarray(solid.ball.centre + rng.uniform(-1.5, 1.5, (50_000, 3)), np.float32)
+    towards = end - start
+    hits = np.isfinite(solid.hit(start, towards)[0])
+    length = np.linalg.norm(towards.astype(np.float64), axis=1, keepdims=True)
+    near = solid.ball.may_meet(end, towards / length)
+    assert hits.sum() > 20
+    assert not (hits & ~near).any()
+    assert near.mean() < 0.5
