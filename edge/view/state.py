@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from edge.camera.address import redact_address
 from edge.errors import EdgeError
 from edge.scene.background import Background
 from edge.view.feed import Feed, Told
+from edge.view.machine import Machine
 from edge.view.zones import EditedZones
 from edge.watch.config import CameraConfig
 from edge.watch.watch import Watched
@@ -28,7 +30,7 @@ class State:
     """
 
     def __init__(self, feed: Feed, run: str) -> None:
-        self._feed, self._run = feed, run
+        self._feed, self._run, self._machine = feed, run, Machine()
         self._zones: dict[str, EditedZones] = {}
         self._sure: dict[str, tuple[Background, int, float]] = {}
 
@@ -73,7 +75,7 @@ class State:
         return None if watched is None else watched.channel.pipeline.ground.depth
 
     def _camera(self, config: CameraConfig, watched: Watched | None) -> Json:
-        fps, latency = self._feed.slot(config.name).pace()
+        fps, latency, busy = self._feed.slot(config.name).pace()
         camera: Json = {
             "name": config.name,
             "source": redact_address(config.source),
@@ -81,6 +83,7 @@ class State:
             "troubles": self._feed.troubles(config.name),
             "fps": round(fps, 1),
             "latency_ms": None if latency is None else round(latency, 1),
+            "machine": self._machine_of(busy),
             "zones": None,
         }
         try:
@@ -97,9 +100,20 @@ class State:
             camera["dropped"] = pipeline.camera.dropped
             camera["unreadable"] = pipeline.camera.unreadable
             camera["background"], camera["sure"] = number, round(sure, 3)
+            camera["background_s"] = round(time.monotonic() - pipeline.since)
+            camera["learns"], camera["learning"] = pipeline.learns, pipeline.learning
+            camera["painting"] = pipeline.repaint.busy
+            camera["painted"] = pipeline.repaint.undoable
+            camera["metres"] = watched.metres and watched.metres.metres is not None
             drift = None if watched.shadow is None else watched.shadow.drift
             camera["drift"] = None if drift is None else round(drift.mask, 4)
         return camera
+
+    def _machine_of(self, busy: float) -> float | None:
+        """The share of the machine of a camera: that of the process, by the cameras' busy times."""
+        share, cameras = self._machine.share, self._feed.watching.config.cameras
+        total = sum(self._feed.slot(each.name).pace().busy for each in cameras)
+        return None if share is None or not total else round(share * busy / total, 3)
 
     def _sureness(self, name: str, background: Background) -> tuple[int, float]:
         """The number of a background, and the share of it that was seen empty often enough."""
@@ -112,4 +126,4 @@ class State:
 
 
 def _event(told: Told) -> Json:
-    return {**told.event.as_dict(), "number": told.number, "picture": told.picture is not None}
+    return {**told.event.as_dict(), "number": told.number, "picture": told.evidence is not None}

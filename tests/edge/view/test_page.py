@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -32,18 +30,6 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     opened = Browser(tmp_path_factory.mktemp("browser"))
     yield opened
     opened.close()
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
-    with ExitStack() as stack:
-
-        def make(**given: Any) -> Site:
-            made = Site(tmp_path, **given)
-            stack.callback(made.close)
-            return made
-
-        yield make
 
 
 @pytest.mark.parametrize(("width", "height", "dark"), [(1600, 900, False), (390, 844, True)])
