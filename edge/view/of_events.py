@@ -64,8 +64,8 @@ class OfEvents:
             return None
 
     async def explained(self, request: Request) -> Response:
-        """Why an event was told; the way of its thing, in pixels of the camera's frames; which
-        pictures there are; and whether somebody said that it was wrong."""
+        """Why an event was told; the way of its thing, in pixels of the camera's frames; the
+        outline of its zone, as shares of the frame; which pictures there are; where its case is."""
         told = self._feed.find(request.path_params["event"])
         if told is None:
             return sentence(404, "this event is not kept any more")
@@ -74,6 +74,7 @@ class OfEvents:
             {
                 "why": why(told.event, told.zone),
                 "way": told.way,
+                "outline": None if told.zone is None else told.zone.points,
                 "seen": found is not None,
                 "depth": found is not None and found.depth is not None,
                 "kept": found is not None and found.frame is not None,

@@ -43,6 +43,10 @@ FILES = {
     "stage.js": "text/javascript",
     "editor.js": "text/javascript",
     "interval.js": "text/javascript",
+    "background.js": "text/javascript",
+    "dom.js": "text/javascript",
+    "events.js": "text/javascript",
+    "marks.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
 """The files of the page, by their path, with their type: nothing else is ever read for a path."""
