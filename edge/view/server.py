@@ -188,7 +188,10 @@ def _login_page(wrong: bool = False) -> Response:
 
 
 class _Impatient(H11Protocol):
-    """HTTP that gives a connection PATIENCE_S for the head of its request."""
+    """HTTP that gives a connection PATIENCE_S for the head of its request, and as long to take the
+    next part of an answer."""
+
+    _stuck: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -197,6 +200,15 @@ class _Impatient(H11Protocol):
     def _give_up(self) -> None:
         if self.cycle is None:
             self.transport.close()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stuck = self.loop.call_later(requests.PATIENCE_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._stuck is not None:
+            self._stuck.cancel()
 
     def handle_websocket_upgrade(self, event: Any) -> None:
         self._patience.cancel()

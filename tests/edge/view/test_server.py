@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,9 +24,11 @@ from edge.view import server as module
 from edge.view.feed import Feed
 from edge.view.server import ViewServer, check_place
 from edge.view.state import State
+from edge.watch.outputs import RECORDINGS
 from edge.zones.file import as_json, read_zones
 from edge.zones.zone import Zone
 
+from ..sinks.events import event
 from .site import PERSON, Site, parts, seen, state, wait_for
 
 ALL = Zone("all", "restricted", ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)))
@@ -113,8 +116,6 @@ def test_a_view_that_hangs_stops_no_camera(site: Callable[..., Site]) -> None:
 
 
 def running_event(number: int) -> Any:
-    from ..sinks.events import event
-
     return event(id=f"many-{number}", incident=f"many-{number}")
 
 
@@ -384,6 +385,27 @@ def test_slow_requests_are_given_up(
         with contextlib.closing(socket.create_connection(running.place.split(":"), 20)) as stranger:
             stranger.sendall(sent)
             assert stranger.recv(12) == answer
+
+
+def test_who_does_not_take_an_answer_is_given_up(
+    site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(requests, "PATIENCE_S", 0.3)
+    running, size = site(), 30_000_000  # more than the system takes for a reader
+    clip = tmp_path / RECORDINGS / "long.webm"
+    clip.parent.mkdir()
+    clip.write_bytes(bytes(size))
+    running.feed.event(event(id="long", clip="long.webm"))
+    head = f"GET /events/long/clip HTTP/1.1\r\nHost: {running.place}\r\n\r\n".encode()
+    assert len(running.ask("/events/long/clip").body) == size
+    with contextlib.closing(socket.create_connection(running.place.split(":"), 20)) as stranger:
+        stranger.sendall(head)
+        time.sleep(1.5)
+        taken = 0
+        with contextlib.suppress(ConnectionError):
+            while part := stranger.recv(1_000_000):
+                taken += len(part)
+        assert taken < size
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "7", '{"state": "x"}', '{"camera": []}'])
