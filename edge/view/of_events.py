@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError
+from pathlib import Path
 from typing import Literal
 
 from starlette.requests import Request
@@ -12,6 +13,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from edge.errors import EdgeError
+from edge.events.event import Event
 from edge.view.cases import CASES, write_case
 from edge.view.evidence import Evidence
 from edge.view.feed import Feed
@@ -65,7 +67,7 @@ class OfEvents:
 
     async def explained(self, request: Request) -> Response:
         """Why an event was told; the way of its thing, in pixels of the camera's frames; the
-        outline of its zone, as shares of the frame; which pictures there are; where its case is."""
+        outline of its zone, as shares of the frame; which files there are; where its case is."""
         told = self._feed.find(request.path_params["event"])
         if told is None:
             return sentence(404, "this event is not kept any more")
@@ -78,6 +80,7 @@ class OfEvents:
                 "seen": found is not None,
                 "depth": found is not None and found.depth is not None,
                 "kept": found is not None and found.frame is not None,
+                "clip": self._clip(told.event) is not None,
                 "case": self._cases.get(told.event.id),
             }
         )
@@ -85,11 +88,17 @@ class OfEvents:
     async def clip(self, request: Request) -> Response:
         """The recorded clip of an event that is kept; it is there when it has ended."""
         told = self._feed.find(request.path_params["event"])
-        name = None if told is None else told.event.clip
-        path = self._feed.watching.config.folder / RECORDINGS / (name or "")
-        if name is None or not path.is_file():
+        path = None if told is None else self._clip(told.event)
+        if path is None:
             return sentence(404, "no clip, or not yet")
         return FileResponse(path, media_type="video/webm")
+
+    def _clip(self, event: Event) -> Path | None:
+        """The file of an event's clip, where it is there."""
+        if event.clip is None:
+            return None
+        path = self._feed.watching.config.folder / RECORDINGS / event.clip
+        return path if path.is_file() else None
 
     async def wrong(self, request: Request) -> Response:
         """Somebody says that an event was wrong: its frame is written as a case.

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from edge.camera.address import redact_address
 from edge.errors import EdgeError
 from edge.scene.background import Background
-from edge.view.feed import Feed, Told
+from edge.view.feed import Feed, Pace, Told
 from edge.view.machine import Machine
 from edge.view.zones import EditedZones
 from edge.watch.config import CameraConfig
@@ -38,12 +38,21 @@ class State:
         """Everything, with the events after the one of a number."""
         told = self._feed.told(after)
         watched = dict(self._feed.watching.watched)
+        configs = self._feed.watching.config.cameras
+        paces = {config.name: self._feed.slot(config.name).pace() for config in configs}
+        busy = sum(pace.busy for pace in paces.values())
+        share = self._machine.share if busy else None
         return {
             "run": self._run,
             "kinds": {kind: list(keys) for kind, keys in INEFFECTIVE.items()},
             "cameras": [
-                self._camera(config, watched.get(config.name))
-                for config in self._feed.watching.config.cameras
+                {
+                    **_pace(paces[config.name]),
+                    # That of the process, by the cameras' busy times.
+                    "machine": share and round(share * paces[config.name].busy / busy, 3),
+                    **self._camera(config, watched.get(config.name)),
+                }
+                for config in configs
             ],
             "events": [_event(each) for each in told],
             "last": told[-1].number if told else after,
@@ -75,15 +84,11 @@ class State:
         return None if watched is None else watched.channel.pipeline.ground.depth
 
     def _camera(self, config: CameraConfig, watched: Watched | None) -> Json:
-        fps, latency, busy = self._feed.slot(config.name).pace()
         camera: Json = {
             "name": config.name,
             "source": redact_address(config.source),
             "open": watched is not None,
             "troubles": self._feed.troubles(config.name),
-            "fps": round(fps, 1),
-            "latency_ms": None if latency is None else round(latency, 1),
-            "machine": self._machine_of(busy),
             "zones": None,
         }
         try:
@@ -109,12 +114,6 @@ class State:
             camera["drift"] = None if drift is None else round(drift.mask, 4)
         return camera
 
-    def _machine_of(self, busy: float) -> float | None:
-        """The share of the machine of a camera: that of the process, by the cameras' busy times."""
-        share, cameras = self._machine.share, self._feed.watching.config.cameras
-        total = sum(self._feed.slot(each.name).pace().busy for each in cameras)
-        return None if share is None or not total else round(share * busy / total, 3)
-
     def _sureness(self, name: str, background: Background) -> tuple[int, float]:
         """The number of a background, and the share of it that was seen empty often enough."""
         known = self._sure.get(name)
@@ -123,6 +122,14 @@ class State:
             known = background, number, 1 - float(background.unsure.mean())
             self._sure[name] = known
         return known[1], known[2]
+
+
+def _pace(pace: Pace) -> Json:
+    latency = pace.latency_ms
+    return {
+        "fps": round(pace.fps, 1),
+        "latency_ms": None if latency is None else round(latency, 1),
+    }
 
 
 def _event(told: Told) -> Json:

@@ -54,6 +54,11 @@ function clock(time) {
   return new Date(time).toLocaleTimeString();
 }
 
+byId("detail").addEventListener("close", () => {
+  shown = null;
+  byId("detail").querySelector("video").pause();
+});
+
 // Explained ---------------------------------------------------------------------------------------
 
 async function explain(event) {
@@ -93,16 +98,11 @@ async function explain(event) {
   else if (found.case) say(part(".said"), `It was kept in ${found.case}.`);
   part(".nobody").onclick = () => wrong(event, true);
   part(".other").onclick = () => wrong(event, false);
-  if (event.clip !== null) showClip(event, part("video"), part(".clip"));
-}
-
-/** The clip is there when it has ended. */
-async function showClip(event, video, told) {
-  const answer = await fetch(path(event, "clip"), { method: "HEAD" }).catch(() => null);
-  if (shown !== event) return;
-  video.hidden = !answer?.ok;
-  if (answer?.ok) video.src = path(event, "clip");
-  else say(told, "The clip is not there yet: it is still recorded, or was deleted. Open the event again later.");
+  part("video").hidden = !found.clip;
+  if (found.clip) part("video").src = path(event, "clip");
+  else if (event.clip !== null) {
+    say(part(".clip"), "The clip is not there: it is still recorded, or was deleted. Open the event again later.");
+  }
 }
 
 async function wrong(event, nobody) {

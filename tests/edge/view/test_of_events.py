@@ -23,6 +23,7 @@ from edge.view.cases import CASES, write_case
 from edge.view.evidence import Evidence, evidence
 from edge.view.reasons import why
 from edge.view.ways import EVERY_S, MOST, POINTS, Ways
+from edge.watch.outputs import RECORDINGS
 from edge.zones.zone import Zone
 
 from ..sinks.events import event
@@ -72,6 +73,18 @@ def test_an_event_is_explained(site: Callable[..., Site]) -> None:
     assert depth[-1].mean() > depth[0].mean()
     assert running.ask("/events/none/explained").status == 404
     assert running.ask("/events/none/mask").status == 404
+
+
+def test_a_clip_is_there_when_it_has_ended(site: Callable[..., Site], tmp_path: Path) -> None:
+    running = site()
+    running.feed.event(event(id="clipped", clip="door/1.webm"))
+    assert running.ask("/events/clipped/explained").json["clip"] is False
+    assert running.ask("/events/clipped/clip").status == 404
+    file = tmp_path / RECORDINGS / "door" / "1.webm"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"video")
+    assert running.ask("/events/clipped/explained").json["clip"] is True
+    assert running.ask("/events/clipped/clip").body == b"video"
 
 
 def test_a_zone_that_was_edited_since_does_not_change_the_reason(
