@@ -20,16 +20,12 @@ from edge.cli.background import (
 )
 from edge.cli.build import default_build
 from edge.cli.options import Build, Json, refuse_unused
-from edge.errors import Untrustworthy, UsageError
+from edge.errors import UsageError
 from edge.progress import note
 
 if TYPE_CHECKING:
     from edge.scene.background import Background
-    from edge.things.ground import Ground
-    from edge.things.metres import KnownHeight, KnownPoint, Metres
-
-LARGEST_ERROR = 0.25
-"""Median error at points that were held back from which a calibration is not to be trusted."""
+    from edge.things.metres import KnownPoint, Metres
 
 
 def calibrate_scene(
@@ -66,12 +62,13 @@ def calibrate_scene(
     import edge.calibrate.rendering.camera
     from edge.camera.reader import check_source
     from edge.things.ground import ground_of
-    from edge.things.metres import calibrate
+    from edge.things.known import calibrate_scene as fit_scene
 
     if out.suffix.lower() != ".json":
         raise UsageError(f"--out {out}: expected a name that ends in .json")
     points = [_numbers("--point", "X,Y,METRES", text) for text in point or []]
     heights = [_numbers("--height", "X,Y_FOOT,Y_HEAD,METRES", text) for text in height or []]
+    upright = [_upright(numbers) for numbers in heights]
     if len(points) + 2 * len(heights) < 2:
         raise UsageError(
             f"{len(points)} --point, expected two or more, or a --height",
@@ -89,15 +86,9 @@ def calibrate_scene(
         edge.set_background(h, bg)
         ground = ground_of(h, bg)
         network = str(h.manifest.model.get("sha256", ""))
-    known = [_point(numbers, size, ground) for numbers in points]
-    upright = [_height(numbers, size, ground) for numbers in heights]
-    metres = calibrate(known, upright, size, fov, network)
-    if metres.error is not None and metres.error > LARGEST_ERROR:
-        raise Untrustworthy(
-            f"points that were held back are {100 * metres.error:.0f} % off in the median, expected"
-            f" at most {100 * LARGEST_ERROR:.0f} %; nothing was written",
-            "measure the points again, along the floor from the spot below the camera",
-        )
+    metres, known = fit_scene(
+        [(x, y, far) for x, y, far in points], upright, size, ground, fov, network
+    )
     metres.write(out)
     _report(metres, known, as_json)
     if not as_json:
@@ -135,33 +126,14 @@ def _numbers(option: str, expected: str, text: str) -> list[float]:
     return numbers
 
 
-def _point(numbers: list[float], size: tuple[int, int], ground: Ground) -> KnownPoint:
-    from edge.things.metres import KnownPoint
-
-    x, y, metres = numbers
-    return KnownPoint(x, y, metres, _depth("--point", x, y, size, ground))
-
-
-def _height(numbers: list[float], size: tuple[int, int], ground: Ground) -> KnownHeight:
-    from edge.things.metres import KnownHeight
-
+def _upright(numbers: list[float]) -> tuple[float, float, float, float]:
     x, foot, head, metres = numbers
     if head >= foot:
         raise UsageError(
             f"--height: the head is at row {head:g} and the foot at {foot:g}; expected the head"
             " above, with the smaller number"
         )
-    return KnownHeight(x, foot, head, metres, _depth("--height", x, foot, size, ground))
-
-
-def _depth(
-    option: str, x: float, y: float, size: tuple[int, int], ground: Ground
-) -> Optional[float]:
-    """The scene's depth at a point of the frame."""
-    if not (0 <= x < size[1] and 0 <= y < size[0]):
-        raise UsageError(f"{option}: {x:g},{y:g} is outside the frame of {size[1]}x{size[0]}")
-    rows, columns = ground.size
-    return ground.depth_at(x * columns / size[1], y * rows / size[0])
+    return x, foot, head, metres
 
 
 def _report(metres: Metres, points: list[KnownPoint], as_json: bool) -> None:
@@ -169,10 +141,9 @@ def _report(metres: Metres, points: list[KnownPoint], as_json: bool) -> None:
     if as_json:
         print(json.dumps({"schema": 1, **asdict(metres)}))
         return
-    print(
-        f"camera {metres.height:.2f} m above the floor, {metres.pitch:.0f} degrees down,"
-        f" rolled by {metres.roll:.0f}"
-    )
+    from edge.things.known import camera_of
+
+    print(camera_of(metres))
     floor, depth = (replace(metres, depth_share=share) for share in (0.0, 1.0))
     for point in points:
         foot = point.x, point.y

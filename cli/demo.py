@@ -19,7 +19,7 @@ def demo(
     view: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the page is shown.")] = VIEW,
     view_token: ViewToken = None,
     folder: Annotated[
-        Path, typer.Option(help="Folder of the zones that are drawn, and of the background.")
+        Path, typer.Option(help="Folder of zones, metres and cases, and of the background.")
     ] = Path("demo"),
     frames: Frames = None,
 ) -> None:
@@ -43,7 +43,11 @@ def demo(
         image = RenderedScene("yard", SEED, SIZE).background().image
         draft.write_bytes(cv2.imencode(".png", image)[1].tobytes())
     camera = CameraConfig(
-        "yard", f"synthetic://yard?seed={SEED}&live=1", background=background, zones=zones
+        "yard",
+        f"synthetic://yard?seed={SEED}&live=1",
+        background=background,
+        zones=zones,
+        metres=folder / "metres.json",
     )
     config = WatchConfig((camera,), folder=folder)
     watch_all(config, view=view, view_token=view_token, frames=frames)

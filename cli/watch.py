@@ -426,7 +426,7 @@ def _check(
 ) -> None:
     """Raise what is wrong with a camera, as far as it can be known without connecting to it.
 
-    drawn: zones are drawn, so that a file of them that is not there yet begins empty.
+    drawn: zones are drawn and metres measured, so that their files need not be there yet.
     """
     from edge import manifest as manifests
     from edge.camera.reader import check_source
@@ -441,12 +441,16 @@ def _check(
             write_zones(camera.zones, [])
         zones_file(camera)
 
+    def metres() -> None:
+        if camera.metres is not None and not (drawn and not camera.metres.exists()):
+            read_metres(camera.metres)
+
     checks: dict[str, Callable[[], object]] = {
         "source": lambda: check_source(camera.source, camera.range),
         "background": lambda: camera.background and read_background(camera.background),
         "build": lambda: camera.build and manifests.read_finished(camera.build),
         "shadow": lambda: check_int8(camera.build) if camera.shadow and camera.build else None,
-        "metres": lambda: camera.metres and read_metres(camera.metres),
+        "metres": metres,
         "zones": zones,
         "classify": lambda: camera.classify and OnnxClassifier(camera.classify),
     }
@@ -483,7 +487,7 @@ def camera_opener(
     from edge.scene.bank import first_entry
     from edge.scene.improve import BackgroundImprover
     from edge.scene.upkeep import Upkeep
-    from edge.things.metres import read_metres
+    from edge.things.metres_file import MetresFile
     from edge.things.tracks import Tracker
     from edge.watch.classify import OnnxClassifier
     from edge.watch.float_process import FloatProcesses
@@ -528,16 +532,19 @@ def camera_opener(
                 camera, h, background, config.stabilize, improver, upkeep, estimate
             )
             stack.callback(pipeline.close)
-            metres = None if config.metres is None else read_metres(config.metres)
-            if metres is not None:
-                metres.check(pipeline.size, str(h.manifest.model.get("sha256", "")))
+            metres = None
+            if config.metres is not None:
+                network = str(h.manifest.model.get("sha256", ""))
+                metres = MetresFile(config.metres, pipeline.size, network)
+                if metres.metres is None:
+                    note(f"{config.name}: {config.metres} is not there yet: no metres until it is")
             channel = Channel(pipeline)
             stack.callback(channel.close)
             watcher = Watcher(
                 config.name,
                 pipeline.size,
                 settings_of(config, zones_of(zones)),
-                Tracker(metres),
+                Tracker(None if metres is None else metres.metres),
                 None if config.classify is None else OnnxClassifier(config.classify),
             )
             pipeline.cut, pipeline.followed = watcher.cut, watcher.followed
@@ -547,6 +554,6 @@ def camera_opener(
                 shadow = Shadow(pipeline, exact, config.shadow)
                 stack.callback(shadow.close)
                 pipeline.shadow = shadow.look
-            return Watched(config, channel, watcher, stack.pop_all(), zones, shadow)
+            return Watched(config, channel, watcher, stack.pop_all(), zones, shadow, metres)
 
     return open_camera

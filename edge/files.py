@@ -78,6 +78,15 @@ def atomic_write(path: Path) -> Iterator[Path]:
             draft.unlink(missing_ok=True)
 
 
+def stamp(path: Path) -> tuple[int, int, int] | None:
+    """What changes when a file is written: time, inode and size; None where it is not there."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_ino, status.st_size
+
+
 def append(path: Path, text: str) -> None:
     """Append text to a file.
 

@@ -95,7 +95,7 @@ def drawn(result: FrameResult, redact: str | None = None) -> Image:
         dx, dy = result.offset or (0.0, 0.0)
         offset = dx * width / mask.shape[1], dy * height / mask.shape[0]
         frame = redacted(frame, mask, redact, result.background, offset)
-    parts = [outlined(frame, mask)]
-    if result.depth is not None:
-        parts.append(coloured(result.depth, (height, width)))
-    return np.hstack(parts)
+    shown = outlined(frame, mask)
+    if result.depth is None:
+        return shown
+    return np.hstack([shown, coloured(result.depth, (height, width))])

@@ -18,8 +18,9 @@ from edge.samples.sample import Image
 from edge.scene.background import Background, certain
 from edge.scene.check import OK, TEXTS, SceneCheck
 from edge.scene.improve import AGES_S, BackgroundImprover, Estimate, changed_share
+from edge.scene.repaint import Repaint
 from edge.scene.stabilize import Stabilizer
-from edge.scene.upkeep import LEARNED, Box, Change, Outline, Upkeep
+from edge.scene.upkeep import LEARNED, RENEWED, Box, Change, Outline, Upkeep
 from edge.things.find import binarize, find_things
 from edge.things.ground import ground_of
 from edge.things.thing import Thing
@@ -87,6 +88,8 @@ class CameraPipeline:
         cut: takes each mask and depth, and gives the mask without what is to be ignored; None: all
             of it counts.
         ground: where things stand before the present background.
+        since: when that was taken, in seconds of time.monotonic.
+        repaint: has areas of it learned anew, as somebody asks.
         shadow: shown every frame while the background fits: its time, the image at the build's
             size, and mask and depth before the cut, to be read during the call only.
 
@@ -116,11 +119,12 @@ class CameraPipeline:
         self.followed: Callable[[], Followed] | None = None
         self.cut: Cut | None = None
         self.shadow: Look | None = None
+        self.repaint = Repaint()
         self.set_background(background)
 
     def set_background(self, background: Background) -> None:
         """Take a new background of the same size."""
-        self.background = background
+        self.background, self.since = background, time.monotonic()
         self._warning = background.warning(self.camera.name)
         self._check = SceneCheck(background.image)
         self._checked = float("-inf")
@@ -161,6 +165,7 @@ class CameraPipeline:
         offset = self.stabilizer.offset if self.stabilizer and fits else None
         if fits:
             events += self._renewed(frame, seen, things, offset or (0.0, 0.0))
+            events += self._repainted(frame, seen, offset or (0.0, 0.0))
         return FrameResult(
             frame=frame,
             mask=mask,
@@ -215,6 +220,7 @@ class CameraPipeline:
         share = 100 * changed_share(self.background, better)
         events = self._fits_again(frame)
         self.set_background(better)
+        self.repaint.forget()
         if self._upkeep is not None:
             self._upkeep.restart(better)
         kind, text = (
@@ -225,6 +231,16 @@ class CameraPipeline:
             self._confirmed = False
             kind, text = LEARNED, "the background was learned anew, as somebody confirmed"
         return [CameraEvent(kind, frame.at, f"{self.camera.name}: {text}"), *events]
+
+    @property
+    def learns(self) -> bool:
+        """Whether the scene can be learned anew while it is watched (`confirm`)."""
+        return self._estimate is not None
+
+    @property
+    def learning(self) -> bool:
+        """Whether it is being learned anew, because somebody confirmed it."""
+        return self._confirmed
 
     def confirm(self) -> bool:
         """Learn the scene anew as it is now: somebody says that the camera stands where it is to.
@@ -248,12 +264,31 @@ class CameraPipeline:
         """Keep the background fresh from a frame now and then."""
         if self._upkeep is None or not self._settled or not self._upkeep.due(frame.at):
             return []
-        image = frame.image
-        if offset != (0.0, 0.0):
-            scale = image.shape[1] / mask.shape[1], image.shape[0] / mask.shape[0]
-            image = translate(image, -offset[0] * scale[0], -offset[1] * scale[1])
+        image = _registered(frame.image, mask, offset)
         change = self._upkeep.look(image, frame.at, mask, *self._followed(things))
         return [] if change is None else self._taken(change, frame)
+
+    def _repainted(
+        self, frame: Frame, mask: Plane, offset: tuple[float, float]
+    ) -> list[CameraEvent]:
+        """Learn an area of the background anew where somebody asked for it."""
+        if self._confirmed or not self.repaint.busy:
+            return []
+        before = self.background
+        painted = self.repaint.update(
+            before, lambda: _registered(frame.image, mask, offset), frame.at
+        )
+        if painted is None:
+            return []
+        if self._improver is not None and not self._improver.done:
+            # The frames that it has gathered show what was painted out.
+            self._improver.close(wait=False)
+            self._improver = BackgroundImprover(self._estimate) if self._estimate else None
+        if self._upkeep is not None:
+            self._upkeep.take(painted)
+        share = 100 * changed_share(before, painted)
+        text = f"{share:.1f} % of the background was painted anew, as somebody asked"
+        return self._taken(Change(RENEWED, painted, text), frame)
 
     def _followed(self, things: list[Thing]) -> Followed:
         if self.followed is not None:
@@ -264,6 +299,8 @@ class CameraPipeline:
         """Use another background."""
         events = self._fits_again(frame)
         self.set_background(change.background)
+        if change.kind != RENEWED:
+            self.repaint.forget()
         text = f"{self.camera.name}: {change.text}"
         return [CameraEvent(change.kind, frame.at, text), *events, *self._warned(frame)]
 
@@ -279,6 +316,14 @@ class CameraPipeline:
             self._improver.close()
         if self._upkeep is not None:
             self._upkeep.close()
+
+
+def _registered(image: Image, mask: Plane, offset: tuple[float, float]) -> Image:
+    """A frame as it lies on the background; `offset` is in pixels of the mask."""
+    if offset == (0.0, 0.0):
+        return image
+    scale = image.shape[1] / mask.shape[1], image.shape[0] / mask.shape[0]
+    return translate(image, -offset[0] * scale[0], -offset[1] * scale[1])
 
 
 def _fitted(h: Handle, background: Background) -> tuple[Image, Image | None]:

@@ -177,6 +177,12 @@ class Upkeep:
         self._keep(self._entry)
         self._reset()
 
+    def take(self, background: Background) -> None:
+        """Go on with a background of which somebody had an area learned anew."""
+        self._entry.background = background
+        self._keep(self._entry)
+        self._reset()
+
     def close(self) -> None:
         """Wait until all is kept."""
         self._pool.shutdown()

@@ -220,6 +220,7 @@ def calibrate(
     if None in [p.depth for p in points] + [h.depth for h in heights]:
         share = 0.0
     _check_fit(points, (1 - share) * floor + share * depth)
+    _check_camera(camera)
     blended = np.abs(np.expm1(errors @ (1 - share, share)))
     return Metres(
         size=size,
@@ -248,6 +249,17 @@ def _check_fit(points: Sequence[KnownPoint], errors: Floats) -> None:
         "check that all are on the floor, in pixels of the frame, and that METRES are along the"
         " floor from the spot below the camera",
     )
+
+
+def _check_camera(camera: Floats) -> None:
+    steepest = float(np.abs(camera[1:]).max())
+    if steepest > STEEPEST + SURE:
+        raise UsageError(
+            f"only a camera tilted by {math.degrees(steepest):.0f} degrees sees these points so,"
+            f" expected at most {math.degrees(STEEPEST):.0f}",
+            "check which point is the nearer one: METRES are along the floor from the spot below"
+            " the camera",
+        )
 
 
 def _logs(points: Sequence[KnownPoint]) -> Floats:

@@ -88,6 +88,12 @@ class Tracker:
         self._numbers = 0
         self._time: float | None = None
 
+    def calibrate(self, places: Places) -> None:
+        """Know other metres on the ground from now on; all things stay who they are."""
+        self._places = places
+        for followed in self._living:
+            followed.places, followed.on_ground, followed.position = places, None, None
+
     def update(self, things: Sequence[Thing], time_s: float) -> list[Track]:
         """Take the things of the next frame.
 

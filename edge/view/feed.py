@@ -14,12 +14,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from edge.events.event import BEGIN, CAMERA_KINDS, END, Event
 from edge.loop.pipeline import FrameResult
 from edge.things.tracks import Track
-from edge.view.pictures import snapshot
+from edge.view.evidence import Evidence, evidence
+from edge.view.ways import Point, Ways
+from edge.zones.zone import Zone
 
 if TYPE_CHECKING:
     from edge.watch.watch import Watch
@@ -31,9 +33,9 @@ WANTED_S = 2.0
 WINDOW_S = 10.0
 """Seconds over which frames are counted."""
 EVENTS = 200
-"""Events that are kept, with their snapshots: some 10 MB."""
-SNAPSHOTS = 8
-"""Snapshots that wait to be drawn at most; events beyond them have none."""
+"""Events that are kept, each with some 300 KB of evidence."""
+WAITING = 8
+"""Frames of events that wait to be kept at most; events beyond them have no evidence."""
 NICE = 10
 """Priority of the thread that draws and encodes."""
 
@@ -60,12 +62,30 @@ class Told:
     Attributes:
         number: from 1.
         event: told.
-        picture: its snapshot as JPEG; None where there is none.
+        evidence: its frame; None where there is none.
+        zone: that it names, as it was then; None where it names none.
+        way: of its thing until then, in pixels of the frame.
     """
 
     number: int
     event: Event
-    picture: Future[bytes] | None
+    evidence: Future[Evidence] | None
+    zone: Zone | None
+    way: tuple[Point, ...]
+
+
+class Pace(NamedTuple):
+    """How a camera goes.
+
+    Attributes:
+        fps: frames a second.
+        latency_ms: the median; None where there are too few frames.
+        busy: seconds of computing and decoding in a second.
+    """
+
+    fps: float
+    latency_ms: float | None
+    busy: float
 
 
 class Slot:
@@ -74,7 +94,7 @@ class Slot:
     def __init__(self) -> None:
         self.look: Look | None = None
         self._wanted = self._handed = float("-inf")
-        self._frames: deque[tuple[float, float]] = deque(maxlen=1000)
+        self._frames: deque[tuple[float, float, float]] = deque(maxlen=1000)
         self._lock = threading.Lock()
 
     def want(self) -> None:
@@ -92,20 +112,25 @@ class Slot:
         self._handed = time.monotonic()
         self.look = Look(1 if self.look is None else self.look.number + 1, result, tracks)
 
-    def count(self, latency_ms: float) -> None:
+    def count(self, result: FrameResult) -> None:
         """Count a frame."""
+        busy = result.busy_ms + result.frame.decode_ms
         with self._lock:
-            self._frames.append((time.monotonic(), latency_ms))
+            self._frames.append((time.monotonic(), result.latency_ms, busy))
 
-    def pace(self) -> tuple[float, float | None]:
-        """Frames a second and the median latency in milliseconds, over the last WINDOW_S."""
+    def pace(self) -> Pace:
+        """How it went over the last WINDOW_S."""
         now = time.monotonic()
         with self._lock:
             recent = [frame for frame in self._frames if now - frame[0] <= WINDOW_S]
         if len(recent) < 2:
-            return 0.0, None
+            return Pace(0.0, None, 0.0)
         span = max(now - recent[0][0], 1e-3)
-        return (len(recent) - 1) / span, median(latency for _, latency in recent)
+        return Pace(
+            (len(recent) - 1) / span,
+            median(latency for _, latency, _ in recent),
+            sum(busy for _, _, busy in recent[1:]) / 1e3 / span,
+        )
 
 
 class Feed:
@@ -124,8 +149,9 @@ class Feed:
         self._slots: dict[str, Slot] = {}
         self._told: deque[Told] = deque(maxlen=EVENTS)
         self._begun: dict[str, Event] = {}
-        self._pictures: dict[str, Future[bytes]] = {}
-        self._room = threading.BoundedSemaphore(SNAPSHOTS)
+        self._evidence: dict[str, Future[Evidence]] = {}
+        self._ways: dict[str, Ways] = {}
+        self._room = threading.BoundedSemaphore(WAITING)
         self._numbers = 0
         self._lock = threading.Lock()
 
@@ -141,35 +167,44 @@ class Feed:
 
     def frame(self, camera: str, result: FrameResult, events: Sequence[Event]) -> None:
         """See a frame and the events that it made, in the loop's thread; planes are copied."""
-        slot = self.slot(camera)
-        slot.count(result.latency_ms)
+        slot, watched = self.slot(camera), self.watching.watched[camera]
+        slot.count(result)
+        tracks = watched.watcher.tracks
+        self._ways.setdefault(camera, Ways()).update(tracks, result.frame.at)
         due = slot.due
         if not due and not events:
             return
         depth = None if result.depth is None else result.depth.copy()
         own = replace(result, mask=result.mask.copy(), depth=depth)
         if due:
-            tracks = self.watching.watched[camera].watcher.tracks
             slot.hand(own, tuple(track for track in tracks if track.confirmed))
         if events and self._room.acquire(blocking=False):
             try:
-                picture = self.pool.submit(snapshot, own, self.redact)
+                kept = self.pool.submit(evidence, own, self.redact)
             except RuntimeError:  # the view was closed a moment ago
                 self._room.release()
                 return
-            picture.add_done_callback(lambda _: self._room.release())
-            self._pictures = {event.id: picture for event in events}
+            kept.add_done_callback(lambda _: self._room.release())
+            self._evidence = {event.id: kept for event in events}
 
     def event(self, event: Event) -> None:
         """Take an event, in the loop's thread."""
-        picture = self._pictures.pop(event.id, None)
+        kept, ways = self._evidence.pop(event.id, None), self._ways.get(event.camera)
+        way = () if ways is None else ways.of(event.track)
+        zone = self._zone(event)
         with self._lock:
             self._numbers += 1
-            self._told.append(Told(self._numbers, event, picture))
+            self._told.append(Told(self._numbers, event, kept, zone, way))
             if event.kind in CAMERA_KINDS and event.phase == BEGIN:
                 self._begun[event.incident] = event
             elif event.phase == END:
                 self._begun.pop(event.incident, None)
+
+    def _zone(self, event: Event) -> Zone | None:
+        """The zone of an event, as it is now."""
+        watched = self.watching.watched.get(event.camera)
+        zones = () if watched is None else watched.watcher.settings.zones
+        return next((zone for zone in zones if zone.name == event.zone), None)
 
     def told(self, after: int) -> list[Told]:
         """The events after one, the oldest first."""

@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from edge.loop.overlay import coloured, drawn
+from edge.loop.overlay import coloured, drawn, redacted
 from edge.loop.pipeline import FrameResult
 from edge.samples.sample import Image
 from edge.scene.background import Background
@@ -76,10 +76,19 @@ def _track(track: Track, at: float) -> dict[str, Any]:
     }
 
 
-def resized(image: Image) -> Image:
-    """An image, uint8 [H, W, 3] BGR, from NARROWEST to WIDEST across."""
+def picture_of(background: Background, redact: str | None) -> Image:
+    """A background as it is shown; with `redact` without what was hardly ever seen empty, where
+    somebody may have stood."""
+    small = _resized(background, 1)
+    if redact is None:
+        return small.image
+    return redacted(small.image, np.zeros(small.image.shape[:2], np.uint8), redact, small)
+
+
+def resized(image: Image, narrowest: int = NARROWEST) -> Image:
+    """An image, uint8 [H, W, 3] BGR, from `narrowest` to WIDEST across."""
     height, width = image.shape[:2]
-    wide = min(max(width, NARROWEST), WIDEST)
+    wide = min(max(width, narrowest), WIDEST)
     if width == wide:
         return image
     size = wide, max(1, round(height * wide / width))
@@ -87,8 +96,8 @@ def resized(image: Image) -> Image:
     return np.asarray(cv2.resize(image, size, interpolation=how), np.uint8)
 
 
-def _resized(background: Background) -> Background:
-    image = resized(background.image)
+def _resized(background: Background, narrowest: int = NARROWEST) -> Background:
+    image = resized(background.image, narrowest)
     confidence = cv2.resize(
         background.confidence, image.shape[1::-1], interpolation=cv2.INTER_NEAREST
     )

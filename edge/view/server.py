@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import secrets
@@ -11,17 +10,15 @@ import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-import numpy as np
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -29,13 +26,14 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from edge.errors import EdgeError, UsageError
 from edge.sinks.metrics import parse_place
-from edge.sinks.snapshots import jpeg
+from edge.view import requests
 from edge.view.access import COOKIE, Access, Tokens, is_loopback
 from edge.view.feed import Feed, Look
-from edge.view.pictures import QUALITY, message, resized
+from edge.view.of_cameras import OfCameras
+from edge.view.of_events import OfEvents
+from edge.view.pictures import message
+from edge.view.requests import body_of
 from edge.view.state import State
-from edge.view.zones import Conflict
-from edge.watch.outputs import RECORDINGS
 
 PAGE = Path(__file__).parent / "page"
 FILES = {
@@ -45,15 +43,17 @@ FILES = {
     "stage.js": "text/javascript",
     "editor.js": "text/javascript",
     "interval.js": "text/javascript",
+    "background.js": "text/javascript",
+    "dom.js": "text/javascript",
+    "events.js": "text/javascript",
+    "marks.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
 """The files of the page, by their path, with their type: nothing else is ever read for a path."""
 TOKEN_LETTERS = 12
 """Letters of a token at least."""
-LARGEST, LARGEST_MESSAGE = 262_144, 4096
-"""Bytes of a body and of a message of a browser at most."""
-PATIENCE_S = 10.0
-"""Seconds for a request to arrive."""
+LARGEST_MESSAGE = 4096
+"""Bytes of a message of a browser at most."""
 WRONG_S = 1.0
 """Seconds that a wrong token takes."""
 CONNECTIONS, VIEWERS = 64, 16
@@ -164,12 +164,8 @@ def application(feed: Feed, token: str | None) -> Access:
     routes = [
         *(Route(f"/{name}", _file(name)) for name in FILES),
         Route("/login", view.login, methods=["GET", "POST"]),
-        Route("/cameras/{name}/background", view.background),
-        Route("/cameras/{name}/ground", view.ground),
-        Route("/cameras/{name}/zones", view.zones, methods=["PUT"]),
-        Route("/cameras/{name}/confirm", view.confirm, methods=["POST"]),
-        Route("/events/{event}/snapshot", view.snapshot),
-        Route("/events/{event}/clip", view.clip),
+        *OfCameras(feed, view.state).routes(),
+        *OfEvents(feed).routes(),
         WebSocketRoute("/live", view.live),
     ]
     return Access(Starlette(routes=routes), tokens, _login_page())
@@ -192,15 +188,27 @@ def _login_page(wrong: bool = False) -> Response:
 
 
 class _Impatient(H11Protocol):
-    """HTTP that gives a connection PATIENCE_S for the head of its request."""
+    """HTTP that gives a connection PATIENCE_S for the head of its request, and as long to take the
+    next part of an answer."""
+
+    _stuck: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._patience = self.loop.call_later(PATIENCE_S, self._give_up)
+        self._patience = self.loop.call_later(requests.PATIENCE_S, self._give_up)
 
     def _give_up(self) -> None:
         if self.cycle is None:
             self.transport.close()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stuck = self.loop.call_later(requests.PATIENCE_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._stuck is not None:
+            self._stuck.cancel()
 
     def handle_websocket_upgrade(self, event: Any) -> None:
         self._patience.cancel()
@@ -228,7 +236,7 @@ class _View:
     tokens: Tokens
 
     def __init__(self, feed: Feed) -> None:
-        self._feed, self._state = feed, State(feed, secrets.token_hex(8))
+        self._feed, self.state = feed, State(feed, secrets.token_hex(8))
         self._drawn: dict[str, tuple[Look, asyncio.Future[bytes]]] = {}
         self._viewers = 0
 
@@ -236,7 +244,7 @@ class _View:
         """Take the token of the form, and give a cookie for it."""
         if request.method == "GET":
             return _login_page()
-        body = await _body(request, LARGEST_MESSAGE)
+        body = await body_of(request, LARGEST_MESSAGE)
         if isinstance(body, Response):
             return body
         given = parse_qs(body.decode(errors="replace")).get("token", [""])[0]
@@ -248,74 +256,6 @@ class _View:
             COOKIE, self.tokens.cookie, max_age=30 * 86_400, httponly=True, samesite="strict"
         )
         return answer
-
-    async def background(self, request: Request) -> Response:
-        """The background of a camera as JPEG."""
-        background = self._state.background(request.path_params["name"])
-        if background is None:
-            return _sentence(404, "no such camera")
-        image = background.image
-        picture = await self._draw(lambda: jpeg(resized(image), QUALITY))
-        return Response(picture, media_type="image/jpeg")
-
-    async def ground(self, request: Request) -> Response:
-        """The depth of a camera's ground, which the rule `foot` looks at: height and width, then a
-        number from 0 (far) to 65535 (near) for each pixel; all of 16 bits, the lower byte first."""
-        depth = self._state.ground(request.path_params["name"])
-        if depth is None:
-            return _sentence(404, "the depth of this scene is not known")
-        levels = (65_535 * np.clip(np.nan_to_num(depth), 0, 1) + 0.5).astype("<u2")
-        size = np.array(depth.shape, "<u2")
-        return Response(size.tobytes() + levels.tobytes(), media_type="application/octet-stream")
-
-    async def zones(self, request: Request) -> Response:
-        """Save the zones of a camera; `If-Match` is the version that was edited."""
-        body = await _body(request, LARGEST)
-        if isinstance(body, Response):
-            return body
-        name = request.path_params["name"]
-        try:
-            zones = self._state.zones(name)
-            if zones is None:
-                return _sentence(409, f"{name} has no file of zones; start with --zones FILE")
-            zones.save(json.loads(body), request.headers.get("if-match", "").strip('"'))
-        except (ValueError, RecursionError):
-            return _sentence(400, "expected JSON")
-        except Conflict as error:
-            return _sentence(412, str(error))
-        except UsageError as error:
-            return _sentence(422, str(error))
-        except EdgeError as error:
-            return _sentence(500, str(error))
-        return JSONResponse({"zones": zones.content["zones"], "version": zones.version})
-
-    async def confirm(self, request: Request) -> Response:
-        """Somebody says that a camera stands where it is to: its scene is learned anew."""
-        name = request.path_params["name"]
-        if name not in self._feed.watching.watched:
-            return _sentence(404, "no such camera")
-        self._feed.watching.confirm(name)
-        return JSONResponse({}, 202)
-
-    async def snapshot(self, request: Request) -> Response:
-        """The snapshot of an event that is kept, as JPEG."""
-        told = self._feed.find(request.path_params["event"])
-        if told is None or told.picture is None:
-            return _sentence(404, "no snapshot")
-        try:
-            picture = await asyncio.wrap_future(told.picture)
-        except (EdgeError, CancelledError):
-            return _sentence(404, "no snapshot")
-        return Response(picture, media_type="image/jpeg")
-
-    async def clip(self, request: Request) -> Response:
-        """The recorded clip of an event that is kept; it is there when it has ended."""
-        told = self._feed.find(request.path_params["event"])
-        name = None if told is None else told.event.clip
-        path = self._feed.watching.config.folder / RECORDINGS / (name or "")
-        if name is None or not path.is_file():
-            return _sentence(404, "no clip, or not yet")
-        return FileResponse(path, media_type="video/webm")
 
     async def live(self, socket: WebSocket) -> None:
         """Send a page what it asks for, once for every time it asks: one that is slow or does not
@@ -347,7 +287,7 @@ class _View:
             time.monotonic() - viewer.told >= STATE_S or self._feed.told(after)
         ):
             viewer.events, viewer.told = None, time.monotonic()
-            await socket.send_text(json.dumps(self._state.json(after)))
+            await socket.send_text(json.dumps(self.state.json(after)))
         known = {camera.name for camera in self._feed.watching.config.cameras}
         for name, number in list(viewer.cameras.items()):
             if name not in known:
@@ -394,27 +334,3 @@ async def _listen(socket: WebSocket, viewer: _Viewer) -> None:
             viewer.events = ask["state"]
         elif isinstance(ask.get("camera"), str):
             viewer.cameras[ask["camera"]] = ask.get("number", 0)
-
-
-async def _body(request: Request, most: int) -> bytes | Response:
-    """The body of a request, or why it is refused."""
-
-    async def read() -> bytes | Response:
-        body = b""
-        async for part in request.stream():
-            body += part
-            if len(body) > most:
-                return _sentence(413, f"more than {most} bytes")
-        return body
-
-    with contextlib.suppress(ValueError):
-        if int(request.headers.get("content-length", "0")) > most:
-            return _sentence(413, f"more than {most} bytes")
-    try:
-        return await asyncio.wait_for(read(), PATIENCE_S)
-    except asyncio.TimeoutError:
-        return _sentence(408, "the request took too long")
-
-
-def _sentence(status: int, text: str) -> Response:
-    return JSONResponse({"error": text}, status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ import numpy.typing as npt
 from edge.camera.address import redact_address
 from edge.errors import EdgeError
 from edge.scene.background import Background
-from edge.view.feed import Feed, Told
+from edge.view.feed import Feed, Pace, Told
+from edge.view.machine import Machine
 from edge.view.zones import EditedZones
 from edge.watch.config import CameraConfig
 from edge.watch.watch import Watched
@@ -28,7 +30,7 @@ class State:
     """
 
     def __init__(self, feed: Feed, run: str) -> None:
-        self._feed, self._run = feed, run
+        self._feed, self._run, self._machine = feed, run, Machine()
         self._zones: dict[str, EditedZones] = {}
         self._sure: dict[str, tuple[Background, int, float]] = {}
 
@@ -36,12 +38,21 @@ class State:
         """Everything, with the events after the one of a number."""
         told = self._feed.told(after)
         watched = dict(self._feed.watching.watched)
+        configs = self._feed.watching.config.cameras
+        paces = {config.name: self._feed.slot(config.name).pace() for config in configs}
+        busy = sum(pace.busy for pace in paces.values())
+        share = self._machine.share if busy else None
         return {
             "run": self._run,
             "kinds": {kind: list(keys) for kind, keys in INEFFECTIVE.items()},
             "cameras": [
-                self._camera(config, watched.get(config.name))
-                for config in self._feed.watching.config.cameras
+                {
+                    **_pace(paces[config.name]),
+                    # That of the process, by the cameras' busy times.
+                    "machine": share and round(share * paces[config.name].busy / busy, 3),
+                    **self._camera(config, watched.get(config.name)),
+                }
+                for config in configs
             ],
             "events": [_event(each) for each in told],
             "last": told[-1].number if told else after,
@@ -73,14 +84,11 @@ class State:
         return None if watched is None else watched.channel.pipeline.ground.depth
 
     def _camera(self, config: CameraConfig, watched: Watched | None) -> Json:
-        fps, latency = self._feed.slot(config.name).pace()
         camera: Json = {
             "name": config.name,
             "source": redact_address(config.source),
             "open": watched is not None,
             "troubles": self._feed.troubles(config.name),
-            "fps": round(fps, 1),
-            "latency_ms": None if latency is None else round(latency, 1),
             "zones": None,
         }
         try:
@@ -97,6 +105,11 @@ class State:
             camera["dropped"] = pipeline.camera.dropped
             camera["unreadable"] = pipeline.camera.unreadable
             camera["background"], camera["sure"] = number, round(sure, 3)
+            camera["background_s"] = round(time.monotonic() - pipeline.since)
+            camera["learns"], camera["learning"] = pipeline.learns, pipeline.learning
+            camera["painting"] = pipeline.repaint.busy
+            camera["painted"] = pipeline.repaint.undoable
+            camera["metres"] = watched.metres and watched.metres.metres is not None
             drift = None if watched.shadow is None else watched.shadow.drift
             camera["drift"] = None if drift is None else round(drift.mask, 4)
         return camera
@@ -111,5 +124,13 @@ class State:
         return known[1], known[2]
 
 
+def _pace(pace: Pace) -> Json:
+    latency = pace.latency_ms
+    return {
+        "fps": round(pace.fps, 1),
+        "latency_ms": None if latency is None else round(latency, 1),
+    }
+
+
 def _event(told: Told) -> Json:
-    return {**told.event.as_dict(), "number": told.number, "picture": told.picture is not None}
+    return {**told.event.as_dict(), "number": told.number, "picture": told.evidence is not None}

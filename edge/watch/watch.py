@@ -27,6 +27,7 @@ from edge.zones.file import ZonesFile
 from edge.zones.zone import Zone
 
 if TYPE_CHECKING:
+    from edge.things.metres_file import MetresFile
     from edge.watch.shadow import Shadow
 
 TICK_S = 0.5
@@ -52,6 +53,7 @@ class Watched:
     resources: ExitStack
     zones: ZonesFile | None
     shadow: Shadow | None = None
+    metres: MetresFile | None = None
     unreadable: int = 0
 
 
@@ -245,6 +247,7 @@ class Watch:
                     self._remove(name)  # its source has ended
                     continue
                 self._read_zones(watched)
+                self._read_metres(watched)
                 self._tell(watched.watcher.tick())
                 if watched.shadow is not None and (drift := watched.shadow.take()) is not None:
                     self.on_event(watched.channel, drift)
@@ -393,6 +396,19 @@ class Watch:
             watched.watcher.set_settings(settings)
             note(f"{watched.config.name}: {len(settings.zones)} zones of {watched.zones.path}")
             self._publish_zones(watched)
+
+    def _read_metres(self, watched: Watched) -> None:
+        """Take over the file of a camera's metres when it was made anew."""
+        if watched.metres is None:
+            return
+        try:
+            changed = watched.metres.changed()
+        except EdgeError as error:
+            note(f"{error}; the metres of {watched.config.name} stay as they were")
+            return
+        if changed and watched.metres.metres is not None:
+            watched.watcher.calibrate(watched.metres.metres)
+            note(f"{watched.config.name}: metres of {watched.metres.path}")
 
     def _publish_zones(self, watched: Watched) -> None:
         """Tell outputs of the zones that a camera has now."""

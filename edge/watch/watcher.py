@@ -24,6 +24,7 @@ from edge.events.standing import Standing, Travels
 from edge.loop.pipeline import Followed, FrameResult
 from edge.runtime.backend import Plane
 from edge.samples.sample import Image
+from edge.things.followed import Places
 from edge.things.thing import Thing
 from edge.things.tracks import Track
 from edge.zones.area import BORDER, IgnoredPixels
@@ -50,6 +51,8 @@ class Tracking(Protocol):
     """What edge.things.tracks.Tracker is."""
 
     def update(self, things: list[Thing], time_s: float) -> list[Track]: ...
+
+    def calibrate(self, places: Places) -> None: ...
 
 
 class Classifier(Protocol):
@@ -146,6 +149,10 @@ class Watcher:
         }
         self._ignored: IgnoredPixels | None = None
         self._left.left_s = settings.left_s
+
+    def calibrate(self, places: Places) -> None:
+        """Know other metres on the ground; tracks, and who is in zones, stay."""
+        self._tracker.calibrate(places)
 
     def cut(self, mask: Plane, depth: Plane | None) -> Plane:
         """The mask of a frame without what zones ignore; for CameraPipeline.cut."""

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from edge.errors import EdgeError, UsageError
-from edge.files import atomic_write
+from edge.files import atomic_write, stamp
 from edge.zones.hours import parse_hours
 from edge.zones.zone import INEFFECTIVE, KINDS, RULES, Zone, check_zone
 
@@ -312,7 +311,7 @@ class ZonesFile:
         metres: the scene is calibrated, so zones may have distances.
         """
         self.path, self._metres = path, metres
-        self._stamp = self._now()
+        self._stamp = stamp(path)
         self.zones = read_zones(path, metres)
 
     def changed(self) -> bool:
@@ -321,20 +320,13 @@ class ZonesFile:
         Raises:
             EdgeError: the new content is wrong; it is told once, and the former zones stay.
         """
-        stamp = self._now()
-        if stamp == self._stamp:
+        now = stamp(self.path)
+        if now == self._stamp:
             return False
-        self._stamp = stamp
+        self._stamp = now
         zones = read_zones(self.path, self._metres)
         same, self.zones = zones == self.zones, zones
         return not same
-
-    def _now(self) -> tuple[int, int, int] | None:
-        try:
-            status = os.stat(self.path)
-        except OSError:
-            return None
-        return status.st_mtime_ns, status.st_ino, status.st_size
 
 
 def schema() -> Json:

@@ -1,13 +1,14 @@
 // The page: it asks for the state and for one picture of each camera after another.
 
+import { Background } from "/background.js";
+import { facts, words } from "/dom.js";
 import { Editor } from "/editor.js";
+import { forgetEvents, showEvent } from "/events.js";
 import { Stage } from "/stage.js";
 
 const SILENCE_MS = 8000; // without a message after which the connection is given up
 const RETRY_MS = [500, 1000, 2000, 5000];
-const MOST_EVENTS = 200;
 const UNFITTING = ["camera_moved", "scene_changed"]; // until the scene is learned anew
-const ALARMS = new Set(["zone_entered", "line_crossed", "loitering", "left_behind", "taken_away"]);
 
 const byId = (id) => document.getElementById(id);
 const cameras = new Map();
@@ -82,6 +83,7 @@ class Camera {
     this.article = byId("camera").content.cloneNode(true).querySelector("article");
     this.article.querySelector("h2").textContent = name;
     this.article.querySelector(".confirm").onclick = ({ target }) => this.confirm(target);
+    this.panel = new Background(name, this.article);
     this.stage = new Stage(this.article);
     this.empty = false;
     this.number = 0;
@@ -115,6 +117,7 @@ class Camera {
       ["From frame to mask", camera.latency_ms === null ? "–" : `${camera.latency_ms} ms`],
       ["Dropped", camera.dropped ?? 0],
       ["Background sure", camera.sure === undefined ? "–" : `${Math.round(100 * camera.sure)} %`],
+      ["Share of the machine", camera.machine === null ? "–" : `${Math.round(100 * camera.machine)} %`],
     ];
     if (camera.drift != null) figures.push(["INT8 drift", `${(100 * camera.drift).toFixed(2)} %`]);
     if (camera.unreadable) figures.push(["Unreadable", camera.unreadable]);
@@ -125,6 +128,7 @@ class Camera {
       this.background = camera.background;
       if (this.empty || !this.number) this.showBackground();
     }
+    this.panel.take(camera);
     this.editor.take(camera, kinds);
   }
 
@@ -169,8 +173,7 @@ async function takePicture(data) {
 function takeState(state) {
   if (run !== null && run !== state.run) {
     // Another run of the program: its numbers begin anew.
-    byId("events").replaceChildren();
-    byId("quiet").hidden = false;
+    forgetEvents();
     for (const camera of cameras.values()) camera.number = 0;
     const before = last;
     last = 0;
@@ -192,96 +195,6 @@ function takeState(state) {
   state.events.filter((event) => event.number > last).forEach(showEvent);
   last = state.last;
   ask({ state: last });
-}
-
-// Events ------------------------------------------------------------------------------------------
-
-function words(kind) {
-  return kind.replaceAll("_", " ");
-}
-
-function sentence(event) {
-  const parts = [words(event.kind)];
-  if (event.zone !== null) parts.push(event.zone);
-  if (event.direction !== null) parts.push(event.direction);
-  if (event.count !== null) parts.push(`${event.count} in`);
-  return parts.join(" · ");
-}
-
-function element(name, className, text = "") {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  made.textContent = text;
-  return made;
-}
-
-function showEvent(event) {
-  const list = byId("events");
-  const item = element("li", ALARMS.has(event.kind) && event.phase !== "end" ? "alarm" : "");
-  const button = element("button");
-  button.type = "button";
-  if (event.picture) {
-    const image = element("img", "picture");
-    Object.assign(image, { src: picture(event), alt: "", loading: "lazy", width: 88, height: 66 });
-    button.append(image);
-  }
-  const text = element("span", "words");
-  text.append(element("strong", "", sentence(event)));
-  const thing = event.track === null ? "" : ` · thing ${event.track}`;
-  const phase = event.phase === "once" ? "" : ` · ${event.phase}`;
-  text.append(element("small", "", `${clock(event.time)} · ${event.camera}${thing}${phase}`));
-  button.append(text);
-  button.onclick = () => explain(event);
-  item.append(button);
-  list.prepend(item);
-  while (list.children.length > MOST_EVENTS) list.lastChild.remove();
-  byId("quiet").hidden = true;
-}
-
-function picture(event) {
-  return `/events/${encodeURIComponent(event.id)}/snapshot`;
-}
-
-function clock(time) {
-  return new Date(time).toLocaleTimeString();
-}
-
-function explain(event) {
-  const dialog = byId("detail");
-  dialog.querySelector("h2").textContent = sentence(event);
-  dialog.querySelector(".text").textContent = event.text ?? "";
-  const image = dialog.querySelector("img");
-  image.hidden = !event.picture;
-  if (event.picture) image.src = picture(event);
-  else image.removeAttribute("src");
-  const hidden = new Set(["schema", "number", "picture", "snapshot", "clip", "text", "kind", "size"]);
-  facts(
-    dialog.querySelector("dl"),
-    Object.entries(event)
-      .filter(([key, value]) => value !== null && !hidden.has(key))
-      .map(([key, value]) => [words(key), Array.isArray(value) ? value.join(", ") : value]),
-  );
-  const clip = dialog.querySelector(".clip");
-  clip.replaceChildren();
-  if (event.clip !== null) {
-    const link = element("a", "", "The clip, once it has ended");
-    Object.assign(link, { href: `/events/${encodeURIComponent(event.id)}/clip`, target: "_blank" });
-    clip.append(link);
-  }
-  dialog.showModal();
-}
-
-/** Fill a list of names and values; in pairs, so that they stay together when lines break. */
-function facts(list, pairs, grouped = false) {
-  list.replaceChildren(
-    ...pairs.flatMap(([name, value]) => {
-      const pair = [element("dt", "", name), element("dd", "", String(value))];
-      if (!grouped) return pair;
-      const group = element("div");
-      group.append(...pair);
-      return [group];
-    }),
-  );
 }
 
 connect();

@@ -244,3 +244,31 @@ def test_a_moved_camera_learns_nothing_until_somebody_confirms(h: edge.Handle) -
 def test_without_an_estimate_there_is_nothing_to_confirm(h: edge.Handle, bg: Image) -> None:
     camera: Any = Still()
     assert not CameraPipeline(camera, h, bg).confirm()
+
+
+def test_a_ghost_is_painted_out_while_the_camera_is_watched(h: edge.Handle) -> None:
+    bg = RenderedScene("room", 2, (120, 160)).background().image
+    ghost = bg.copy()
+    ghost[40:70, 60:80] = (20, 60, 240)
+    gathered: list[int] = []
+
+    def estimate(images: Sequence[Image]) -> Background:
+        gathered.append(len(images))
+        return certain(images[-1])
+
+    camera: Any = Still()
+    improver = BackgroundImprover(estimate, (1e6,))
+    upkeep = Upkeep([first_entry(certain(ghost))])
+    pipeline = CameraPipeline(camera, h, ghost, True, improver, upkeep, estimate)
+    camera.events(pipeline, bg, 2)
+    assert pipeline.since <= time.monotonic()
+    pipeline.repaint.ask((58, 38, 24, 34))
+    assert camera.events(pipeline, bg, 10).count("background_renewed") == 1
+    assert np.abs(pipeline.background.image.astype(int) - bg).mean() < 3
+    assert upkeep.background is pipeline.background
+    assert pipeline.ground is not None
+    pipeline.repaint.undo()
+    assert camera.events(pipeline, bg, 1) == ["background_renewed"]
+    assert (pipeline.background.image == ghost).all()
+    pipeline.close()
+    assert gathered == []  # what was gathered before has the ghost in it

@@ -21,8 +21,10 @@ from edge.camera.source import Frame
 from edge.loop.channel import Channel
 from edge.loop.pipeline import FrameResult
 from edge.scene.background import certain
+from edge.scene.repaint import Repaint
 from edge.things.find import find_things
 from edge.things.ground import Ground
+from edge.things.metres_file import MetresFile
 from edge.things.tracks import Tracker
 from edge.view.feed import Feed
 from edge.view.server import ViewServer
@@ -96,6 +98,8 @@ class Site:
         names: of the cameras; one that ends in `-bare` has no file of zones.
         zones: of each camera at the beginning.
         token: of the view.
+        redact: as of Recordings.
+        metres: the cameras have files of metres, which are not there yet.
     """
 
     def __init__(
@@ -105,15 +109,19 @@ class Site:
         zones: Sequence[Zone] = (),
         token: str | None = None,
         redact: str | None = None,
+        metres: bool = False,
     ) -> None:
         self.token, self.zones = token, folder / f"{names[0]}.json"
+        self.metres = folder / f"{names[0]}.metres.json"
         self.cameras: dict[str, Paced] = {}
         cameras = []
         for name in names:
             path = None if name.endswith("-bare") else folder / f"{name}.json"
             if path is not None:
                 write_zones(path, zones)
-            cameras.append(CameraConfig(name, f"rtsp://user:secret@{name}/stream", zones=path))
+            file = folder / f"{name}.metres.json" if metres else None
+            source = f"rtsp://user:secret@{name}/stream"
+            cameras.append(CameraConfig(name, source, zones=path, metres=file))
         recordings = None if redact is None else Recordings(clips=False, redact=redact)
         config = WatchConfig(tuple(cameras), folder=folder, recordings=recordings)
         self.outputs = StandardOutputs()
@@ -148,9 +156,11 @@ class Site:
         watcher = Watcher(config.name, (HEIGHT, WIDTH), settings, Tracker())
         pipeline: Any = SimpleNamespace(
             camera=camera, process=lambda frame: seen(frame.number), close=lambda: None,
-            size=(HEIGHT, WIDTH), background=SCENE, ground=GROUND,
+            size=(HEIGHT, WIDTH), background=SCENE, ground=GROUND, since=time.monotonic(),
+            learns=True, learning=False, repaint=Repaint(), confirm=lambda: True,
         )  # fmt: skip
-        return Watched(config, Channel(pipeline), watcher, ExitStack(), file)
+        metres = config.metres and MetresFile(config.metres, (HEIGHT, WIDTH), "")
+        return Watched(config, Channel(pipeline), watcher, ExitStack(), file, None, metres)
 
     @property
     def feed(self) -> Feed:
@@ -198,6 +208,14 @@ class Answer:
     @property
     def json(self) -> Any:
         return json.loads(self.body)
+
+
+def state(site: Site) -> dict[str, Any]:
+    """The state that a page gets."""
+    with site.live() as page:
+        page.send('{"state": 0}')
+        found: dict[str, Any] = json.loads(page.recv(20))
+        return found
 
 
 def parts(message: bytes) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -32,18 +30,6 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     opened = Browser(tmp_path_factory.mktemp("browser"))
     yield opened
     opened.close()
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
-    with ExitStack() as stack:
-
-        def make(**given: Any) -> Site:
-            made = Site(tmp_path, **given)
-            stack.callback(made.close)
-            return made
-
-        yield make
 
 
 @pytest.mark.parametrize(("width", "height", "dark"), [(1600, 900, False), (390, 844, True)])
@@ -101,7 +87,7 @@ def test_a_zone_is_drawn_and_somebody_enters_it(
     assert "porch" in browser.run("document.querySelector('#detail').textContent")
     browser.press("Escape")
     assert browser.run("document.querySelector('.zones text').textContent") == SCRIPT
-    assert browser.run("document.querySelectorAll('.stage img, .rows img').length") == 0
+    assert browser.run("document.querySelectorAll('svg img, .rows img, h2 img').length") == 0
 
     assert browser.run("document.documentElement.scrollWidth") <= width
     browser.picture(tmp_path / "page.png")
@@ -217,6 +203,78 @@ def test_a_camera_that_was_moved_is_confirmed(browser: Browser, site: Callable[.
     wait_for(lambda: confirmed == ["door"])
     running.feed.event(replace(moved, id="other", phase="end"))
     browser.wait("document.querySelector('.confirm').hidden")
+    assert browser.errors == []
+
+
+def test_a_ghost_is_painted_out_and_metres_are_measured(
+    browser: Browser, site: Callable[..., Site]
+) -> None:
+    running = site(metres=True)
+    repaint = running.watching.watched["door"].channel.pipeline.repaint
+    told = "document.querySelector('section.background .told').textContent"
+    browser.errors.clear()
+    browser.window(390, 844, True)
+    browser.open(running.url)
+    browser.wait("document.querySelector('.tracks rect')")
+    browser.click_on("section.background .open")
+    browser.wait("document.querySelector('section.background .stage img').naturalWidth > 10")
+    browser.wait(f"{told}.includes('Metres are not known yet')")
+    browser.click_on(".paint")
+    svg = "section.background svg"
+    browser.drag(browser.place(svg, 0.25, 0.5), browser.place(svg, 0.5, 0.75))
+    wait_for(lambda: repaint.busy)
+    browser.wait("document.querySelector('.paint:disabled')")
+    assert repaint._asked.popleft() == pytest.approx((40, 60, 40, 30), abs=2)
+    browser.wait(f"{told}.includes('The area is painted')")
+    # The same by keyboard, from the middle.
+    browser.wait("document.querySelector('.paint:enabled')")
+    browser.run("document.querySelector('.paint').focus()")
+    browser.press("Enter")
+    browser.press(" ")
+    for _ in range(10):
+        browser.press("ArrowRight")
+        browser.press("ArrowDown")
+    browser.press(" ")
+    wait_for(lambda: repaint.busy)
+    assert repaint._asked.popleft() == pytest.approx((80, 60, 16, 12), abs=2)
+    browser.wait("document.querySelector('.measure:enabled')")
+    browser.click_on(".measure")
+    for y, metres in ((0.9, "2"), (0.62, "4")):
+        browser.click(*browser.place(svg, 0.5, y))
+        browser.write(metres)
+    assert browser.run("document.querySelectorAll('.mark').length") == 2
+    browser.press("Enter")
+    wait_for(running.metres.is_file)
+    browser.wait(f"{told}.includes('m above the floor')")
+    assert f"{browser.run(told)}".endswith("it takes a third point to check it.")
+    assert browser.run("document.documentElement.scrollWidth") <= 390
+    assert browser.errors == []
+
+
+def test_an_event_is_explained_and_was_wrong(
+    browser: Browser, site: Callable[..., Site], tmp_path: Path
+) -> None:
+    name = "<b>all<script>alert(1)<"
+    whole = Zone(name, "restricted", ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)))
+    running = site(zones=[whole])
+    browser.errors.clear()
+    browser.window(1600, 900)
+    browser.open(running.url)
+    browser.wait("document.querySelector('#events .alarm button')")
+    browser.run("document.querySelector('#events .alarm button').focus()")
+    browser.press("Enter")
+    browser.wait("document.querySelector('#detail .way img').naturalWidth > 10")
+    browser.wait("document.querySelector('#detail .mask img').naturalWidth > 10")
+    assert f"restricted zone “{name}”" in browser.run(
+        "document.querySelector('#detail .why').textContent"
+    )
+    assert browser.run("document.querySelectorAll('#detail script, #detail b').length") == 0
+    assert browser.run("document.querySelectorAll('.way .passed, .way .where').length") == 2
+    browser.click_on("#detail .nobody")
+    browser.wait("document.querySelector('#detail .said').textContent.startsWith('It was kept')")
+    assert len(list((tmp_path / "cases").iterdir())) == 1
+    browser.press("Escape")
+    assert not browser.run("document.querySelector('#detail').open")
     assert browser.errors == []
 
 

@@ -6,7 +6,8 @@ import contextlib
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,36 +19,21 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from edge.cli.watch import VIEW, WithView
 from edge.errors import EdgeError, UsageError
 from edge.view import feed as feeds
+from edge.view import machine, requests
 from edge.view import server as module
 from edge.view.feed import Feed
 from edge.view.server import ViewServer, check_place
+from edge.view.state import State
+from edge.watch.outputs import RECORDINGS
 from edge.zones.file import as_json, read_zones
 from edge.zones.zone import Zone
 
-from .site import PERSON, Site, parts, seen, wait_for
+from ..sinks.events import event
+from .site import PERSON, Site, parts, seen, state, wait_for
 
 ALL = Zone("all", "restricted", ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)))
 TOKEN = "correct horse battery"
 Json = dict[str, Any]
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
-    with contextlib.ExitStack() as stack:
-
-        def make(*names: str, **given: Any) -> Site:
-            made = Site(tmp_path, names or ("door",), **given)
-            stack.callback(made.close)
-            return made
-
-        yield make
-
-
-def state(site: Site) -> Json:
-    with site.live() as page:
-        page.send('{"state": 0}')
-        found: Json = json.loads(page.recv(20))
-        return found
 
 
 def save(site: Site, content: Any, version: str | None = None, **headers: str) -> Any:
@@ -117,22 +103,49 @@ def test_a_view_that_hangs_stops_no_camera(site: Callable[..., Site]) -> None:
     try:
         running.feed.slot("door").want()
         result, event = seen(1), running.feed
-        for number in range(3 * feeds.SNAPSHOTS):
+        for number in range(3 * feeds.WAITING):
             event.frame("door", result, [running_event(number)])
             event.event(running_event(number))
         begin = running.cameras["door"].number
         wait_for(lambda: running.cameras["door"].number > begin + 10)
         told = [each for each in event.told(0) if each.event.kind == "line_crossed"]
-        assert len(told) == 3 * feeds.SNAPSHOTS
-        assert sum(each.picture is not None for each in told) <= feeds.SNAPSHOTS
+        assert len(told) == 3 * feeds.WAITING
+        assert sum(each.evidence is not None for each in told) <= feeds.WAITING
     finally:
         free.set()
 
 
 def running_event(number: int) -> Any:
-    from ..sinks.events import event
-
     return event(id=f"many-{number}", incident=f"many-{number}")
+
+
+def test_each_camera_has_its_share_of_the_machine(site: Callable[..., Site]) -> None:
+    running = site("door", "yard")
+    door, yard = running.feed.slot("door"), running.feed.slot("yard")
+    for slot, busy_ms in ((door, 30.0), (yard, 10.0)):
+        slot.count = lambda _: None  # type: ignore[method-assign]
+        slot._frames.clear()
+        now = time.monotonic()
+        slot._frames.extend((now - 5 + each / 2, 1.0, busy_ms) for each in range(10))
+    shown: Any = State(running.feed, "run")
+    assert [each["machine"] for each in shown.json(0)["cameras"]] == [None, None]
+    shown._machine = SimpleNamespace(share=0.4)
+    assert [each["machine"] for each in shown.json(0)["cameras"]] == pytest.approx(
+        [0.3, 0.1], abs=0.002
+    )
+
+
+def test_the_processor_time_of_all_threads_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, spent = [100.0], [5.0]
+    monkeypatch.setattr(machine.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(machine.time, "process_time", lambda: spent[0])
+    monkeypatch.setattr(machine, "usable_cores", lambda: 4)
+    measured = machine.Machine()
+    assert measured.share is None
+    now[0], spent[0] = 104.0, 13.0  # two of four cores
+    assert measured.share == 0.5
+    now[0] += 0.1  # too soon for another one
+    assert measured.share == 0.5
 
 
 def test_drift_is_shown_where_a_shadow_looks(site: Callable[..., Site]) -> None:
@@ -337,7 +350,7 @@ def test_a_place_that_is_taken(site: Callable[..., Site]) -> None:
 
 def test_huge_requests_are_refused(site: Callable[..., Site]) -> None:
     running = site(zones=[ALL])
-    assert save(running, b" " * (module.LARGEST + 1)).status == 413
+    assert save(running, b" " * (requests.LARGEST + 1)).status == 413
     connection = socket.create_connection(running.place.split(":"), 20)
     head = (
         f"PUT /cameras/door/zones HTTP/1.1\r\nHost: {running.place}\r\nOrigin:"
@@ -362,7 +375,7 @@ def test_huge_requests_are_refused(site: Callable[..., Site]) -> None:
 def test_slow_requests_are_given_up(
     site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(requests, "PATIENCE_S", 0.3)
     running = site()
     head = (
         f"PUT /cameras/door/zones HTTP/1.1\r\nHost: {running.place}\r\nOrigin:"
@@ -372,6 +385,27 @@ def test_slow_requests_are_given_up(
         with contextlib.closing(socket.create_connection(running.place.split(":"), 20)) as stranger:
             stranger.sendall(sent)
             assert stranger.recv(12) == answer
+
+
+def test_who_does_not_take_an_answer_is_given_up(
+    site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(requests, "PATIENCE_S", 0.3)
+    running, size = site(), 30_000_000  # more than the system takes for a reader
+    clip = tmp_path / RECORDINGS / "long.webm"
+    clip.parent.mkdir()
+    clip.write_bytes(bytes(size))
+    running.feed.event(event(id="long", clip="long.webm"))
+    head = f"GET /events/long/clip HTTP/1.1\r\nHost: {running.place}\r\n\r\n".encode()
+    assert len(running.ask("/events/long/clip").body) == size
+    with contextlib.closing(socket.create_connection(running.place.split(":"), 20)) as stranger:
+        stranger.sendall(head)
+        time.sleep(1.5)
+        taken = 0
+        with contextlib.suppress(ConnectionError):
+            while part := stranger.recv(1_000_000):
+                taken += len(part)
+        assert taken < size
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "7", '{"state": "x"}', '{"camera": []}'])

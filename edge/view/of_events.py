@@ -1,0 +1,130 @@
+"""Answers about an event: its pictures, why it was told, and that it was wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import CancelledError
+from pathlib import Path
+from typing import Literal
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from edge.errors import EdgeError
+from edge.events.event import Event
+from edge.view.cases import CASES, write_case
+from edge.view.evidence import Evidence
+from edge.view.feed import Feed
+from edge.view.reasons import why
+from edge.view.requests import json_of, picture, sentence
+from edge.watch.outputs import RECORDINGS
+
+Picture = Literal["picture", "background", "mask", "depth"]
+PICTURES: dict[str, tuple[Picture, str]] = {
+    "snapshot": ("picture", "jpeg"),
+    "background": ("background", "jpeg"),
+    "mask": ("mask", "png"),
+    "depth": ("depth", "jpeg"),
+}
+"""Pictures of the evidence, by the last part of their path, with their format."""
+
+
+class OfEvents:
+    """Answers about the events that a feed keeps."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self._cases: dict[str, str] = {}
+
+    def routes(self) -> list[Route]:
+        """Where it answers."""
+        return [
+            *(Route(f"/events/{{event}}/{name}", self._picture(name)) for name in PICTURES),
+            Route("/events/{event}/clip", self.clip),
+            Route("/events/{event}/explained", self.explained),
+            Route("/events/{event}/wrong", self.wrong, methods=["POST"]),
+        ]
+
+    def _picture(self, name: str) -> Callable[[Request], Awaitable[Response]]:
+        part, kind = PICTURES[name]
+
+        async def answer(request: Request) -> Response:
+            found = await self._evidence(request)
+            return picture(None if found is None else getattr(found, part), kind)
+
+        return answer
+
+    async def _evidence(self, request: Request) -> Evidence | None:
+        told = self._feed.find(request.path_params["event"])
+        if told is None or told.evidence is None:
+            return None
+        try:
+            return await asyncio.wrap_future(told.evidence)
+        except (EdgeError, CancelledError):
+            return None
+
+    async def explained(self, request: Request) -> Response:
+        """Why an event was told; the way of its thing, in pixels of the camera's frames; the
+        outline of its zone, as shares of the frame; which files there are; where its case is."""
+        told = self._feed.find(request.path_params["event"])
+        if told is None:
+            return sentence(404, "this event is not kept any more")
+        found = await self._evidence(request)
+        return JSONResponse(
+            {
+                "why": why(told.event, told.zone),
+                "way": told.way,
+                "outline": None if told.zone is None else told.zone.points,
+                "seen": found is not None,
+                "depth": found is not None and found.depth is not None,
+                "kept": found is not None and found.frame is not None,
+                "clip": self._clip(told.event) is not None,
+                "case": self._cases.get(told.event.id),
+            }
+        )
+
+    async def clip(self, request: Request) -> Response:
+        """The recorded clip of an event that is kept; it is there when it has ended."""
+        told = self._feed.find(request.path_params["event"])
+        path = None if told is None else self._clip(told.event)
+        if path is None:
+            return sentence(404, "no clip, or not yet")
+        return FileResponse(path, media_type="video/webm")
+
+    def _clip(self, event: Event) -> Path | None:
+        """The file of an event's clip, where it is there."""
+        if event.clip is None:
+            return None
+        path = self._feed.watching.config.folder / RECORDINGS / event.clip
+        return path if path.is_file() else None
+
+    async def wrong(self, request: Request) -> Response:
+        """Somebody says that an event was wrong: its frame is written as a case.
+
+        {"nobody": true}: nobody was there. {"nobody": false}: something was, but not so.
+        """
+        content = await json_of(request)
+        if isinstance(content, Response):
+            return content
+        nobody = content.get("nobody")
+        if not isinstance(nobody, bool):
+            return sentence(400, "key `nobody`: expected true or false")
+        told, found = self._feed.find(request.path_params["event"]), await self._evidence(request)
+        if told is None or found is None:
+            return sentence(404, "the frame of this event is not kept any more")
+        if found.frame is None:
+            return sentence(409, "with --redact no frame is kept as it was; watch without it")
+        if nobody and told.event.box is None:
+            return sentence(409, "this event names no place where nobody could have been")
+        folder = self._feed.watching.config.folder / CASES
+        event, reason = told.event, why(told.event, told.zone)
+        try:
+            place = await asyncio.get_running_loop().run_in_executor(
+                self._feed.pool, lambda: write_case(folder, event, reason, found, nobody)
+            )
+        except EdgeError as error:
+            return sentence(500, str(error))
+        self._cases[event.id] = str(place)
+        return JSONResponse({"case": str(place)})
