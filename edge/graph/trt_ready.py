@@ -18,6 +18,8 @@ def trt_ready(model: onnx.ModelProto) -> list[str]:
     """
     graph = model.graph
     constants = {w.name: w for w in graph.initializer}
+    types = {value.name: value.type.tensor_type.elem_type for value in graph.input}
+    types |= {name: weight.data_type for name, weight in constants.items()}
     opset = opset_of(model)
     reasons = []
     for node in graph.node:
@@ -37,13 +39,19 @@ def trt_ready(model: onnx.ModelProto) -> list[str]:
             )
         zero = constants.get(node.input[2]) if len(node.input) > 2 else None
         if zero is not None:
-            if zero.data_type == TensorProto.UINT8:
-                reasons.append(f"{where}: uint8, expected int8 with zero point 0")
-            elif zero.data_type == TensorProto.INT32:
+            kind = TensorProto.DataType.Name(zero.data_type).lower()
+            if zero.data_type == TensorProto.INT32:
                 reasons.append(f"{where}: int32 bias behind Q/DQ, expected a float bias")
+            elif zero.data_type != TensorProto.INT8:
+                reasons.append(f"{where}: {kind}, expected int8 with zero point 0")
             elif np.any(numpy_helper.to_array(zero)):
                 reasons.append(f"{where}: zero point is not 0, expected symmetric int8")
-        elif node.op_type == "QuantizeLinear":
+        elif node.op_type == "DequantizeLinear":
+            kind = types.get(node.input[0], TensorProto.INT8)
+            if kind != TensorProto.INT8:
+                name = TensorProto.DataType.Name(kind).lower()
+                reasons.append(f"{where}: {name}, expected int8 with zero point 0")
+        else:
             reasons.append(f"{where}: no zero point means uint8, expected int8 with zero point 0")
     bytes_in = {
         value.name for value in graph.input if value.type.tensor_type.elem_type == TensorProto.UINT8

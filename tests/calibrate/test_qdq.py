@@ -18,8 +18,9 @@ from onnx import numpy_helper
 
 import edge
 from edge.builder.plan import Plan
+from edge.builder.write import write_build
 from edge.calibrate.observe import histograms
-from edge.calibrate.pipeline import BuildRequest, build
+from edge.calibrate.pipeline import BuildRequest, build, plan
 from edge.calibrate.qdq import SCHEMES, parameters, quantize, quantized_weight
 from edge.errors import EdgeError
 from edge.graph.contract import conform
@@ -29,6 +30,7 @@ from edge.graph.trt_ready import trt_ready
 from edge.graph.upsample import to_depth_to_space
 from edge.samples.sample import Sample, resize_sample
 from tests.edge.graph.exporters import small_network
+from tests.edge.graph.node_cases import Arrays, onnx_runtime, reference
 from tests.images import taken
 
 Ranges = dict[str, tuple[float, float]]
@@ -110,6 +112,38 @@ def test_a_relu_is_quantized_after_not_before(parts: Split, ranges: Ranges) -> N
         if node.op_type == "Relu" and node.input[0].endswith(".dq"):
             maker = node.input[0].removesuffix(".dq")
             assert not any(maker in n.output for n in model.graph.node if n.op_type == "Conv")
+
+
+@pytest.mark.parametrize("target", ["tensorrt", "openvino", "onnxruntime"])
+def test_a_build_s_graphs_are_what_the_onnx_reference_says(
+    target: str, samples: list[Sample], tmp_path: Path
+) -> None:
+    """Folded, quantized and rewritten for their target; ONNX's own implementation is the judge."""
+    request = BuildRequest(network="own", target=target, precision="int8")
+    place = tmp_path / "build"
+    planned = plan(request, network=small_network(19), samples=samples[:4])
+    write_build(planned, place, graphs_only=True)
+    for sample in samples[4:6]:
+        given = {"bg": sample.bg[None], "fg_bg": sample.fg_bg[None]}
+        judged, ours = (
+            both(onnx.load(place / "background.onnx"), onnx.load(place / "frame.onnx"), given, run)
+            for run in (reference, onnx_runtime)
+        )
+        exact = reference(onnx.load(place / "network.onnx"), given)
+        for name in ("mask", "depth"):
+            # A value that falls between two steps may be rounded to either.
+            assert np.abs(judged[name] - ours[name]).mean() < 1e-5
+            assert np.abs(judged[name] - exact[name]).mean() < 0.01
+
+
+def both(
+    background: onnx.ModelProto,
+    frame: onnx.ModelProto,
+    given: Arrays,
+    run: Callable[[onnx.ModelProto, Arrays], Arrays],
+) -> Arrays:
+    """The frame's results, through both graphs of a build."""
+    return run(frame, given | run(background, given))
 
 
 def test_the_picture_passes_exactly(parts: Split, ranges: Ranges) -> None:
