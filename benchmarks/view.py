@@ -1,13 +1,14 @@
 """What the view costs the loop: frames with nobody at the page, and with three viewers.
 
 Two of them read, one asks for pictures and never reads. Spells with and without them alternate.
+Besides the time of a frame as it passed, there is the time without what the loop's thread waited
+for a core (on Linux): on a machine that does other things too, that is most of it, and chance.
 Run: python -m edge.benchmarks.view VIDEO BUILD
 """
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -15,8 +16,9 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 
@@ -41,8 +43,10 @@ NAME = "camera"
 FPS = 15.0
 LEARNED, KEPT = 60, 300
 """Frames of the video that the background is made of, and that are shown again and again."""
-SETTLE_S = 2.5
-"""Seconds for viewers to come, and until those that went are forgotten."""
+QUEUED = Path("/proc/thread-self/schedstat")
+"""What Linux counts of a thread; the second number is nanoseconds of waiting for a core."""
+SETTLE_S, COME_S = 2.5, 60.0
+"""Seconds until viewers that went are forgotten, and for viewers to come at most."""
 
 
 class _Silent(StandardOutputs):
@@ -53,12 +57,43 @@ class _Silent(StandardOutputs):
             self.view.event(event)
 
 
+def _queued_ms() -> float:
+    """Milliseconds for which this thread waited for a core; 0 where nobody counts them."""
+    try:
+        return int(QUEUED.read_text().split()[1]) / 1e6
+    except OSError:
+        return 0.0
+
+
+@dataclass
+class Spells:
+    """Frames of several spells.
+
+    Attributes:
+        passed: milliseconds of each frame.
+        own: the same without waiting for a core.
+        spent: milliseconds of processor time of the whole process, for each frame.
+    """
+
+    passed: list[float] = field(default_factory=list)
+    own: list[float] = field(default_factory=list)
+    spent: float = 0.0
+
+    @staticmethod
+    def joined(spells: Sequence[Spells]) -> Spells:
+        """All of them as one."""
+        return Spells(
+            [ms for each in spells for ms in each.passed],
+            [ms for each in spells for ms in each.own],
+            fmean(each.spent for each in spells),
+        )
+
+
 @contextmanager
 def _viewers(place: str) -> Iterator[None]:
     """Three viewers in a process of their own."""
     process = subprocess.Popen([sys.executable, "-m", __spec__.name, "--look", place])
     try:
-        time.sleep(SETTLE_S)
         yield
     finally:
         process.kill()
@@ -68,8 +103,6 @@ def _viewers(place: str) -> Iterator[None]:
 
 def look(place: str) -> None:
     """Be the three viewers."""
-    # Browsers are other machines: here they are not to take a core from the camera.
-    os.nice(19)
     from websockets.sync.client import connect
     from websockets.typing import Origin
 
@@ -95,8 +128,8 @@ def look(place: str) -> None:
 
 def measure(
     video: str, build: Path, place: str, rounds: int, seconds: float
-) -> tuple[list[float], list[float]]:
-    """Milliseconds of each frame, watching included: with nobody, and with three viewers.
+) -> tuple[Spells, Spells]:
+    """The frames, watching included: with nobody, and with three viewers.
 
     Args:
         video: shown at FPS, on one thread of the runtime.
@@ -121,28 +154,32 @@ def measure(
         outputs.view = server.feed
         number = 0
 
-        def spell() -> list[float]:
+        def spell() -> Spells:
             nonlocal number
-            begin, times = time.monotonic(), []
+            begin, spent, found = time.monotonic(), time.process_time(), Spells()
             for index in range(round(seconds * FPS)):
                 time.sleep(max(0.0, begin + index / FPS - time.monotonic()))
                 kept, number = frames[number % len(frames)], number + 1
                 frame = replace(kept, number=number, at=number / FPS, arrived=time.monotonic())
-                start = time.perf_counter()
+                queued, start = _queued_ms(), time.perf_counter()
                 watching.on_frame(channel, channel.process(frame))
-                times.append(1e3 * (time.perf_counter() - start))
-            return times
+                found.passed.append(1e3 * (time.perf_counter() - start))
+                found.own.append(max(0.0, found.passed[-1] - (_queued_ms() - queued)))
+            found.spent = 1e3 * (time.process_time() - spent) / len(found.passed)
+            return found
 
-        def watched_spell() -> list[float]:
+        def watched_spell() -> Spells:
             with _viewers(place):
-                times = spell()
-            if outputs.view is None or outputs.view.slot(NAME).look is None:
-                raise EdgeError("the viewers asked for no picture", "give --place a free port")
-            return times
+                until = time.monotonic() + COME_S
+                while not server.feed.slot(NAME).due:
+                    if time.monotonic() > until:
+                        raise EdgeError(f"no viewer came within {COME_S:.0f} seconds")
+                    time.sleep(0.05)
+                return spell()
 
         spell()
         alone, looked_at = interleave([spell, watched_spell], rounds)
-    return [ms for each in alone for ms in each], [ms for each in looked_at for ms in each]
+    return Spells.joined(alone), Spells.joined(looked_at)
 
 
 def _never(*_: object) -> Watched:
@@ -168,15 +205,25 @@ def main(words: Sequence[str]) -> int:
     except EdgeError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    print("| who looks | frames | p50, ms | p99, ms |\n| --- | --: | --: | --: |")
-    shown = [np.percentile(times, (50, 99)) for times in (alone, looked_at)]
-    for name, times, (p50, p99) in zip(
-        ("nobody", "three, one of which does not read"), (alone, looked_at), shown, strict=True
-    ):
-        print(f"| {name} | {len(times)} | {p50:.2f} | {p99:.2f} |")
-    ratios = shown[1] / shown[0]
-    print(f"| ratio | | {ratios[0]:.2f} | {ratios[1]:.2f} |")
+    _print(alone, looked_at)
     return 0
+
+
+def _print(alone: Spells, looked_at: Spells) -> None:
+    """Print the table."""
+    own = "without waiting for a core"
+    print(f"| who looks | frames | p50, ms | p99, ms | p50 {own} | p99 {own} | processor, ms |")
+    print(f"| --- {'| --: ' * 6}|")
+    rows = [
+        np.array(
+            [*np.percentile(each.passed, (50, 99)), *np.percentile(each.own, (50, 99)), each.spent]
+        )
+        for each in (alone, looked_at)
+    ]
+    names = "nobody", "three, one of which does not read", "ratio"
+    counts = len(alone.passed), len(looked_at.passed), ""
+    for name, count, row in zip(names, counts, (*rows, rows[1] / rows[0]), strict=True):
+        print(f"| {name} | {count} | {' | '.join(f'{each:.2f}' for each in row)} |")
 
 
 if __name__ == "__main__":

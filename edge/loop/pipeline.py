@@ -287,7 +287,7 @@ class CameraPipeline:
         if self._upkeep is not None:
             self._upkeep.take(painted)
         share = 100 * changed_share(before, painted)
-        text = f"{share:.1f} % of the background was painted anew, as somebody asked"
+        text = f"an area was painted anew, as somebody asked; {share:.1f} % of the scene changed"
         return self._taken(Change(RENEWED, painted, text), frame)
 
     def _followed(self, things: list[Thing]) -> Followed:

@@ -37,7 +37,7 @@ EVENTS = 200
 WAITING = 8
 """Frames of events that wait to be kept at most; events beyond them have no evidence."""
 NICE = 10
-"""Priority of the thread that draws and encodes."""
+"""By how much the priority of the thread that draws and encodes is lower."""
 
 
 @dataclass(frozen=True)
@@ -227,6 +227,11 @@ class Feed:
 
 
 def _step_back() -> None:
-    """The cameras' thread comes first; on Linux."""
+    """The cameras' thread comes first; on Linux.
+
+    Nearly all that this thread does is OpenCV, without the interpreter's lock. The server's thread
+    keeps its priority: it holds the lock, and where it waits for a core, the cameras would with it.
+    """
     with suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        nice = os.getpriority(os.PRIO_PROCESS, 0)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice + NICE)

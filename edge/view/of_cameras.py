@@ -190,8 +190,8 @@ def _errors(metres: Metres) -> Json:
     """How right a calibration is, as shares; null where no third point checks it."""
     worst = metres.worst_error
     return {
-        "error": None if metres.error is None else round(metres.error, 3),
-        "worst": None if worst is None else round(worst, 3),
+        "median_error": None if metres.error is None else round(metres.error, 3),
+        "worst_error": None if worst is None else round(worst, 3),
     }
 
 

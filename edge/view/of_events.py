@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Literal
 
@@ -62,7 +61,7 @@ class OfEvents:
             return None
         try:
             return await asyncio.wrap_future(told.evidence)
-        except (EdgeError, CancelledError):
+        except (EdgeError, asyncio.CancelledError):  # the latter when the view closes
             return None
 
     async def explained(self, request: Request) -> Response:

@@ -38,6 +38,7 @@ def test_spells_with_and_without_viewers(
     assert view.main([*words, "--rounds", "1", "--seconds", str(2 * settled)]) == 0
     rows = [row.split(" | ") for row in capsys.readouterr().out.splitlines()]
     assert [row[1] for row in rows[2:4]] == ["75", "75"]
+    assert all(float(row[4]) <= float(row[2]) for row in rows[2:4])  # waiting left out
     assert looked[0].slot(view.NAME).look.number > 5  # somebody looked
 
 

@@ -242,6 +242,8 @@ def test_what_is_wrong_is_told_before_anything_starts(
         ([source, "--view", ":8700"], "--view :8700: others can reach this address, expected a"),
         ([source, "--view-token", "x" * 20], "--view-token has no effect without --view"),
         ([source, "--zones", "new.json", "--classify", "none.onnx", "--view"], "none.onnx"),
+        ([source, "--metres", "new.m.json"], "new.m.json cannot be read"),
+        ([source, "--metres", "new.m.json", "--classify", "none.onnx", "--view"], "none.onnx"),
         ([source, "--shadow", 0.1, "--build", build], "is fp32; a shadow compares an int8 build"),
         (["none.avi"], "none.avi"),
         (["--config", "a.toml", "--zones", "zones.json"], "--zones has no effect with --config"),

@@ -64,7 +64,7 @@ export class Background {
     if (camera.learning) this.tell("The scene is being learned anew, from ten seconds of it …");
     else if (camera.painting) this.tell("The area is being learned anew …");
     else if (before?.learning) this.tell("The scene was learned anew.");
-    else if (before?.painting) this.tell(camera.painted >= before.painted ? "The area is painted." : "It is as it was before.");
+    else if (before && (before.painting || before.painted !== camera.painted)) this.tell(camera.painted >= before.painted ? "The area is painted." : "It is as it was before.");
     else if (!this.work && !this.told) this.tell(hints(camera));
   }
 
@@ -154,7 +154,7 @@ export class Background {
   }
 }
 
-function error({ error: median, worst }) {
+function error({ median_error: median, worst_error: worst }) {
   if (median === null) return "The error is not known: it takes a third point to check it.";
   const percent = (share) => `${Math.round(100 * share)} %`;
   return `Points that were held back are ${percent(median)} off in the median, ${percent(worst)} at worst.`;

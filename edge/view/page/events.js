@@ -88,6 +88,8 @@ async function explain(event) {
     part(".frame img").src = path(event, "snapshot");
     part(".way img").src = path(event, "background");
     part(".mask img").src = path(event, "mask");
+    const [height, width] = event.size ?? [3, 4];
+    for (const image of [part(".mask img"), part(".deep img")]) image.style.aspectRatio = `${width} / ${height}`;
     if (found.depth) part(".deep img").src = path(event, "depth");
     drawWay(part(".way svg"), event, found);
   }

@@ -180,3 +180,10 @@ def test_numbers_that_no_scene_has_are_refused(tmp_path: Path, wrong: dict[str, 
         read_metres(place)
     with pytest.raises(EdgeError, match="cannot be read"):
         read_metres(tmp_path / "absent.json")
+
+
+def test_points_in_the_wrong_order_are_no_camera_that_looks_straight_down() -> None:
+    """Two points leave room for a camera that is tilted beyond what any is: 9 m near, 2 m far."""
+    near, far = KnownPoint(320, 440, 9.0), KnownPoint(320, 160, 2.0)
+    with pytest.raises(UsageError, match=r"only a camera tilted by .* expected at most 80; check"):
+        calibrate([near, far], [], SIZE)

@@ -288,6 +288,18 @@ def test_where_the_ground_is_calibrated_places_and_speeds_are_metres() -> None:
     assert still[-1][0].stationary_since == pytest.approx(0, abs=0.2)
 
 
+def test_a_scene_is_calibrated_while_it_is_watched() -> None:
+    tracker = Tracker()
+    walk = lambda t: [thing(20 + 80 * t, 200, 40, 120)]  # noqa: E731
+    (before,) = play(tracker, 15, 0, 2, walk)[-1]
+    assert before.position is None
+    tracker.calibrate(Ruler())
+    (after,) = play(tracker, 15, 2, 6, walk)[-1]
+    assert after.number == before.number
+    assert after.position == pytest.approx(((40 + 80 * 89 / 15) / 100, 1.6), abs=0.08)
+    assert after.speed == pytest.approx(0.8, rel=0.1)
+
+
 def test_hundreds_are_followed() -> None:
     tracker = Tracker()
     places = [(x, y) for x in range(0, 625, 25) for y in range(0, 480, 24)]
