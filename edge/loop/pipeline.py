@@ -19,7 +19,8 @@ from edge.scene.background import Background, certain
 from edge.scene.check import OK, TEXTS, SceneCheck
 from edge.scene.improve import AGES_S, BackgroundImprover, Estimate, changed_share
 from edge.scene.stabilize import Stabilizer
-from edge.scene.upkeep import LEARNED, Box, Change, Outline, Upkeep
+from edge.scene.upkeep import LEARNED, Change, Outline, Upkeep
+from edge.scene.veil import Box
 from edge.things.find import binarize, find_things
 from edge.things.ground import ground_of
 from edge.things.thing import Thing
