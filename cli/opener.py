@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
-from edge.cli.run import estimator, given_background, scene_of, spread_learner
+from edge.cli.run import estimator, given_background, open_spare, scene_of, spread_learner
 from edge.progress import note
 
 if TYPE_CHECKING:
@@ -81,8 +81,9 @@ def camera_opener(
         with ExitStack() as stack:
             h = stack.enter_context(edge.open(place, threads, cuda=cuda_backend))
             camera = stack.enter_context(Camera(config.source, wake, value_range=chosen))
-            improver = upkeep = estimate = None
+            improver = upkeep = estimate = spare = None
             if camera.live:
+                spare = open_spare(stack, place, threads)
                 estimate = estimator(place, config.stabilize)
                 if config.background is None and not known:
                     improver = BackgroundImprover(estimate)
@@ -92,7 +93,7 @@ def camera_opener(
                 bank = known or [first_entry(background, used=time.time())]
                 upkeep = Upkeep(bank, spread_learner(place, config.stabilize), kept)
             pipeline = CameraPipeline(
-                camera, h, background, config.stabilize, improver, upkeep, estimate
+                camera, h, background, config.stabilize, improver, upkeep, estimate, spare
             )
             stack.callback(pipeline.close)
             metres = None if config.metres is None else read_metres(config.metres)
