@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from edge.camera.source import CameraEvent
     from edge.loop.channel import Channel
     from edge.loop.pipeline import FrameResult
+    from edge.runtime.handle import Handle
     from edge.samples.sample import Image
     from edge.scene.background import Background
 
@@ -115,12 +116,15 @@ def run(
         for source, (background, chosen), video in zip(sources, scenes, videos, strict=True):
             h = stack.enter_context(edge.open(place, threads, cuda=cuda_backend))
             camera = stack.enter_context(Camera(source, wake, value_range=chosen))
-            improver = upkeep = None
+            improver = upkeep = spare = None
             if camera.live:
+                spare = open_spare(stack, place, threads)
                 if not bg:
                     improver = BackgroundImprover(estimator(place, stabilize))
                 upkeep = Upkeep([first_entry(background)], spread_learner(place, stabilize))
-            pipeline = CameraPipeline(camera, h, background, stabilize, improver, upkeep)
+            pipeline = CameraPipeline(
+                camera, h, background, stabilize, improver, upkeep, spare=spare
+            )
             stack.callback(pipeline.close)
             channels.append(Channel(pipeline, video, show, redact))
             stack.callback(channels[-1].close)
@@ -137,6 +141,17 @@ def run(
             "the background was not always right: "
             + "; ".join(f"{name}: {', '.join(kinds)}" for name, kinds in printer.doubts.items())
         )
+
+
+def open_spare(stack: ExitStack, build: Path, threads: Optional[int]) -> Optional[Handle]:
+    """A build opened once more, for CameraPipeline; None on a GPU, whose memory is short."""
+    import edge
+    from edge import manifest as manifests
+    from edge.targets import get
+
+    if get(manifests.read_finished(build).target).device == "gpu":
+        return None
+    return stack.enter_context(edge.open(build, threads))
 
 
 def estimator(build: Path, stabilize: bool) -> Callable[[Sequence[Image]], Background]:

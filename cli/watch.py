@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -20,6 +19,7 @@ from typer.core import TyperCommand
 
 from edge.cli.background import Seconds, ValueRange, read_background
 from edge.cli.build import default_build
+from edge.cli.opener import camera_opener
 from edge.cli.options import (
     Backgrounds,
     Build,
@@ -29,24 +29,15 @@ from edge.cli.options import (
     Threads,
     refuse_unused,
 )
-from edge.cli.run import (
-    check_device_options,
-    estimator,
-    given_background,
-    print_all,
-    scene_of,
-    spread_learner,
-)
+from edge.cli.run import check_device_options, print_all
 from edge.errors import EdgeError, UsageError
 from edge.progress import note
 
 if TYPE_CHECKING:
-    from edge.scene.bank import BankFolder
     from edge.sinks.metrics import Metrics
     from edge.view.server import ViewServer
     from edge.watch.config import CameraConfig, WatchConfig
-    from edge.watch.float_process import FloatProcesses
-    from edge.watch.watch import Opener, Watch, Watched
+    from edge.watch.watch import Watch
 
 ViewToken = Annotated[
     Optional[str],
@@ -54,13 +45,13 @@ ViewToken = Annotated[
         envvar="EDGE_VIEW_TOKEN", help="What the page asks for; needed where others can reach it."
     ),
 ]
-SCENES = "scenes"
-"""Subfolder of what is learned of each camera."""
 OF_FILE = (
     "bg", "seconds", "value_range", "zones", "metres", "classify", "stabilize", "left_s",
     "min_size", "shadow", "build", "sink", "folder", "record", "redact",
 )  # fmt: skip
 """Options that are keys of cameras.toml."""
+LONGEST_NAME = 40
+"""Letters of the name that a camera gets from its source."""
 VIEW = "127.0.0.1:8700"
 """Where `--view` shows the cameras when it says no place."""
 
@@ -382,24 +373,19 @@ def _of_options(
     )
 
 
-def _bank_folder(folder: Path, config: CameraConfig) -> BankFolder:
-    """Where what is learned of a camera is kept, as long as source and background are the same."""
-    from edge.scene.bank import BankFolder
-
-    digest = hashlib.sha256(f"{config.source}\n{config.range}\n".encode())
-    if config.background is not None:
-        digest.update(config.background.read_bytes())
-    return BankFolder(folder, digest.hexdigest())
-
-
 def name_of(source: str) -> str:
-    """The name of a camera that has none: the stem of a file, the host and path of an address."""
+    """The name of a camera that has none: the stem of a file, else the host, path and parameters of
+    an address, without its secrets."""
     from edge.camera.address import redact_address
 
     scheme, mark, place = redact_address(source).partition("://")
     if not mark or scheme.lower() == "file":
         place = Path(place or scheme).stem
-    return re.sub(r"[^\w]+", "-", place.partition("?")[0]).strip("-")[:40] or "camera"
+    name = re.sub(r"[^\w]+", "-", place).strip("-") or "camera"
+    if len(name) > LONGEST_NAME:  # whose ends may be what tells two apart
+        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+        name = f"{name[: LONGEST_NAME - 9].rstrip('-')}-{digest}"
+    return name
 
 
 def _checked_file(path: Path, drawn: bool = False) -> WatchConfig:
@@ -407,10 +393,10 @@ def _checked_file(path: Path, drawn: bool = False) -> WatchConfig:
 
     drawn: as of `_check`.
     """
-    from edge.watch.config import located, read_config
+    from edge.watch.config import located, read_config, read_text
 
     config = read_config(path)
-    text = path.read_text()
+    text = read_text(path)
     for camera in config.cameras:
 
         def locate(key: str, error: EdgeError, name: str = camera.name) -> EdgeError:
@@ -418,7 +404,28 @@ def _checked_file(path: Path, drawn: bool = False) -> WatchConfig:
             return type(error)(placed.message, placed.hint)
 
         _check(camera, locate, drawn)
+    for profile, off in config.profiles.items():
+        for each in off:
+            if (wrong := _unknown_zone(config, each)) is not None:
+                error = located(path, text, ("profiles", profile, "off"), wrong.message, wrong.hint)
+                if not drawn:
+                    raise error
+                note(f"{error}; or draw it")
     return config
+
+
+def _unknown_zone(config: WatchConfig, place: str) -> Optional[UsageError]:
+    """What is wrong with `CAMERA/ZONE` of a profile, whose camera there is."""
+    from edge.watch.watch import zones_file, zones_of
+
+    name, slash, zone = place.partition("/")
+    camera = next(each for each in config.cameras if each.name == name)
+    known = [each.name for each in zones_of(zones_file(camera))]
+    if not slash or zone in known:
+        return None
+    return UsageError(
+        f"camera `{name}` has no zone `{zone}`", f"zones: {', '.join(known) or 'none'}"
+    )
 
 
 def _check(
@@ -438,6 +445,11 @@ def _check(
 
     def zones() -> None:
         if drawn and camera.zones is not None and not camera.zones.exists():
+            if not (parent := camera.zones.parent).is_dir():
+                raise UsageError(
+                    f"cannot write {camera.zones}: there is no folder {parent}",
+                    f"mkdir -p {shlex.quote(str(parent))}",
+                )
             write_zones(camera.zones, [])
         zones_file(camera)
 
@@ -459,101 +471,3 @@ def _check(
             check()
         except EdgeError as error:
             raise locate(key, error) from error
-
-
-def camera_opener(
-    bundled: Callable[[], Path],
-    threads: Optional[int] = None,
-    cuda_backend: str = "auto",
-    alone: bool = False,
-    stop: Optional[threading.Event] = None,
-    floats: Optional[FloatProcesses] = None,
-    folder: Optional[Path] = None,
-) -> Opener:
-    """What opens a camera of a configuration.
-
-    bundled: the build of cameras that name none.
-    alone: there is one camera, whose background is made with a bar.
-    stop: set to end the making of backgrounds, which then raises CancelledError.
-    floats: FP32 of builds whose cameras have a shadow.
-    folder: what is learned of live cameras is kept in its `scenes/`; None: nothing is.
-    """
-
-    import edge
-    from edge.camera.camera import Camera
-    from edge.camera.value_range import parse_range
-    from edge.loop.channel import Channel
-    from edge.loop.pipeline import CameraPipeline
-    from edge.scene.bank import first_entry
-    from edge.scene.improve import BackgroundImprover
-    from edge.scene.upkeep import Upkeep
-    from edge.things.metres_file import MetresFile
-    from edge.things.tracks import Tracker
-    from edge.watch.classify import OnnxClassifier
-    from edge.watch.float_process import FloatProcesses
-    from edge.watch.shadow import Shadow
-    from edge.watch.watch import Watched, settings_of, zones_file, zones_of
-    from edge.watch.watcher import Watcher
-
-    floats = floats or FloatProcesses()
-
-    def check() -> None:
-        if stop is not None and stop.is_set():
-            raise CancelledError
-
-    def open_camera(config: CameraConfig, wake: threading.Event) -> Watched:
-        place = config.build or bundled()
-        zones = zones_file(config)
-        kept = None if folder is None else _bank_folder(folder / SCENES / config.name, config)
-        known = kept.read() if kept is not None else []
-        if known and kept is not None:
-            background = known[0].background
-            chosen = None if kept.value_range is None else parse_range(kept.value_range)
-            note(f"{config.name}: going on with what was learned in {kept.folder}")
-        elif config.background is not None:
-            background, chosen = given_background(config.name, config.background, config.range)
-        else:
-            background, chosen = scene_of(
-                config.source, config.seconds, config.range, place, config.stabilize, alone, check
-            )
-        with ExitStack() as stack:
-            h = stack.enter_context(edge.open(place, threads, cuda=cuda_backend))
-            camera = stack.enter_context(Camera(config.source, wake, value_range=chosen))
-            improver = upkeep = estimate = None
-            if camera.live:
-                estimate = estimator(place, config.stabilize)
-                if config.background is None and not known:
-                    improver = BackgroundImprover(estimate)
-                if kept is not None:
-                    kept.value_range = None if chosen is None else str(chosen)
-                bank = known or [first_entry(background, used=time.time())]
-                upkeep = Upkeep(bank, spread_learner(place, config.stabilize), kept)
-            pipeline = CameraPipeline(
-                camera, h, background, config.stabilize, improver, upkeep, estimate
-            )
-            stack.callback(pipeline.close)
-            metres = None
-            if config.metres is not None:
-                network = str(h.manifest.model.get("sha256", ""))
-                metres = MetresFile(config.metres, pipeline.size, network)
-                if metres.metres is None:
-                    note(f"{config.name}: {config.metres} is not there yet: no metres until it is")
-            channel = Channel(pipeline)
-            stack.callback(channel.close)
-            watcher = Watcher(
-                config.name,
-                pipeline.size,
-                settings_of(config, zones_of(zones)),
-                Tracker(None if metres is None else metres.metres),
-                None if config.classify is None else OnnxClassifier(config.classify),
-            )
-            pipeline.cut, pipeline.followed = watcher.cut, watcher.followed
-            shadow = None
-            if config.shadow is not None:
-                exact = partial(floats.of(place).infer, config.name)
-                shadow = Shadow(pipeline, exact, config.shadow)
-                stack.callback(shadow.close)
-                pipeline.shadow = shadow.look
-            return Watched(config, channel, watcher, stack.pop_all(), zones, shadow, metres)
-
-    return open_camera

@@ -190,8 +190,8 @@ def _lock_file(folder: Path) -> IO[str]:
 
 
 @contextmanager
-def claimed(folder: Path, busy: str) -> Iterator[None]:
-    """Hold the folder's lock, or raise EdgeError(busy) where another process does.
+def claimed(folder: Path, busy: str, hint: str = "") -> Iterator[None]:
+    """Hold the folder's lock, or raise EdgeError(busy, hint) where another process does.
 
     A POSIX lock, which children do not inherit: those that outlive a killed process hold nothing.
     A folder that cannot be written raises NotWritten.
@@ -200,7 +200,7 @@ def claimed(folder: Path, busy: str) -> Iterator[None]:
         try:
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise EdgeError(busy) from error
+            raise EdgeError(busy, hint) from error
         yield
 
 

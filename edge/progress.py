@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 from rich.console import Console
@@ -39,6 +41,26 @@ def track(items: Iterable[Item], total: int, description: str) -> Iterator[Item]
         yield from progress.track(items, total=total, description=description)
 
 
+_held: ContextVar[list[str] | None] = ContextVar("held", default=None)
+
+
+@contextmanager
+def held_notes() -> Iterator[None]:
+    """Print the notes of the block at its end, and none where it fails: what is tried again and
+    again would say the same each time. Those of other threads are printed as they come."""
+    messages: list[str] = []
+    token = _held.set(messages)
+    try:
+        yield
+    finally:
+        _held.reset(token)
+    for message in messages:
+        note(message)
+
+
 def note(message: str) -> None:
     """Print one line on stderr."""
+    if (held := _held.get()) is not None:
+        held.append(message)
+        return
     stderr.print(message, highlight=False, markup=False)

@@ -63,7 +63,10 @@ def parse_range(text: str) -> ValueRange:
     """
     low, _, high = text.partition(":")
     if not (low.isdecimal() and high.isdecimal() and int(low) < int(high) <= MOST):
-        raise UsageError(f"--range {text}: expected LOW:HIGH in 0 to {MOST}, or {AUTO}")
+        raise UsageError(
+            f"--range {text}: expected LOW:HIGH in 0 to {MOST}, or {AUTO}",
+            "as in --range 7000:8000; --range auto measures it",
+        )
     return ValueRange(int(low), int(high))
 
 

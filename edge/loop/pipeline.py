@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,17 +13,17 @@ from edge.camera.camera import Camera
 from edge.camera.source import CameraEvent, Frame
 from edge.errors import EdgeError, UsageError
 from edge.image import fit, translate
+from edge.loop.prepared import Prepared, prepare
 from edge.runtime.backend import Plane
-from edge.runtime.handle import Handle, infer, set_background
+from edge.runtime.handle import Handle, infer
 from edge.samples.sample import Image
 from edge.scene.background import Background, certain
-from edge.scene.check import OK, TEXTS, SceneCheck
+from edge.scene.check import OK, TEXTS
 from edge.scene.improve import AGES_S, BackgroundImprover, Estimate, changed_share
 from edge.scene.repaint import Repaint
-from edge.scene.stabilize import Stabilizer
-from edge.scene.upkeep import LEARNED, RENEWED, Box, Change, Outline, Upkeep
+from edge.scene.upkeep import LEARNED, RENEWED, Change, Outline, Upkeep
+from edge.scene.veil import Box
 from edge.things.find import binarize, find_things
-from edge.things.ground import ground_of
 from edge.things.thing import Thing
 
 Cut = Callable[[Plane, Plane | None], Plane]
@@ -81,14 +82,18 @@ class CameraPipeline:
         improver: improves the background of a live camera in its first minutes.
         upkeep: keeps the background fresh from then on; begun with the same background.
         estimate: learns the scene anew when somebody confirms it; None: nobody does.
+        spare: the same build, opened once more: a renewed background is prepared in it by a thread,
+            and used from the frame on at which it is ready. None: frames wait for it.
 
     Attributes:
         followed: gives the boxes of the things that are followed, and the outlines of what is gone
             that the background shows; None: the things of each frame count.
         cut: takes each mask and depth, and gives the mask without what is to be ignored; None: all
             of it counts.
-        ground: where things stand before the present background.
-        since: when that was taken, in seconds of time.monotonic.
+        h: the open build in which the present background is.
+        stabilizer: registers frames to it, or None.
+        ground: where things stand before it.
+        since: when it was taken, in seconds of time.monotonic.
         repaint: has areas of it learned anew, as somebody asks.
         shadow: shown every frame while the background fits: its time, the image at the build's
             size, and mask and depth before the cut, to be read during the call only.
@@ -106,34 +111,35 @@ class CameraPipeline:
         improver: BackgroundImprover | None = None,
         upkeep: Upkeep | None = None,
         estimate: Estimate | None = None,
+        spare: Handle | None = None,
     ) -> None:
         if not any(tensor.name.startswith("mask") for tensor in h.manifest.outputs):
             raise UsageError(f"{h.manifest.name} gives no mask; build a network that does")
         if not isinstance(background, Background):
             _check_image(background, "bg")
             background = certain(background)
-        self.camera, self.h, self.size = camera, h, background.image.shape[:2]
-        self.stabilizer = Stabilizer(h, *_fitted(h, background)) if stabilize else None
+        self.camera, self.size = camera, background.image.shape[:2]
+        self._stabilize, self._spare = stabilize, spare
         self._improver, self._upkeep, self._estimate = improver, upkeep, estimate
         self._confirmed = self._processed = False
         self.followed: Callable[[], Followed] | None = None
         self.cut: Cut | None = None
         self.shadow: Look | None = None
         self.repaint = Repaint()
-        self.set_background(background)
+        self._beside = ThreadPoolExecutor(1, "edge-prepare")
+        self._coming: tuple[Change, Future[Prepared]] | None = None
+        self._use(prepare(h, background, stabilize, camera.name))
 
     def set_background(self, background: Background) -> None:
         """Take a new background of the same size."""
-        self.background, self.since = background, time.monotonic()
-        self._warning = background.warning(self.camera.name)
-        self._check = SceneCheck(background.image)
+        self._coming = None
+        self._use(prepare(self.h, background, self._stabilize, self.camera.name))
+
+    def _use(self, ready: Prepared) -> None:
+        self.h, self.background, self.since = ready.h, ready.background, time.monotonic()
+        self.stabilizer, self.ground = ready.stabilizer, ready.ground
+        self._check, self._warning = ready.check, ready.warning
         self._checked = float("-inf")
-        scene = _fitted(self.h, background)
-        if self.stabilizer is None:
-            set_background(self.h, *scene)
-        else:
-            self.stabilizer.set_background(*scene)
-        self.ground = ground_of(self.h, scene[0])
 
     def process(self, frame: Frame) -> FrameResult:
         """Infer a frame of the camera and find its things.
@@ -151,7 +157,12 @@ class CameraPipeline:
             raise EdgeError(text, f"make one of this size: edge background {self.camera.name}")
         self._processed = True
         start = time.perf_counter()
-        events = [*self._improved(frame), *self._warned(frame), *self._checked_scene(frame)]
+        events = [
+            *self._arrived(frame),
+            *self._improved(frame),
+            *self._warned(frame),
+            *self._checked_scene(frame),
+        ]
         image = fit(self.h, frame.image)
         mask, depth = self.stabilizer.infer(image) if self.stabilizer else infer(self.h, image)
         assert mask is not None
@@ -296,13 +307,32 @@ class CameraPipeline:
         return [thing.box for thing in things], []
 
     def _taken(self, change: Change, frame: Frame) -> list[CameraEvent]:
-        """Use another background."""
+        """Use another background: at once, where the present one means nothing any more."""
+        if change.kind == RENEWED and self._spare is not None:
+            self._coming = (
+                change,
+                self._beside.submit(
+                    prepare, self._spare, change.background, self._stabilize, self.camera.name
+                ),
+            )
+            return []
         events = self._fits_again(frame)
         self.set_background(change.background)
         if change.kind != RENEWED:
             self.repaint.forget()
-        text = f"{self.camera.name}: {change.text}"
-        return [CameraEvent(change.kind, frame.at, text), *events, *self._warned(frame)]
+        return [self._told(change, frame), *events, *self._warned(frame)]
+
+    def _arrived(self, frame: Frame) -> list[CameraEvent]:
+        """Use a background that was prepared beside the frames, when it is ready."""
+        if self._coming is None or not self._coming[1].done():
+            return []
+        (change, future), self._coming = self._coming, None
+        events, self._spare = self._fits_again(frame), self.h
+        self._use(future.result())
+        return [self._told(change, frame), *events]
+
+    def _told(self, change: Change, frame: Frame) -> CameraEvent:
+        return CameraEvent(change.kind, frame.at, f"{self.camera.name}: {change.text}")
 
     def _fits_again(self, frame: Frame) -> list[CameraEvent]:
         """What ends when the background becomes another one."""
@@ -312,6 +342,7 @@ class CameraPipeline:
 
     def close(self) -> None:
         """End the learning of the background; what was learned is kept."""
+        self._beside.shutdown()
         if self._improver is not None:
             self._improver.close()
         if self._upkeep is not None:
@@ -324,12 +355,6 @@ def _registered(image: Image, mask: Plane, offset: tuple[float, float]) -> Image
         return image
     scale = image.shape[1] / mask.shape[1], image.shape[0] / mask.shape[0]
     return translate(image, -offset[0] * scale[0], -offset[1] * scale[1])
-
-
-def _fitted(h: Handle, background: Background) -> tuple[Image, Image | None]:
-    """A background and its spread at a build's size."""
-    spread = background.spread
-    return fit(h, background.image), None if spread is None else fit(h, spread)
 
 
 def _check_image(image: Image, name: str) -> None:

@@ -96,8 +96,9 @@ def gather_images(
 
 
 def _gather_live(camera: Camera, seconds: float, on_frame: Progress) -> list[Image]:
+    """Images of `seconds` from the first frame on, which a stream takes a while to give."""
     images: list[Image] = []
-    end, due, interval = time.monotonic() + seconds, 0.0, 0.0
+    end, due, interval = time.monotonic() + max(seconds, LIVE_S), 0.0, 0.0
     while (now := time.monotonic()) < end and not camera.ended:
         camera.wake.wait(min(end - now, WAIT_S))
         camera.wake.clear()
@@ -105,12 +106,14 @@ def _gather_live(camera: Camera, seconds: float, on_frame: Progress) -> list[Ima
         item = camera.take()
         while isinstance(item, CameraEvent):
             item = camera.take()
+        if isinstance(item, Frame) and not images:
+            end = item.arrived + seconds
         if isinstance(item, Frame) and item.arrived >= due:
             interval = interval or seconds / _capacity(item.image)
             due = item.arrived + interval
             images.append(item.image)
     if not images:
-        raise CameraError(f"{camera.name} gave no frame in {seconds:g} s")
+        raise CameraError(f"{camera.name} gave no frame in {max(seconds, LIVE_S):g} s")
     return images
 
 

@@ -18,6 +18,12 @@ DARK = 8.0
 COLOURFUL, COLOURLESS = 5.0, 0.25
 """Mean distance of the cells' channels from grey from which colour can be missed, and the share of
 it below which it is: infrared."""
+BANDS, SIDE = 32, 320
+"""Bands of brightness that change by a ratio of their own, and longer side at which images are
+compared."""
+AROUND, STRUCTURE, REST = 5 / 180, 2.0, 6.0
+"""Pixels around one that are compared, as a share of the shorter side; their deviation in grey
+levels below which they are plain; grey levels that gain and offset may leave unexplained."""
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
 
@@ -54,26 +60,97 @@ def light_of(image: Image) -> Light:
 def relit(bg: Image, image: Image, covered: Bools) -> Image:
     """An image of a scene in another light, and behind what covers it the former background.
 
+    The light of a covered pixel is the ratio of both of pixels near it that were as bright: a wall
+    and the ground before it, or a shadow and what is around it, change by different ratios.
+
     Args:
         bg: uint8 [H, W, 3] BGR, the former background.
         image: of the same size, in the new light.
         covered: bool [H, W], where things stand in the image.
 
     Returns:
-        uint8 [H, W, 3]: the image; where it is covered the background, by the ratio of both around.
+        uint8 [H, W, 3]: the image; where it is covered the background in the new light.
     """
     if not covered.any():
         return np.array(image)
     if light_of(image).colour < COLOURLESS * light_of(bg).colour:
         bg = np.asarray(cv2.cvtColor(cv2.cvtColor(bg, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR))
-    seen = (~covered)[..., None].astype(np.float32)
-    sums = []
-    for plane in (image, bg):
-        light = (plane + np.float32(DARK)) * seen
-        cells = cv2.resize(light, CELLS[::-1], interpolation=cv2.INTER_AREA)
-        # Cells without a seen pixel around them have the ratio of the whole.
-        sums.append(cv2.GaussianBlur(cells, (0, 0), 1.0) + 0.02 * cells.mean((0, 1)) + 1e-3)
-    ratio = sums[0] / sums[1]
-    gain = cv2.resize(ratio, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    guess = np.clip((bg + np.float32(DARK)) * gain - DARK, 0, 255).astype(np.uint8)
-    return np.asarray(np.where(covered[..., None], guess, image), np.uint8)
+    scale = min(1.0, SIDE / max(covered.shape))
+    height, width = (max(1, round(scale * length)) for length in covered.shape)
+    small = [
+        cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
+        for plane in (image, bg, (~covered).view(np.uint8))
+    ]
+    # At the rim a reduced pixel mixes what is seen with what is not.
+    seen = (small[2] == 1)[..., None]
+    lights = np.concatenate([small[0] + DARK, small[1] + DARK], 2) * seen
+    brightness = _soft_grey(small[1]) * np.float32(BANDS / 256)
+    bands = brightness.astype(np.uint8)
+    sums = np.zeros((BANDS, *CELLS, 6), np.float32)
+    for band in np.unique(bands):
+        inside = lights * (bands == band)[..., None]
+        sums[band] = cv2.resize(inside, CELLS[::-1], interpolation=cv2.INTER_AREA)
+    gains = _gains(sums)
+    gain = np.zeros((height, width, 3), np.float32)
+    middle = np.clip(brightness, 0.5, BANDS - 0.5) - np.float32(0.5)
+    for band in range(BANDS):
+        share = np.maximum(1 - np.abs(middle - np.float32(band)), 0)[..., None]
+        if share.any():
+            plane = cv2.resize(gains[band], (width, height), interpolation=cv2.INTER_LINEAR)
+            gain += share * plane
+    gain = cv2.resize(gain, covered.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    guess = np.clip((bg + np.float32(DARK)) * gain - np.float32(DARK), 0, 255)
+    return np.asarray(np.where(covered[..., None], np.rint(guess), image), np.uint8)
+
+
+def _gains(sums: Floats) -> Floats:
+    """Ratios of the lights, float32 [BANDS, rows, columns, 3], of their sums in each band of
+    brightness, [..., 6]: of near cells and bands, and where those were not seen of farther ones."""
+    apart = np.subtract.outer(np.arange(BANDS), np.arange(BANDS))
+    mixed = np.tensordot(np.exp(-0.5 * apart**2).astype(np.float32), sums, 1)
+
+    def near(planes: Floats, cells: float) -> Floats:
+        return np.stack([cv2.GaussianBlur(plane, (0, 0), cells) for plane in planes])
+
+    place = near(sums.sum(0, keepdims=True), 1.0) + 0.02 * sums.sum(0).mean((0, 1)) + 1e-3
+    found = near(mixed, 1.0) + 0.02 * near(mixed, 4.0) + 1e-3 * place
+    return np.asarray(found[..., :3] / found[..., 3:], np.float32)
+
+
+def same_structure(a: Image, b: Image, least: float) -> Bools:
+    """Where two images, uint8 [H, W, 3] BGR, show the same, whatever the light is.
+
+    Args:
+        least: correlation around a pixel from which they do.
+
+    Returns:
+        bool [H, W]: one is the other by a gain and an offset there. False where one is plain, and
+        where the light changes within a few pixels, as at the rim of a shadow.
+    """
+    scale = min(1.0, SIDE / max(a.shape[:2]))
+    size = tuple(max(1, round(scale * length)) for length in a.shape[1::-1])
+    x, y = (
+        cv2.blur(cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32), (3, 3))
+        for image in (a, b)
+    )
+    side = 2 * max(2, round(AROUND * min(size))) + 1
+
+    def mean(plane: cv2.typing.MatLike) -> Floats:
+        return np.asarray(cv2.blur(plane, (side, side)), np.float32)
+
+    mean_x, mean_y = mean(x), mean(y)
+    both, of_x, of_y = (
+        (mean(p * q) - m * n).mean(2)
+        for p, q, m, n in ((x, y, mean_x, mean_y), (x, x, mean_x, mean_x), (y, y, mean_y, mean_y))
+    )
+    same = both > least * np.sqrt(np.maximum(of_x * of_y, 0))
+    same &= np.minimum(of_x, of_y) > STRUCTURE**2
+    gain = (both / np.maximum(of_y, STRUCTURE**2))[..., None]
+    same &= np.abs(x - mean_x - gain * (y - mean_y)).max(2) < REST
+    found = cv2.resize(same.view(np.uint8), a.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    return np.asarray(found, np.bool_)
+
+
+def _soft_grey(image: Floats) -> Floats:
+    """Brightness without the noise of single pixels."""
+    return np.asarray(cv2.blur(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), (3, 3)), np.float32)

@@ -25,13 +25,16 @@ from edge.scene.background import Background
 from edge.scene.bank import MOST, Entry, first_entry
 from edge.scene.check import CHANGED, HOLD_S, OK, SceneCheck
 from edge.scene.gather import LEAST
-from edge.scene.light import Light, light_of, relit
+from edge.scene.light import Light, light_of, relit, same_structure
 from edge.scene.spread import moving_share
+from edge.scene.veil import Box, Place, Veil, shows
 
 EVERY_S = 4.0
 """Time between two looks at a scene; a look moves the background by one grey level at most."""
 LONGEST_STEP = 4
 """Grey levels of a look after a longer time: one for each EVERY_S that passed."""
+GUESS_S = 0.5
+"""The same while something hides a guess, which is learned as soon as it is seen."""
 LONG_S = 30.0
 """Time for which a pixel has been empty before it is learned from."""
 RENEW_S = 120.0
@@ -48,10 +51,8 @@ NEAR = 0.2
 """The same up to which a background of the bank is near enough to be chosen."""
 FORK = 0.6
 """The same by which a background that is renewed again and again has become another one."""
-LEFT_S, LEFT, STILL = 8.0, 0.1, 0.9
-"""Time for which what hid a place has left before the place is learned; correlation by which it
-looks more like its guessed background than like what hid it then; and correlation of two looks at a
-place where nothing moves."""
+SAME, SAME_LIT = 0.9, 0.8
+"""Correlation from which a pixel shows the background, in its light and in another one."""
 SAMPLE_S, SAMPLES = 10.0, 31
 """Time between images that the spread is learned from, and their number."""
 SPREAD_FIRST_S, SPREAD_S = 90.0, 600.0
@@ -66,10 +67,7 @@ TEXTS = {
     LEARNED: "the light changed, and a background of this light was learned",
 }
 Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float32]
-Box = tuple[int, int, int, int]
 Outline = npt.NDArray[np.int32]
-Place = tuple[slice, slice]
 Learn = Callable[[Sequence[Image], Image], Image]
 """Learns the spread of images at the network's size before a background; runs in a thread."""
 
@@ -87,36 +85,6 @@ class Change:
     kind: str
     background: Background
     text: str
-
-
-@dataclass
-class _Veil:
-    """What hid a place when its background was guessed; all smoothed and grey.
-
-    Attributes:
-        place: rows and columns.
-        hid: how it looked.
-        guess: the background that was guessed.
-        last: how the place looked at the last look.
-        since: since when what hid it has left.
-    """
-
-    place: Place
-    hid: Floats
-    guess: Floats
-    last: Floats
-    since: float | None = None
-
-
-def _grey(image: Image) -> Floats:
-    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.float32)
-    return np.asarray(cv2.blur(grey, (3, 3)), np.float32)
-
-
-def _alike(a: Floats, b: Floats) -> float:
-    """Correlation of two planes, -1 to 1: in any light; 0 where one is plain."""
-    a, b = a - a.mean(), b - b.mean()
-    return float((a * b).sum() / max(float(np.sqrt((a * a).sum() * (b * b).sum())), 1e-6))
 
 
 class Keeper(Protocol):
@@ -155,6 +123,7 @@ class Upkeep:
         self.bank = list(bank)
         self._entry = self.bank[0]
         self._covered: list[Box] = []
+        self._last: Image | None = None
         self._reset()
 
     @property
@@ -173,7 +142,7 @@ class Upkeep:
             if entry is not self._entry and self._keeper is not None:
                 self._pool.submit(self._keeper.forget, entry.number)
         self._entry = first_entry(background, self._entry.number, self._entry.used)
-        self.bank, self._covered = [self._entry], []
+        self.bank, self._covered, self._last = [self._entry], [], None
         self._keep(self._entry)
         self._reset()
 
@@ -193,10 +162,11 @@ class Upkeep:
         self._light = light_of(self._fresh)
         self._busy: npt.NDArray[np.float64] | None = None
         self._looked: float | None = None
+        self._folded = -math.inf
         self._renewed = at
         self._odd: list[Image] = []
         self._odd_since = 0.0
-        self._veils: list[_Veil] = []
+        self._veils: list[Veil] = []
         self._samples: deque[Image] = deque(maxlen=SAMPLES)
         self._sampled = -math.inf
         self._spread_at: float | None = None
@@ -205,7 +175,8 @@ class Upkeep:
 
     def due(self, at: float) -> bool:
         """Whether `look` wants a frame of this time."""
-        return self._looked is None or not 0 <= at - self._looked < EVERY_S
+        every = GUESS_S if self._veils else EVERY_S
+        return self._looked is None or not 0 <= at - self._looked < every
 
     def look(
         self,
@@ -228,17 +199,22 @@ class Upkeep:
         self._looked = at
         if light_of(image).distance(self._light) > LIGHT:
             return None  # what the mask shows is the light; `check` sees to it
-        self._covered = list(covered)
-        busy = self._busy_pixels(image, mask, covered, gone)
+        self._last = image
+        self._covered = [*covered, *(veil.box for veil in self._veils if veil.stands)]
+        busy = self._busy_pixels(image, mask, self._covered, gone)
         if self._busy is None or not 0 <= passed < LONG_S:
             # Nobody knows what was there meanwhile.
             self._busy, self._renewed = np.full(busy.shape, at), at
+            self._folded = at
+            if not self._veils:
+                self._veil(image)
             return None
         self._busy[busy] = at
         empty = at - self._busy >= LONG_S
-        step = min(LONGEST_STEP, max(1, round(passed / EVERY_S)))
-        self._fold(image, empty, step)
-        seen = self._reveal(image, at)
+        if at - self._folded >= EVERY_S:
+            self._fold(image, empty, min(LONGEST_STEP, round((at - self._folded) / EVERY_S)))
+            self._folded = at
+        seen = self._reveal(image, at, covered)
         self._sample(image, at, mask.shape)
         self._entry.used = at
         return self._new_spread() or self._renew(at, empty, seen)
@@ -275,46 +251,44 @@ class Upkeep:
         )
         cv2.copyTo(moved, where, self._fresh)
 
-    def _reveal(self, image: Image, at: float) -> list[Place]:
-        """Learn at once what was guessed, when what hid it has left: the place looks more
-        like the guess than like that, and the same at every look. Returns where."""
-        seen = []
-        for veil in list(self._veils):
-            now = _grey(image[veil.place])
-            left = _alike(now, veil.guess) > _alike(now, veil.hid) + LEFT
-            left &= _alike(now, veil.last) > STILL
-            veil.last = now
-            if not left:
-                veil.since = None
-                continue
-            veil.since = at if veil.since is None else veil.since
-            if at - veil.since >= LEFT_S:
-                self._fresh[veil.place] = image[veil.place]
-                self._veils.remove(veil)
-                seen.append(veil.place)
+    def _reveal(self, image: Image, at: float, covered: Sequence[Box]) -> Bools:
+        """Learn at once what was guessed, when what hid it has left. Returns where, bool [H, W]."""
+        seen = np.zeros(image.shape[:2], np.bool_)
+        if not self._veils:
+            return seen
+        same = same_structure(image, self._entry.background.image, SAME_LIT)
+        left = [veil for veil in self._veils if veil.has_left(image, same, at)]
+        self._veils = [veil for veil in self._veils if veil not in left]
+        for veil in left:
+            seen |= veil.hidden
+        # A ghost lies in the place; what reaches beyond it stands before it.
+        for box in covered:
+            if not any(_within(box, veil.place) for veil in left):
+                seen[self._place(box)] = False
+        self._fresh = np.where(seen[..., None], image, self._fresh)
         return seen
 
-    def _renew(self, at: float, empty: Bools, seen: Sequence[Place]) -> Change | None:
+    def _renew(self, at: float, empty: Bools, seen: Bools) -> Change | None:
         """The fresh background, where it is worth it."""
-        if self._renewed is None or (at - self._renewed < RENEW_S and not seen):
+        if self._renewed is None or (at - self._renewed < RENEW_S and not seen.any()):
             return None
         self._renewed, before = at, self._entry.background
         # Means of 25 pixels: the noise of single ones is no change.
         fresh, known = (cv2.blur(image, (5, 5)) for image in (self._fresh, before.image))
         differs = cv2.absdiff(fresh, known).max(2) > DIFFERS
         share = float(differs.mean())
-        if share < DIFFERS_SHARE and not seen:
+        if share < DIFFERS_SHARE and not seen.any():
             return None
         where = cv2.resize(
             empty.astype(np.uint8), differs.shape[::-1], interpolation=cv2.INTER_NEAREST
         )
-        confidence = np.where(where > 0, np.uint8(255), before.confidence)
-        # What is hidden is lit as what is around it.
-        hidden = where == 0
-        for place in seen:
-            hidden[place] = False
-        self._fresh = relit(before.image, self._fresh, hidden)
-        background = replace(before, image=self._fresh.copy(), confidence=confidence)
+        sure = seen | np.asarray(where > 0)
+        # What is hidden is lit as what is around it; where a guess ended, the light did not change.
+        former = np.where(seen[..., None], self._fresh, before.image)
+        self._fresh = relit(former, self._fresh, ~sure)
+        background = _with(replace(before, image=self._fresh.copy()), self._fresh, sure)
+        unsure = background.unsure
+        self._veils = [veil for veil in self._veils if unsure[veil.place].any()]
         self._light = light_of(background.image)
         if self._light.distance(self._entry.anchor) > FORK:
             # What it was stays in the bank.
@@ -405,9 +379,15 @@ class Upkeep:
             if light.distance(light_of(known)) > NEAR:
                 return None
             if SceneCheck(known).look_at(image).kind == OK:
+                hidden = self._hidden()
                 self._keep(self._entry)
                 self._entry, entry.used = entry, at
+                # What was a guess and is hidden no more is seen now.
+                seen = entry.background.unsure & ~hidden
+                if seen.any():
+                    entry.background = _with(entry.background, self._median(), seen)
                 self._reset(at)
+                self._veil(image)
                 self._keep(entry)
                 return Change(SWITCHED, entry.background, TEXTS[SWITCHED])
         return None
@@ -415,26 +395,64 @@ class Upkeep:
     def _learned(self, at: float) -> Change:
         """A new background of the bank, of the images in the new light; where things stood when
         the light was still the former one, it is the former background as it would look."""
-        stack = np.stack(self._odd)
-        image = median_where(stack, np.ones(stack.shape[:3], np.bool_))
-        before = self._entry.background
-        hidden = np.zeros(image.shape[:2], np.uint8)
-        rim = round(RIM * min(hidden.shape))
-        for left, top, wide, tall in self._covered:
-            corner, end = (left - rim, top - rim), (left + wide + rim, top + tall + rim)
-            cv2.rectangle(hidden, corner, end, 1, cv2.FILLED)
-        background = replace(before, image=relit(before.image, image, hidden > 0))
+        image, hidden, before = self._median(), self._hidden(), self._entry.background
+        former = self._former(image)
+        same = same_structure(image, relit(former, image, hidden), SAME_LIT)
+        # Shadows are told as things, and another light has others.
+        self._covered = [box for box in self._covered if not shows(same, hidden, box)]
+        hidden = self._hidden()
+        background = replace(
+            before,
+            image=relit(former, image, hidden),
+            confidence=np.where(hidden, np.uint8(0), np.uint8(255)),
+        )
         self._enter(background, at)
         self._reset(at)
+        self._veil(image)
         self._keep(self._entry)
-        for left, top, wide, tall in self._covered:
-            place = np.s_[
-                max(top - rim, 0) : top + tall + rim, max(left - rim, 0) : left + wide + rim
-            ]
-            if image[place].size:
-                hid, guess = _grey(image[place]), _grey(background.image[place])
-                self._veils.append(_Veil(place, hid, guess, hid))
         return Change(LEARNED, background, TEXTS[LEARNED])
+
+    def _former(self, image: Image) -> Image:
+        """The background that tells what an image hides: the one in use, or where colour came or
+        went the nearest one that has as much."""
+        light = light_of(image)
+        known = [each.background.image for each in (self._entry, *self.bank)]
+        if not math.isinf(light.distance(light_of(known[0]))):
+            return known[0]
+        return min(known, key=lambda each: light.distance(light_of(each)))
+
+    def _median(self) -> Image:
+        """The scene in the new light."""
+        stack = np.stack(self._odd)
+        return median_where(stack, np.ones(stack.shape[:3], np.bool_))
+
+    def _hidden(self) -> Bools:
+        """What things hid at the last look, bool [H, W]: all of their boxes and a rim, but for what
+        showed the background, lit otherwise or not."""
+        hidden = np.zeros(self._fresh.shape[:2], np.bool_)
+        for box in self._covered:
+            hidden[self._place(box)] = True
+        if self._last is not None and hidden.any():
+            same = same_structure(self._last, self._fresh, SAME).view(np.uint8)
+            hidden &= cv2.morphologyEx(same, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)) == 0
+        return hidden
+
+    def _veil(self, image: Image) -> None:
+        """Remember how what hides guesses looks."""
+        guess, unsure = self._entry.background.image, self._entry.background.unsure
+        for box in self._covered:
+            place = self._place(box)
+            if unsure[place].any():
+                self._veils.append(Veil(image, guess, box, place, unsure))
+
+    def _place(self, box: Box) -> Place:
+        """Rows and columns of a box with its rim, as far as the image has them."""
+        (left, top, wide, tall), rim = box, round(RIM * min(self._fresh.shape[:2]))
+        rows, columns = (
+            (max(top - rim, 0), top + tall + rim),
+            (max(left - rim, 0), left + wide + rim),
+        )
+        return slice(rows[0], max(rows[1], 0)), slice(columns[0], max(columns[1], 0))
 
     def _enter(self, background: Background, at: float) -> None:
         """Use a new entry of the bank, in place of the one that was not used for longest."""
@@ -457,3 +475,22 @@ class Upkeep:
     def _keep(self, entry: Entry) -> None:
         if self._keeper is not None:
             self._pool.submit(self._keeper.write, replace(entry))
+
+
+def _with(background: Background, image: Image, where: Bools) -> Background:
+    """A background with a part of an image in it, for sure."""
+    return replace(
+        background,
+        image=np.where(where[..., None], image, background.image),
+        confidence=np.where(where, np.uint8(255), background.confidence),
+    )
+
+
+def _within(box: Box, place: Place) -> bool:
+    """Whether a place holds a box."""
+    left, top, wide, tall = box
+    down, across = (top, top + tall), (left, left + wide)
+    return all(
+        span.start <= low and high <= span.stop
+        for span, (low, high) in zip(place, (down, across), strict=True)
+    )

@@ -403,6 +403,9 @@ def open_mqtt(table: Table, site: Site) -> Sink:
         tls = _tls(text(table, "ca"), text(table, "certificate"), text(table, "key"))
     elif unused := [key for key in ("ca", "certificate", "key") if key in table]:
         raise UsageError(f"{name}: `{unused[0]}` has no effect without TLS", "mqtts://HOST")
+    for key, given in (("user", parts.username), ("password", parts.password)):
+        if given is not None and (key in table or f"{key}_file" in table):
+            raise UsageError(f"{name} and the key `{key}` both name one", "leave one of them out")
     user = text(table, "user") or (unquote(parts.username) if parts.username else None)
     password = secret(table, "password") or (unquote(parts.password) if parts.password else None)
     if password is not None and user is None:

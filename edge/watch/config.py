@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edge.camera.schemes.recording import path_of
+from edge.camera.value_range import AUTO, MOST, parse_range
 from edge.errors import EdgeError, UsageError
 from edge.events.left import LEFT_S
 from edge.events.look import MIN_SIZE
 from edge.loop.overlay import REDACTIONS
+from edge.zones.file import normal
 from edge.zones.hours import parse_hours
 
 if sys.version_info >= (3, 11):
@@ -129,11 +131,11 @@ def read_config(path: Path) -> WatchConfig:
         UsageError: it is wrong; the message names the line and the key.
     """
     try:
-        text = path.read_bytes().decode()
+        text = read_text(path)
     except OSError as error:
         raise EdgeError(f"cannot read {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is no text of UTF-8") from error
+        raise UsageError(f"{path} is no text of UTF-8", "save it as UTF-8") from error
     try:
         value = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -146,6 +148,11 @@ def read_config(path: Path) -> WatchConfig:
         raise located(path, text, wrong.where, wrong.message, wrong.hint) from None
     places = {name: place_of(path, text, ("sinks", name)) for name in config.sinks}
     return replace(config, places=places)
+
+
+def read_text(path: Path) -> str:
+    """The text of a file of UTF-8, with or without a mark of the byte order."""
+    return path.read_bytes().decode("utf-8-sig")
 
 
 def located(path: Path, text: str, where: Where, message: str, hint: str = "") -> UsageError:
@@ -251,12 +258,13 @@ def _profile(name: str, table: Any, cameras: Sequence[CameraConfig]) -> tuple[st
         raise _Wrong(where, "expected a name of letters, digits, - and _")
     if not isinstance(table, dict) or set(table) != {"off"}:
         raise _Wrong(where, "expected the key `off`: what is not watched", 'off = ["door/porch"]')
-    off = _texts((*where, "off"), table["off"])
+    off = tuple(normal(each) for each in _texts((*where, "off"), table["off"]))
     names = [camera.name for camera in cameras]
     for each in off:
         if each.partition("/")[0] not in names:
             raise _Wrong(
-                (*where, "off"), f"no camera `{each.partition('/')[0]}`",
+                (*where, "off"),
+                f"no camera `{each.partition('/')[0]}`",
                 f"cameras: {', '.join(names)}",
             )  # fmt: skip
     return off
@@ -270,7 +278,7 @@ def _camera(
         "source": lambda at, found: _source(at, found, folder),
         "background": lambda at, found: _path(at, found, folder),
         "seconds": lambda at, found: _number(at, found, 0.1, 86_400),
-        "range": _text,
+        "range": _range,
         "stabilize": _flag,
         "build": lambda at, found: _path(at, found, folder),
         "zones": lambda at, found: _path(at, found, folder),
@@ -311,6 +319,20 @@ def _text(where: Where, found: Any) -> str:
     return found
 
 
+def _range(where: Where, found: Any) -> str:
+    text = _text(where, found)
+    if text != AUTO:
+        try:
+            parse_range(text)
+        except UsageError:
+            raise _Wrong(
+                where,
+                f"{_shown(found)}, expected LOW:HIGH in 0 to {MOST}, or {AUTO}",
+                'range = "7000:8000"',
+            ) from None
+    return text
+
+
 def _path(where: Where, found: Any, folder: Path) -> Path:
     return folder / _text(where, found)
 
@@ -324,7 +346,12 @@ def _flag(where: Where, found: Any) -> bool:
 def _number(where: Where, found: Any, low: float, high: float) -> float:
     if isinstance(found, bool) or not isinstance(found, (int, float)) or not low <= found <= high:
         most = "" if math.isinf(high) else f" to {high:g}"
-        raise _Wrong(where, f"{_shown(found)}, expected a number from {low:g}{most}")
+        example = low if math.isinf(high) else high
+        raise _Wrong(
+            where,
+            f"{_shown(found)}, expected a number from {low:g}{most}",
+            f"as in {where[-1]} = {example:g}",
+        )
     return float(found)
 
 

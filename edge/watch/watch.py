@@ -19,7 +19,7 @@ from edge.events.reporter import Reporter
 from edge.loop.channel import Channel, capacity
 from edge.loop.pipeline import FrameResult
 from edge.loop.run import run_channels
-from edge.progress import note
+from edge.progress import held_notes, note
 from edge.watch.config import CameraConfig, WatchConfig
 from edge.watch.outputs import Outputs
 from edge.watch.watcher import Settings, Switches, Watcher
@@ -34,6 +34,8 @@ TICK_S = 0.5
 """Seconds between two looks at files and clocks."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 """Between two attempts to open a camera that cannot be reached."""
+REMIND_S = 3600.0
+"""Seconds after which it is said again that a camera cannot be opened."""
 OPENED_AT_ONCE = 2
 """Cameras whose backgrounds are made at the same time: each takes a core and 400 MB."""
 SETTLED = 500
@@ -70,6 +72,8 @@ class _Opening:
     wait: float = FIRST_WAIT_S
     again: float = 0.0
     lost: Event | None = None
+    said: str = ""
+    said_at: float = 0.0
 
 
 class Watch:
@@ -287,7 +291,7 @@ class Watch:
         """Take a camera that is open; try again where it cannot be reached."""
         if opening.future is None:
             if time.monotonic() >= opening.again:
-                opening.future = self._pool.submit(self._open, opening.config, self.wake)
+                opening.future = self._pool.submit(self._open_again, opening.config)
                 opening.future.add_done_callback(lambda _: self.wake.set())
             return
         if not opening.future.done():
@@ -299,8 +303,8 @@ class Watch:
             if self._reread is None or "://" not in opening.config.source:
                 self._give_up(name, error, running)
                 return
+            self._remind(opening, error)
             if opening.lost is None:
-                note(f"{error}; trying again until it is there")
                 reporter = Reporter(name, None)
                 opening.lost = reporter.begin("lost", time.time(), text=str(error))
                 self._tell([opening.lost])
@@ -312,16 +316,29 @@ class Watch:
                 self._give_up(name, error, running)
                 return
             # It was right when the watch began: files that are edited meanwhile are mended, too.
-            note(f"{error}; trying again")
+            self._remind(opening, error)
             opening.again = time.monotonic() + opening.wait
             return
         del self._opening[name]
+        if opening.lost is not None:
+            note(f"{name} is back")
         self._end_lost(opening)
         self.watched[name] = watched
         running.append(watched.channel)
         self._opened(watched.channel)
         self._publish_zones(watched)  # its file may have been edited while it was opened
         self._apply_switches()
+
+    def _open_again(self, config: CameraConfig) -> Watched:
+        with held_notes():
+            return self._open(config, self.wake)
+
+    def _remind(self, opening: _Opening, error: EdgeError) -> None:
+        """Say why a camera cannot be opened, once, and now and then while it lasts."""
+        now = time.monotonic()
+        if str(error) != opening.said or now - opening.said_at >= REMIND_S:
+            note(f"{error}; trying again until it is there")
+            opening.said, opening.said_at = str(error), now
 
     def _end_lost(self, opening: _Opening) -> None:
         """Tell the end of `lost`, where a camera could not be reached."""

@@ -178,11 +178,17 @@ class Watcher:
 
     def followed(self) -> Followed:
         """What covers the background: the boxes of the things that are followed, and the outlines
-        of what was told to be taken away; for CameraPipeline.followed."""
+        of what was told to be taken away; for CameraPipeline.followed. What is too small to be told
+        covers nothing."""
         taken = self._left.taken()
+        told = [
+            track
+            for track in self.tracks
+            if track.number in self._known or track.thing.area >= self.settings.min_size
+        ]
         return (
-            [track.thing.box for track in self.tracks if track.number not in taken],
-            [track.thing.outline for track in self.tracks if track.number in taken],
+            [track.thing.box for track in told if track.number not in taken],
+            [track.thing.outline for track in told if track.number in taken],
         )
 
     def event(self, event: CameraEvent) -> list[Event]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
@@ -20,6 +22,7 @@ from edge.zones.zone import INEFFECTIVE, KINDS, RULES, Zone, check_zone
 
 SCHEMA = 1
 """Version of the file; it grows when a key changes its meaning or goes."""
+EMPTY = f'{{"schema": {SCHEMA}, "zones": []}}'
 LONGEST_NAME = 64
 MOST_POINTS = 200
 Json = dict[str, Any]
@@ -94,7 +97,12 @@ def _name(value: Any) -> str:
         or value.startswith((".", "$"))
     ):
         raise ValueError
-    return value
+    return normal(value)
+
+
+def normal(name: str) -> str:
+    """A name as it is compared: an accent may be typed as a part of its letter or after it."""
+    return unicodedata.normalize("NFC", name)
 
 
 NAME = Key(
@@ -179,9 +187,15 @@ def read_zones(path: Path, metres: bool = True) -> list[Zone]:
     try:
         text = path.read_bytes()
     except OSError as error:
-        raise EdgeError(f"cannot read {path}: {error.strerror or error}") from error
+        raise EdgeError(
+            f"cannot read {path}: {error.strerror or error}",
+            f"draw its zones with --view, or: echo '{EMPTY}' > {shlex.quote(str(path))}",
+        ) from error
     try:
-        value = json.loads(text.decode())
+        # Editors on Windows begin a file with a mark of the byte order.
+        value = json.loads(text.decode("utf-8-sig"), object_pairs_hook=_unique)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error.message}", error.hint) from error
     except json.JSONDecodeError as error:
         raise UsageError(
             f"{path}: line {error.lineno}, column {error.colno}: {error.msg}, expected JSON"
@@ -197,6 +211,15 @@ def read_zones(path: Path, metres: bool = True) -> list[Zone]:
     except UsageError as error:
         raise UsageError(f"{path}: {error.message}", error.hint) from error
     return zones
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> Json:
+    """An object of JSON whose keys occur once."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for key, _ in pairs if [k for k, _ in pairs].count(key) > 1)
+        raise UsageError(f"key {_shown(twice)} occurs twice in one object", "leave one out")
+    return found
 
 
 def refuse_distances(zones: Sequence[Zone]) -> None:
@@ -218,7 +241,7 @@ def parse_zones(value: Any) -> list[Zone]:
     if not isinstance(value, dict) or not isinstance(value.get("zones"), list):
         raise UsageError(
             "expected an object with the keys `schema` and `zones`",
-            'an empty file is {"schema": 1, "zones": []}',
+            f"an empty file is {EMPTY}",
         )
     if value.get("schema") != SCHEMA or isinstance(value.get("schema"), bool):
         found = json.dumps(value.get("schema"))

@@ -15,6 +15,9 @@ KINDS = (RESTRICTED, COUNTED, IGNORED, LINE)
 FOOT, OVERLAP, ANY = "foot", "overlap", "any"
 RULES = (FOOT, OVERLAP, ANY)
 
+SMALLEST = 1e-6
+"""Area of a zone, as a share of the frame, below which it is none: a pixel of a large frame."""
+
 INEFFECTIVE = {
     RESTRICTED: ("directions", "max_count"),
     COUNTED: ("directions",),
@@ -92,10 +95,21 @@ def check_zone(zone: Zone) -> None:
             f" {pair[0] + 1} and {pair[1] + 1} cut each other",
             "give the corners in their order around the zone",
         )
+    if polygon and _area(zone.points) < SMALLEST:
+        raise UsageError(
+            "key `points`: they lie on one line, so that the zone has no area",
+            "give three or more corners, or make it a zone of kind line",
+        )
     if zone.depth is not None and zone.distance_m is not None:
         raise UsageError("keys `depth` and `distance_m` exclude each other", "leave one out")
     if zone.directions[0] == zone.directions[1]:
         raise UsageError("key `directions`: both have one name, expected two")
+
+
+def _area(points: tuple[Point, ...]) -> float:
+    """The area of a polygon, as a share of the frame."""
+    ends = zip(points, (*points[1:], points[0]), strict=True)
+    return abs(sum(ax * by - bx * ay for (ax, ay), (bx, by) in ends)) / 2
 
 
 def _crossing(points: tuple[Point, ...]) -> tuple[int, int] | None:

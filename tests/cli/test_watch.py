@@ -23,7 +23,8 @@ import edge as edge_package
 from edge.calibrate.rendering.scene import RenderedScene
 from edge.camera.source import Frame
 from edge.cli.app import app
-from edge.cli.watch import camera_opener, count_pulled
+from edge.cli.opener import camera_opener
+from edge.cli.watch import count_pulled, name_of
 from edge.errors import EdgeError
 from edge.events.schema import schema
 from edge.runtime.handle import Outputs
@@ -214,6 +215,25 @@ def test_ctrl_c_ends_the_making_of_a_background(place: Path, build: Path) -> Non
     assert sorted(place.iterdir()) == before
 
 
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("synthetic://yard", "yard"),
+        ("synthetic://yard?seed=2", "yard-seed-2"),
+        ("clips/front door.mp4", "front-door"),
+        ("rtsp://user:secret@10.0.0.2/stream", "10-0-0-2-stream"),
+        ("http://host/cgi?channel=2&user=ann&password=secret", "host-cgi-channel-2-user-password"),
+    ],
+)
+def test_names_of_sources(source: str, name: str) -> None:
+    assert name_of(source) == name
+
+
+def test_long_sources_have_names_of_their_own() -> None:
+    names = {name_of(f"http://host/{'a' * 60}?channel={number}") for number in range(9)}
+    assert len(names) == 9 and {len(name) for name in names} == {40}
+
+
 def refused(*words: object) -> str:
     """The sentence by which the command ends; in this process, because there are many of them."""
     with pytest.raises(EdgeError) as caught:
@@ -235,6 +255,7 @@ def test_what_is_wrong_is_told_before_anything_starts(
         ([source, source, "--zones", "zones.json"], "1 --zones for 2 sources, expected one each"),
         ([source, "--zones", "wrong.json"], "wrong.json: zone `door`: key `points` is missing"),
         ([source, "--zones", "none.json"], "cannot read none.json"),
+        ([source, "--zones", "no dir/z.json", "--view"], "there is no folder no dir; mkdir -p 'no"),
         ([source, "--bg", "bg0.png", "--seconds", 5], "--seconds has no effect with --bg"),
         ([source, "--redact", "fill"], "--redact has no effect without --record"),
         ([source, "--record", "--redact", "hide"], "--redact hide: expected blur or fill"),
@@ -252,10 +273,15 @@ def test_what_is_wrong_is_told_before_anything_starts(
     for words, text in cases:
         assert text in refused(*words)
     assert read_zones(place / "new.json") == []  # to be drawn
+    assert not (place / "no dir").exists()
     for before, after, text in (
         ('"zones.json"', '"wrong.json"', "line 7: key `cameras.front.zones`: wrong.json: zone"),
         ('"bg1.png"', '"none.png"', "a.toml: line 11: key `cameras.back.background`: "),
         ("synthetic://yard?", "what://yard?", "a.toml: line 10: key `cameras.back.source`: what:"),
+        ("[recordings]", "[profiles.home]\noff = ['front/al']\n[recordings]",
+         "a.toml: line 14: key `profiles.home.off`: camera `front` has no zone `al`; zones: all"),
+        ("[recordings]", "[profiles.home]\noff = ['back/']\n[recordings]",
+         "a.toml: line 14: key `profiles.home.off`: camera `back` has no zone ``; zones: none"),
         ("[recordings]", "[sinks.a]\nurl = 'pigeon://a'\n[recordings]",
          "a.toml: line 13: key `sinks.a`: pigeon://...: unknown kind of sink"),
     ):  # fmt: skip

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,12 +16,15 @@ from edge.calibrate.rendering.scene import RenderedScene
 from edge.camera.camera import Camera
 from edge.camera.source import Frame
 from edge.errors import EdgeError, UsageError
+from edge.loop import pipeline as module
 from edge.loop.pipeline import CHECK_S, CONFIRMED_S, CameraPipeline
+from edge.loop.prepared import Prepared, prepare
 from edge.samples.sample import Image
 from edge.scene.background import Background, certain
+from edge.scene.bank import first_entry
 from edge.scene.check import HOLD_S
 from edge.scene.improve import AGES_S, EVERY_S, BackgroundImprover, Estimate
-from edge.scene.upkeep import Upkeep, first_entry
+from edge.scene.upkeep import RENEWED, SWITCHED, Change, Upkeep
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +206,62 @@ class Still:
             kinds += [event.kind for event in result.events]
             self.at += CHECK_S
         return kinds
+
+
+def test_a_renewed_background_is_prepared_beside_the_frames(
+    builds: Callable[[str, str], Path], h: edge.Handle, bg: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frames go on with the former one until it is ready; another light is taken at once."""
+    began, go = threading.Event(), threading.Event()
+
+    def slowly(*words: Any) -> Prepared:
+        if threading.current_thread() is not threading.main_thread():
+            began.set()
+            assert go.wait(60)
+        return prepare(*words)
+
+    monkeypatch.setattr(module, "prepare", slowly)
+    camera: Any = SimpleNamespace(name="yard", live=True)
+    changes: list[Change] = []
+    upkeep: Any = SimpleNamespace(
+        due=lambda at: True, doubtful=False, close=lambda: None,
+        look=lambda *_: changes.pop() if changes else None, check=lambda *_: None,
+    )  # fmt: skip
+    number = iter(range(1000))
+
+    def see(image: Image) -> Any:
+        at = 0.1 * next(number)
+        return pipeline.process(Frame(image, 0, at, time.monotonic()))
+
+    brighter = np.clip(bg * 1.3, 0, 255).astype(np.uint8)
+    with edge.open(builds("openvino", "fp32"), 1) as spare:
+        pipeline = CameraPipeline(camera, h, bg, upkeep=upkeep, spare=spare)
+        changes.append(Change(RENEWED, certain(brighter), "fresh"))
+        assert see(bg).events == [] and began.wait(60)
+        result = see(brighter)
+        assert result.background.image is bg and result.events == []
+        before = result.mask.copy()
+        go.set()
+        while not (result := see(brighter)).events:
+            time.sleep(0.01)
+        assert [(e.kind, e.text) for e in result.events] == [(RENEWED, "yard: fresh")]
+        assert result.background.image is brighter and pipeline.h is spare
+        with edge.open(builds("openvino", "fp32"), 1) as alone:
+            expected = CameraPipeline(camera, alone, brighter).process(
+                Frame(brighter, 0, 0.0, time.monotonic())
+            )
+            assert np.array_equal(result.mask, expected.mask)
+            assert not np.array_equal(result.mask, before)
+
+        go.clear()
+        began.clear()
+        changes.append(Change(RENEWED, certain(bg), "late"))
+        assert see(bg).events == [] and began.wait(60)
+        changes.append(Change(SWITCHED, certain(bg.copy()), "dark"))
+        assert [event.text for event in see(bg).events] == ["yard: dark"]
+        go.set()
+        pipeline.close()
+        assert see(bg).events == []  # what was prepared meanwhile is of the former light
 
 
 def infrared(image: Image) -> Image:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.camera.source import SCHEMES, CameraError
+from edge.camera.source import SCHEMES, CameraError, Decoded
 from edge.scene import gather
 from edge.scene.gather import LEAST, MOST, gather_images
 
@@ -83,11 +83,33 @@ class Silent:
     def __init__(self) -> None:
         self._closed = threading.Event()
 
-    def read(self) -> None:
+    def read(self) -> Decoded | None:
         self._closed.wait(0.2)
+        return None
 
     def close(self) -> None:
         self._closed.set()
+
+
+class Late(Silent):
+    """A live source whose first frame takes a while, as a stream's does; 100 a second then."""
+
+    def __init__(self, wait: float) -> None:
+        super().__init__()
+        self._wait, self._number = wait, 0
+
+    def read(self) -> Decoded:
+        self._closed.wait(0.01 if self._number else self._wait)
+        self._number += 1
+        return Decoded(np.full((8, 8, 3), self._number % 256, np.uint8))
+
+
+def test_the_seconds_of_a_live_source_begin_with_its_first_frame(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They were over before it came."""
+    monkeypatch.setitem(SCHEMES, "late", lambda url: Late(0.6))
+    assert len(gather_images("late://a", seconds=0.5)) >= LEAST
 
 
 def test_gathering_can_be_ended_while_a_camera_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:

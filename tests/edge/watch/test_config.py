@@ -89,6 +89,10 @@ WRONG = [
     (LEAST + '[cameras."a/b"]\nsource = "b"\n', "line 3: key `cameras.a/b`: expected a name"),
     (LEAST + "[profiles.home]\n", "line 3: key `profiles.home`: expected the key `off`"),
     (LEAST + '[profiles.home]\noff = ["gate"]\n', "line 4: key `profiles.home.off`: no camera `g"),
+    (LEAST + 'range = "7000-8000"\n', "line 3: key `cameras.door.range`: '7000-8000', expected"
+     " LOW:HIGH in 0 to 65535, or auto; range = \"7000:8000\""),
+    (LEAST + "left_s = nan\n", "door.left_s`: nan, expected a number from 1; as in left_s = 1"),
+    (LEAST + "shadow = nan\n", "key `cameras.door.shadow`: nan, expected a number"),
     (LEAST + "wrong = \n", "Invalid value (at line 3, column 9), expected TOML"),
     (LEAST + 'source = "b"\n', "line 3"),
     (LEAST + "[outputs]\n", "line 3: key `outputs`: unknown key; known: build, cameras"),
@@ -112,6 +116,13 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "bytes.toml").write_bytes(b"\xff")
     with pytest.raises(UsageError, match="no text of UTF-8"):
         read_config(tmp_path / "bytes.toml")
+
+
+def test_a_mark_of_the_byte_order_and_accents(tmp_path: Path) -> None:
+    path = tmp_path / "cameras.toml"
+    text = LEAST + '[profiles.home]\noff = ["door/Tu\u0308r"]\n'
+    path.write_text(text, encoding="utf-8-sig")
+    assert read_config(path).profiles == {"home": ("door/Tür",)}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from edge.builder.write import write_build
 from edge.bundled import DEFAULT, bundled
 from edge.calibrate import pipeline
 from edge.calibrate.pipeline import BuildRequest
-from edge.cli.watch import camera_opener
+from edge.cli.opener import camera_opener
 from edge.events.event import Event
 from edge.watch.config import CameraConfig, WatchConfig
 from edge.watch.watch import Watch

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-import edge.cli.watch as command
+import edge.cli.opener as command
 from edge.camera.source import SCHEMES, Decoded, Frame
 from edge.samples.sample import Image
 from edge.watch.config import CameraConfig

@@ -18,6 +18,7 @@ from edge.errors import EdgeError, UsageError
 from edge.events.event import Event
 from edge.loop.channel import Channel
 from edge.loop.pipeline import FrameResult
+from edge.progress import note
 from edge.watch import watch as module
 from edge.watch import watcher
 from edge.watch.config import CameraConfig, WatchConfig
@@ -203,6 +204,48 @@ def test_a_camera_that_never_comes_is_no_longer_lost_at_the_end() -> None:
     with pytest.raises(KeyboardInterrupt):
         watching.run()
     assert cameras.told("door") == ["lost begin", "back end"]
+
+
+def test_a_camera_that_is_away_for_long_is_told_once_and_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What opening it says is told once, and again when it succeeds."""
+    monkeypatch.setattr(module, "LONGEST_WAIT_S", 0.01)
+    cameras = Cameras(frames=5)
+    chosen = WatchConfig((CameraConfig("door", "rtsp://door"),))
+
+    def opened(config: CameraConfig, wake: threading.Event) -> Watched:
+        note("its background is read")
+        if len(cameras.opens) == 3:
+            cameras.failing["door"] = UsageError("zones.json: unknown key `loitering`")
+        if len(cameras.opens) == 6:
+            cameras.failing.clear()
+        return cameras.open(config, wake)
+
+    def told() -> list[str]:
+        cameras.opens.clear()
+        cameras.failing["door"] = CameraError("rtsp://door cannot be opened")
+        watching = Watch(chosen, opened, cameras, lambda: chosen)
+        begin = watching._begin_opening
+
+        def at_once(config: CameraConfig) -> None:
+            begin(config)
+            watching._opening[config.name].wait = 0.01
+
+        monkeypatch.setattr(watching, "_begin_opening", at_once)
+        assert watching.run() == []
+        assert len(cameras.opens) == 7
+        return capsys.readouterr().err.splitlines()
+
+    lines = told()
+    assert lines.count("its background is read") == 2
+    assert [line for line in lines if "again" in line or "is back" in line] == [
+        "rtsp://door cannot be opened; trying again until it is there",
+        "zones.json: unknown key `loitering`; trying again until it is there",
+        "door is back",
+    ]
+    monkeypatch.setattr(module, "REMIND_S", 0.0)
+    assert sum("trying again until" in line for line in told()) == 6
 
 
 def test_without_a_file_a_camera_that_is_away_is_an_error() -> None:

@@ -77,6 +77,15 @@ def told_after(monkeypatch: pytest.MonkeyPatch, each_frame, frames: int = 30) ->
     return run.events[0].source_time if run.events else None
 
 
+def test_what_is_too_small_to_be_told_covers_nothing() -> None:
+    run = Scripted(Settings(min_size=0.01))
+    small = track(2, (150.0, 60.0), area=0.005)
+    run.see([track(1, (50.0, 60.0)), small])
+    assert run.watcher.followed()[0] == [track(1, (50.0, 60.0)).thing.box]
+    run.see([track(1, (50.0, 60.0), area=0.005), small])  # which was told, and is partly hidden
+    assert run.watcher.followed()[0] == [track(1, (50.0, 60.0)).thing.box]
+
+
 def test_what_moves_is_told_at_once_and_what_stays_after_a_second(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (one(points=[[0, 0], [1, 0], [1, float("nan")]]), "key `points`"),
     (one(points=[[0, 0], [1, 0], [0, 0]]), "key `points`: a point occurs twice"),
     (one(points=[[0, 0], [1, 1], [1, 0], [0, 1]]), "its sides from the points 1 and 3 cut"),
+    (one(points=[[0, 0], [0.5, 0.5], [1, 1]]), "lie on one line, so that the zone has no area"),
+    (one(points=[[0, 0], [1, 0], [0.5, 1e-9]]), "the zone has no area"),
     (one(points="all"), 'key `points`: "all", expected at most 200 points'),
     (one(points=[[0, 0]] * 201), "key `points`"),
     (one(depth=[0.5, 0.2]), "key `depth`: [0.5, 0.2], expected [lowest, highest] relative"),
@@ -95,6 +98,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (one(kind="line", points=[[0, 0], [1, 1]], directions=["in", "in"]), "have one name"),
     (one(kind="ignored", min_age_s=1), "key `min_age_s` has no effect"),
     ({"schema": 1, "zones": [*one()["zones"], *one()["zones"]]}, "another zone has this name"),
+    (
+        {"schema": 1, "zones": one(name="Tür")["zones"] + one(name="Tu\u0308r")["zones"]},
+        "zone `Tu\u0308r`: another zone has this name",
+    ),
     ({"schema": 1, "zones": ["door"]}, 'zone 1: "door", expected an object'),
     ({"schema": 2, "zones": []}, "key `schema`: 2, expected 1"),
     ({"schema": True, "zones": []}, "key `schema`: true"),
@@ -120,14 +127,36 @@ def test_a_file_that_is_no_json_is_refused(tmp_path: Path) -> None:
         (b"\xff\xfe", "is no JSON of UTF-8"),
         (b"", "line 1"),
         (b"[" * 100_000, "is no JSON"),
+        (b'{"schema": 1, "zones": [], "zones": []}', 'key "zones" occurs twice in one object'),
+        (b'{"schema": 1, "zones": [{"name": "a", "name": "b"}]}', 'key "name" occurs twice'),
     ):
         path.write_bytes(text)
         with pytest.raises(UsageError, match=words):
             read_zones(path)
-    with pytest.raises(EdgeError, match=r"cannot read .*none.json: No such file"):
+    with pytest.raises(EdgeError, match=r"cannot read .*none.json: No such file .*--view"):
         read_zones(tmp_path / "none.json")
     with pytest.raises(EdgeError, match="cannot read"):
         read_zones(tmp_path)
+
+
+def test_a_mark_of_the_byte_order_is_no_part_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "zones.json"
+    path.write_text(json.dumps(one()), encoding="utf-8-sig")
+    assert [zone.name for zone in read_zones(path)] == ["door"]
+
+
+def test_the_command_that_mends_a_missing_file_does(tmp_path: Path) -> None:
+    path = tmp_path / "a b.json"
+    with pytest.raises(EdgeError) as caught:
+        read_zones(path)
+    subprocess.run(caught.value.hint.partition("or: ")[2], shell=True, check=True)
+    assert read_zones(path) == []
+
+
+def test_names_are_the_same_however_their_accents_are_typed(tmp_path: Path) -> None:
+    path = tmp_path / "zones.json"
+    path.write_text(json.dumps(one(name="Tu\u0308r")))
+    assert [zone.name for zone in read_zones(path)] == ["Tür"]
 
 
 def test_a_wrong_zone_is_not_written(tmp_path: Path) -> None:
