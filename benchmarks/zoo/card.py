@@ -23,7 +23,8 @@ STAGES = {
     "scene/base": "the depth of a scene from its background, on the data of `base`",
     "scene/all": "the depth of a scene from its background, on photographs and rendered scenes",
     "base": "the three networks together, from rendered scenes and permissively licensed images",
-    "final": "the three networks together, from all sources, on from the networks bundled before",
+    "final": "the three networks together, from all sources, on from the networks bundled before;"
+    " this file is the mean of those and what became of them",
 }
 """Steps of the zoo's journal behind a network, and what each trains."""
 

@@ -8,7 +8,8 @@ Then the three networks learn together, from the same images and from each other
 - `base` from rendered scenes and composites of permissively licensed images alone: for users who
   may use nothing else.
 - `fold1` and so on go on from `base` with everything but some of the cameras, which then test them.
-- `final` goes on from the bundled networks with everything, and takes their place.
+- `final` goes on from the bundled networks with everything; the mean of their weights and its own
+  takes their place.
 
 The folds of the largest are also pruned, as near to half of their MACs as whole blocks of channels
 allow, and trained on: the accuracy that pruning loses on unseen sequences. The bundled networks are
@@ -24,6 +25,7 @@ from pathlib import Path
 
 from edge.benchmarks.accuracy.networks import BASE, PRUNED
 from edge.benchmarks.zoo.journal import Journal, export
+from edge.benchmarks.zoo.mean import FORMER, keep_former, write_mean
 from edge.benchmarks.zoo.places import TRAINING, VALIDATION, link_places
 from edge.bundled import FOLDER
 from edge.errors import EdgeError
@@ -112,7 +114,7 @@ def command(stage: Stage, data: Path, teacher: Path, runs: Path) -> list[str]:
     if stage is BASE_STAGE:
         words += ["--data", f"composites:{runs / 'free'}=4", "--data", "rendered:480=1"]
     else:
-        words += [*all_sources(data), "--start", str(FOLDER if stage is FINAL else runs / BASE)]
+        words += [*all_sources(data), "--start", str(runs / (FORMER if stage is FINAL else BASE))]
     words += ["--leave-out", ",".join(stage.left_out)] if stage.left_out else []
     words += ["--scene", str(runs / SCENE / (BASE if stage is BASE_STAGE else "all") / "best.pt")]
     words += ["--depth-loss", "ssi"]
@@ -153,15 +155,22 @@ def link_free(data: Path, folder: Path) -> None:
 
 
 def file_of(network: str, stage: Stage, runs: Path) -> Path:
-    """Where a stage's network goes: the final one into the package, the others beside their runs,
-    where `make accuracy` finds them."""
-    return (FOLDER if stage is FINAL else runs / stage.name) / f"{network}.onnx"
+    """Where a stage's network goes: beside its run, where `make accuracy` finds the folds."""
+    return runs / stage.name / f"{network}.onnx"
+
+
+def bundle(network: str, runs: Path, journal: Journal) -> None:
+    """Put the mean of a bundled network and what became of it into the package."""
+    mean = runs / FINAL.name / network / "mean.pt"
+    write_mean(runs / FORMER / f"{network}.onnx", file_of(network, FINAL, runs), mean)
+    export(mean, FOLDER / f"{network}.onnx", journal.places)
 
 
 def train_all(data: Path, teacher: Path, runs: Path, journal: Journal) -> None:
     """Train and export the bundled networks and those that test them; a killed run goes on."""
     link_free(data, runs / "free")
     link_places(data / "rgbd", runs / PLACES)
+    keep_former(runs)
     if not encoder_of(runs).is_file():
         words = [sys.executable, "-m", "edge.train.imagenet", str(encoder_of(runs))]
         subprocess.run(words, check=True)
@@ -174,6 +183,8 @@ def train_all(data: Path, teacher: Path, runs: Path, journal: Journal) -> None:
         for network in NETWORKS:
             checkpoint = runs / stage.name / network / "best.pt"
             export(checkpoint, file_of(network, stage, runs), journal.places)
+    for network in NETWORKS:
+        bundle(network, runs, journal)
     for fold in FOLD_STAGES:
         name = f"{fold.name}-{PRUNED}"
         note(f"{LARGEST}: {name}")
