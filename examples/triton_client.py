@@ -9,6 +9,7 @@ events. Start one for each camera; the server puts their frames into one batch.
 """
 
 import sys
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -35,43 +36,37 @@ class TritonBackend:
     def __init__(self, manifest, url):
         self.manifest, self.client = manifest, triton.InferenceServerClient(url)
         self.frames = [np.zeros((*manifest.imgsz, 3), np.uint8) for _ in range(2)]
-        self.outputs = [{t.name: np.zeros(t.shape[2:], t.dtype) for t in manifest.outputs}
-                        for _ in range(2)]  # fmt: skip
+        self.outputs = [
+            {t.name: np.zeros(t.shape[2:], t.dtype) for t in manifest.outputs} for _ in self.frames
+        ]
         self.pending, self.worker = [None, None], ThreadPoolExecutor(1)
         # The scene tensors lie in memory that the server reads too: no frame carries them.
-        sizes = [int(np.prod(t.shape)) * np.dtype(t.dtype).itemsize for t in manifest.scene]
-        self.name = f"edge-{id(self)}-{np.random.default_rng().integers(1 << 62)}"
-        self.region = shm.create_shared_memory_region(self.name, self.name, max(1, sum(sizes)))
-        self.client.register_system_shared_memory(self.name, self.name, max(1, sum(sizes)))
-        self.offsets = [sum(sizes[:i]) for i in range(len(sizes))]
-        self.sizes = sizes
+        self.sizes = [int(np.prod(t.shape)) * np.dtype(t.dtype).itemsize for t in manifest.scene]
+        self.name, size = f"edge-{uuid.uuid4()}", max(1, sum(self.sizes))
+        self.region = shm.create_shared_memory_region(self.name, self.name, size)
+        self.client.register_system_shared_memory(self.name, self.name, size)
 
     def set_background(self, images):
-        inputs = [self.tensor(t.name, images[t.name][None])
-                  for t in self.manifest.background_inputs]  # fmt: skip
-        self.images = [self.tensor(t.name, images[t.name][None])
-                       for t in self.manifest.inputs if t.name != "fg_bg"]  # fmt: skip
+        taken = {t.name: tensor(t.name, images[t.name][None]) for t in self.manifest.scene_inputs}
+        self.images = [taken[t.name] for t in self.manifest.inputs if t.name in taken]
         if self.manifest.scene:
+            inputs = [taken[t.name] for t in self.manifest.background_inputs]
             result = self.client.infer(f"{self.manifest.name}-background", inputs)
             self.scene = {t.name: result.as_numpy(t.name) for t in self.manifest.scene}
-            for t, offset in zip(self.manifest.scene, self.offsets, strict=True):
-                shm.set_shared_memory_region(self.region, [self.scene[t.name]], offset)
+            shm.set_shared_memory_region(self.region, list(self.scene.values()))
 
     def scene_tensor(self, name):
         return self.scene[name].copy()
 
     def run(self, slot):
-        inputs = [self.tensor("fg_bg", self.frames[slot][None]), *self.images]
-        for t, offset, size in zip(self.manifest.scene, self.offsets, self.sizes, strict=True):
+        inputs, offset = [tensor("fg_bg", self.frames[slot][None]), *self.images], 0
+        for t, size in zip(self.manifest.scene, self.sizes, strict=True):
             inputs.append(triton.InferInput(t.name, t.shape, np_to_triton_dtype(np.dtype(t.dtype))))
             inputs[-1].set_shared_memory(self.name, size, offset)
+            offset += size
         result = self.client.infer(self.manifest.name, inputs)
         for name, plane in self.outputs[slot].items():
             plane[:] = result.as_numpy(name)[0, 0]
-
-    def tensor(self, name, value):
-        tensor = triton.InferInput(name, value.shape, np_to_triton_dtype(value.dtype))
-        return tensor.set_data_from_numpy(value)
 
     def start(self, slot):
         self.pending[slot] = self.worker.submit(self.run, slot)
@@ -84,6 +79,11 @@ class TritonBackend:
         self.client.unregister_system_shared_memory(self.name)
         shm.destroy_shared_memory_region(self.region)
         self.client.close()
+
+
+def tensor(name, value):
+    given = triton.InferInput(name, value.shape, np_to_triton_dtype(value.dtype))
+    return given.set_data_from_numpy(value)
 
 
 def events(h, bg, source, zones=()):

@@ -200,7 +200,8 @@ def write_background(
         for composite in composites(name, bg, cutouts, spec):
             for part, data in members(composite, teacher).items():
                 ending = "jpg" if part == FG_BG else "png"
-                archives[part].writestr(f"{composite.name}.{ending}", data)
+                # Without the time of day, which `writestr` takes for a name.
+                archives[part].writestr(zipfile.ZipInfo(f"{composite.name}.{ending}"), data)
             yield
 
 

@@ -18,6 +18,7 @@ from edge.errors import EdgeError
 from edge.graph.constants import FOLDED, with_initializers
 from edge.graph.early_sigmoid import REARRANGE, early_sigmoid
 from edge.graph.float16 import to_float16
+from edge.graph.float32 import with_float32
 from edge.graph.fold import split
 from edge.graph.names import with_unique_names
 from edge.graph.open_batch import with_open_batch
@@ -30,6 +31,7 @@ from edge.graph.upsample import is_doubling, to_depth_to_space
 from .node_cases import (
     Arrays,
     Case,
+    all_cases,
     cases,
     is_float,
     model_of,
@@ -167,6 +169,36 @@ def test_a_sigmoid_before_a_rearrangement_is_the_one_behind_it() -> None:
         return "" if np.array_equal(found, true) else case.name
 
     none(map(early, cases(*REARRANGE, where=is_float)))
+
+
+def test_single_precision_gives_nearly_what_half_and_double_give() -> None:
+    """Every operator of ONNX that has a test in float16 or float64."""
+    others, looked_at = (np.float16, np.float64), 0
+
+    def single(case: Case) -> Iterable[str]:
+        nonlocal looked_at
+        model = model_of([case.node], {}, list(case.outputs), case.inputs, case.model)
+        try:
+            true = reference(model, {})
+        except Exception:  # it has not every type
+            return
+        if case.differs(true):  # random
+            return
+        found = reference(with_float32(model), {})
+        looked_at += 1
+        for name, value in true.items():
+            of = np.float32 if value.dtype in others else value.dtype
+            close = np.allclose(found[name], value, 2e-3, 1e-3, equal_nan=True)
+            if found[name].dtype != of or not close:
+                yield f"{case.name}: {name}"
+
+    def other(case: Case) -> bool:
+        return case.node.op_type != "BitCast" and any(  # whose result is the bits themselves
+            value.dtype in others for value in (*case.inputs.values(), *case.outputs.values())
+        )
+
+    none(failure for case in filter(other, all_cases()) for failure in single(case))
+    assert looked_at > 50
 
 
 def test_half_precision_gives_nearly_what_the_operator_gives() -> None:
