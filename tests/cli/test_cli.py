@@ -13,10 +13,12 @@ import pytest
 
 from edge.errors import EXTRAS, missing
 
+from ..command import edge
+
 QUICK = ["--samples", "rendered:4", "--calib-samples", "4", "--imgsz", "64"]
 
 
-def edge(*words: object, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+def process(*words: object, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "edge", *map(str, words)],
         capture_output=True,
@@ -50,7 +52,7 @@ def test_build_and_bench_with_json(tmp_path: Path) -> None:
     assert {"name", "target", "precision", "imgsz", "files", "size_mb", "build_s"} <= built.keys()
     assert 0 < built["int8_layers"] <= built["layers"]
 
-    quick = ["--samples", "rendered:4", "--duration", 0, "--iterations", 20, "--warmup", 0]
+    quick = ["--samples", "rendered:4", "--duration", 0, "--iterations", 11, "--warmup", 0]
     done = edge("bench", built["path"], *quick, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
@@ -119,7 +121,7 @@ def test_options_without_effect_are_refused(case: str, tmp_path: Path) -> None:
 
 
 def test_alone_it_prints_the_help(tmp_path: Path) -> None:
-    done = edge(cwd=tmp_path)
+    done = process(cwd=tmp_path)
     assert "[OPTIONS] COMMAND [ARGS]" in done.stdout + done.stderr
     assert "  build  " in done.stdout + done.stderr
 
@@ -127,7 +129,7 @@ def test_alone_it_prints_the_help(tmp_path: Path) -> None:
 def test_the_version(tmp_path: Path) -> None:
     from edge import __version__
 
-    assert edge("--version", cwd=tmp_path).stdout == f"edge {__version__}\n"
+    assert process("--version", cwd=tmp_path).stdout == f"edge {__version__}\n"
 
 
 def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
@@ -146,10 +148,10 @@ def test_files_of_ones_own_are_never_taken_for_ours(tmp_path: Path) -> None:
     for name in ("train", "calibrate", "benchmarks", "cli"):
         (tmp_path / f"{name}.py").write_text("raise RuntimeError('not ours')\n")
     for words in (["doctor"], ["build", *QUICK, "--out", "b"], ["calibrate", *QUICK]):
-        done = edge(*words, cwd=tmp_path)
+        done = process(*words, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
     for name in ("train", "tune", "bench", "prune", "sensitivity", "networks", "run"):
-        assert edge(name, "--help", cwd=tmp_path).returncode == 0
+        assert process(name, "--help", cwd=tmp_path).returncode == 0
 
 
 def test_a_file_that_is_no_network(tmp_path: Path) -> None:
@@ -213,7 +215,7 @@ def test_a_missing_extra_gives_the_install_command(
     hide = tmp_path / "hide"
     hide.mkdir()
     (hide / "sitecustomize.py").write_text(f"import sys; sys.modules[{module!r}] = None\n")
-    done = edge(*command, cwd=tmp_path, PYTHONPATH=str(hide))
+    done = process(*command, cwd=tmp_path, PYTHONPATH=str(hide))
     refused(done, 1, f"this needs `{module}`, which is not installed")
     assert f"'.[{EXTRAS[module]}]'" in str(missing(module))
 

@@ -37,6 +37,7 @@ from edge.train.prune import (
     without,
 )
 
+from ..command import edge
 from .batchnorm import shuffled
 
 
@@ -52,8 +53,10 @@ def network() -> nn.Module:
     return shuffled(create("small"))
 
 
-def checkpoint(network: nn.Module, path: Path, variant: Variant | None = None) -> Path:
-    state = {"network": "small", "weights": network.state_dict(), "recipe": {}, "scores": {}}
+def checkpoint(
+    network: nn.Module, path: Path, variant: Variant | None = None, name: str = "small"
+) -> Path:
+    state = {"network": name, "weights": network.state_dict(), "recipe": {}, "scores": {}}
     save(state if variant is None else state | {"variant": asdict(variant)}, path)
     return path
 
@@ -336,24 +339,19 @@ def test_the_network_given_is_not_touched(network: nn.Module, batch: Batch) -> N
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-def edge(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "edge", *words], capture_output=True, text=True)
-
-
 @pytest.mark.slow
 def test_from_a_checkpoint_to_a_smaller_build(network: nn.Module, tmp_path: Path) -> None:
     path = checkpoint(network, tmp_path / "best.pt")
     options = ["--data=rendered:8", "--validate=rendered:2:7", "--pictures=8", "--batch=4"]
-    done = edge(
-        "prune", str(path), "--target-macs=0.6", "--steps=1", *options, f"--out={tmp_path / 'p'}"
-    )
+    options += ["--imgsz=64", "--workers=0", f"--out={tmp_path / 'p'}"]
+    done = edge("prune", path, "--target-macs=0.6", "--steps=1", *options)
     assert done.returncode == 0, done.stderr
     best = done.stdout.strip()
     plain, pruned = (
         json.loads(
             edge(
                 "build", source, "--target=onnxruntime", "--samples=rendered:4", "--json",
-                "--calib-samples=4", f"--out={tmp_path / name}",
+                "--calib-samples=4", "--imgsz=64", f"--out={tmp_path / name}",
             ).stdout
         )
         for source, name in ((str(path), "plain"), (best, "thin"))
@@ -387,12 +385,13 @@ def test_frames_a_second_are_measured_beside_training(tmp_path: Path) -> None:
     """With workers that are forked after the measuring; out of reach, so everything that can go
     goes and the rest is said. Of a network without depth, which is exported sooner."""
     variant = Variant("both", "mask")
-    path = checkpoint(shuffled(create("small", variant)), tmp_path / "best.pt", variant)
+    path = checkpoint(shuffled(create("nano", variant)), tmp_path / "best.pt", variant, "nano")
     options = ["--data=rendered:8", "--validate=rendered:2:7", "--pictures=8", "--batch=4"]
-    done = edge(
-        "prune", str(path), "--target-fps=1e7", "--steps=1", "--build-imgsz=64", *options,
-        "--workers=1", f"--out={tmp_path / 'p'}",
-    )  # fmt: skip
+    words = ["prune", path, "--target-fps=1e7", "--steps=1", "--build-imgsz=64", *options]
+    words += ["--imgsz=64", "--workers=1", f"--out={tmp_path / 'p'}"]
+    done = subprocess.run(
+        [sys.executable, "-m", "edge", *map(str, words)], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert "no further block of 16 channels can be removed" in done.stderr
     pruned, _ = network_of(Path(done.stdout.strip()))
