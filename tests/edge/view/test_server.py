@@ -291,7 +291,17 @@ def test_without_the_token_there_is_the_question_for_it_alone(
     assert b"password" in running.ask("/").body
     for path in ("/view.js", "/cameras/door/background", f"/?token={TOKEN.replace(' ', '+')}"):
         assert running.ask(path).status == 401
-    assert running.ask("/cameras/door/zones", "PUT", b"{}").status == 401
+    for path in ("/cameras/door/confidence", "/events/e1/explained", "/events/e1/mask"):
+        assert running.ask(path).status == 401
+    for path, method in (
+        ("/cameras/door/zones", "PUT"),
+        ("/cameras/door/metres", "PUT"),
+        ("/cameras/door/confirm", "POST"),
+        ("/cameras/door/repaint", "POST"),
+        ("/cameras/door/repaint", "DELETE"),
+        ("/events/e1/wrong", "POST"),
+    ):
+        assert running.ask(path, method, b"{}").status == 401
     with pytest.raises(InvalidStatus):
         running.live()
     for wrong in (b"token=wrong", b"token=", b"", b"token=%ff"):
