@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from edge.events.event import BEGIN, CAMERA_KINDS, END, Event
 from edge.loop.pipeline import FrameResult
 from edge.things.tracks import Track
-from edge.view.evidence import Evidence, evidence
+from edge.view.evidence import Evidence, Witness
 from edge.view.ways import Point, Ways
 from edge.zones.zone import Zone
 
@@ -33,7 +33,7 @@ WANTED_S = 2.0
 WINDOW_S = 10.0
 """Seconds over which frames are counted."""
 EVENTS = 200
-"""Events that are kept, each with some 300 KB of evidence."""
+"""Events that are kept, each with some 200 KB of evidence."""
 WAITING = 8
 """Frames of events that wait to be kept at most; events beyond them have no evidence."""
 NICE = 10
@@ -151,6 +151,7 @@ class Feed:
         self._begun: dict[str, Event] = {}
         self._evidence: dict[str, Future[Evidence]] = {}
         self._ways: dict[str, Ways] = {}
+        self._witness = Witness()
         self._room = threading.BoundedSemaphore(WAITING)
         self._numbers = 0
         self._lock = threading.Lock()
@@ -180,7 +181,7 @@ class Feed:
             slot.hand(own, tuple(track for track in tracks if track.confirmed))
         if events and self._room.acquire(blocking=False):
             try:
-                kept = self.pool.submit(evidence, own, self.redact)
+                kept = self.pool.submit(self._witness.keep, camera, own, self.redact)
             except RuntimeError:  # the view was closed a moment ago
                 self._room.release()
                 return
