@@ -5,13 +5,11 @@ The loop never waits for the view. It overwrites one slot for each camera, and c
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
@@ -36,8 +34,6 @@ EVENTS = 200
 """Events that are kept, each with some 200 KB of evidence."""
 WAITING = 8
 """Frames of events that wait to be kept at most; events beyond them have no evidence."""
-NICE = 10
-"""By how much the priority of the thread that draws and encodes is lower."""
 
 
 @dataclass(frozen=True)
@@ -140,12 +136,13 @@ class Feed:
         watching: its cameras are shown.
 
     Attributes:
-        pool: the one thread that draws and encodes.
+        pool: the one thread that draws and encodes, mostly without the interpreter's lock; of the
+            cameras' priority, because while it holds the lock and waits for a core, so do they.
     """
 
     def __init__(self, watching: Watch) -> None:
         self.watching = watching
-        self.pool = ThreadPoolExecutor(1, "view-draw", _step_back)
+        self.pool = ThreadPoolExecutor(1, "view-draw")
         self._slots: dict[str, Slot] = {}
         self._told: deque[Told] = deque(maxlen=EVENTS)
         self._begun: dict[str, Event] = {}
@@ -225,14 +222,3 @@ class Feed:
     def close(self) -> None:
         """End the thread; what waits is not drawn."""
         self.pool.shutdown(cancel_futures=True)
-
-
-def _step_back() -> None:
-    """The cameras' thread comes first; on Linux.
-
-    Nearly all that this thread does is OpenCV, without the interpreter's lock. The server's thread
-    keeps its priority: it holds the lock, and where it waits for a core, the cameras would with it.
-    """
-    with suppress(OSError, AttributeError):
-        nice = os.getpriority(os.PRIO_PROCESS, 0)
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice + NICE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -95,6 +96,17 @@ def test_nothing_is_handed_over_while_nobody_looks(
         begin = camera.number
         wait_for(lambda: camera.number > begin + 10)
         assert slot.look.number == number
+
+
+def test_cameras_wait_less_for_the_interpreter_while_there_is_a_view(
+    site: Callable[..., Site],
+) -> None:
+    before = sys.getswitchinterval()
+    running = site()
+    assert sys.getswitchinterval() == pytest.approx(module.SWITCH_S)
+    running.hide()
+    assert sys.getswitchinterval() == pytest.approx(before)
+    running.show()
 
 
 def test_a_view_that_hangs_stops_no_camera(site: Callable[..., Site]) -> None:
