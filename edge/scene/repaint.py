@@ -62,8 +62,9 @@ class Repaint:
         self._asked.append(None)
 
     def forget(self) -> None:
-        """Take nothing back from here on: the background has become another one."""
+        """Take nothing back from here on, and gather anew: the background is another one."""
         self._former.clear()
+        self._images.clear()
 
     def update(
         self, background: Background, image: Callable[[], Image], at: float

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from edge.loop.overlay import coloured
 from edge.loop.pipeline import FrameResult
+from edge.scene.background import Background
 from edge.sinks.snapshots import jpeg
 from edge.view.pictures import QUALITY, picture_of, resized, snapshot
 
@@ -38,26 +39,44 @@ class Evidence:
     spread: bytes | None
 
 
-def evidence(result: FrameResult, redact: str | None) -> Evidence:
-    """Keep a frame.
+class Witness:
+    """Keeps the frames of events; used in one thread alone."""
 
-    Args:
-        result: of the frame.
-        redact: how the foreground is hidden (edge.loop.overlay.redacted), or None.
-    """
-    spread = result.background.spread
-    depth = None
-    if result.depth is not None:
-        height, width = result.depth.shape[:2]
-        depth = jpeg(coloured(result.depth, (height, width)), QUALITY)
-    return Evidence(
-        picture=snapshot(result, redact),
-        background=jpeg(picture_of(result.background, redact), KEPT),
-        mask=png(_levels(result.mask)),
-        depth=depth,
-        frame=None if redact else jpeg(resized(result.frame.image, 1), KEPT),
-        spread=None if spread is None or redact else png(spread),
-    )
+    def __init__(self) -> None:
+        self._empty: dict[str, tuple[Background, str | None, bytes, bytes | None]] = {}
+
+    def keep(self, camera: str, result: FrameResult, redact: str | None) -> Evidence:
+        """Keep a frame.
+
+        Args:
+            camera: its name.
+            result: of the frame.
+            redact: how the foreground is hidden (edge.loop.overlay.redacted), or None.
+        """
+        background, spread = self._background(camera, result.background, redact)
+        depth = None
+        if result.depth is not None:
+            height, width = result.depth.shape[:2]
+            depth = jpeg(coloured(result.depth, (height, width)), QUALITY)
+        return Evidence(
+            picture=snapshot(result, redact),
+            background=background,
+            mask=png(_levels(result.mask)),
+            depth=depth,
+            frame=None if redact else jpeg(resized(result.frame.image, 1), KEPT),
+            spread=spread,
+        )
+
+    def _background(
+        self, camera: str, background: Background, redact: str | None
+    ) -> tuple[bytes, bytes | None]:
+        """The files of a background and of its spread, drawn once for all events before it."""
+        known = self._empty.get(camera)
+        if known is None or known[0] is not background or known[1] != redact:
+            picture = jpeg(picture_of(background, redact), KEPT)
+            spread = None if background.spread is None or redact else png(background.spread)
+            known = self._empty[camera] = background, redact, picture, spread
+        return known[2], known[3]
 
 
 def png(image: npt.NDArray[np.uint8]) -> bytes:

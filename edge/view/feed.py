@@ -5,13 +5,11 @@ The loop never waits for the view. It overwrites one slot for each camera, and c
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from edge.events.event import BEGIN, CAMERA_KINDS, END, Event
 from edge.loop.pipeline import FrameResult
 from edge.things.tracks import Track
-from edge.view.evidence import Evidence, evidence
+from edge.view.evidence import Evidence, Witness
 from edge.view.ways import Point, Ways
 from edge.zones.zone import Zone
 
@@ -33,11 +31,9 @@ WANTED_S = 2.0
 WINDOW_S = 10.0
 """Seconds over which frames are counted."""
 EVENTS = 200
-"""Events that are kept, each with some 300 KB of evidence."""
+"""Events that are kept, each with some 200 KB of evidence."""
 WAITING = 8
 """Frames of events that wait to be kept at most; events beyond them have no evidence."""
-NICE = 10
-"""By how much the priority of the thread that draws and encodes is lower."""
 
 
 @dataclass(frozen=True)
@@ -140,17 +136,19 @@ class Feed:
         watching: its cameras are shown.
 
     Attributes:
-        pool: the one thread that draws and encodes.
+        pool: the one thread that draws and encodes, mostly without the interpreter's lock; of the
+            cameras' priority, because while it holds the lock and waits for a core, so do they.
     """
 
     def __init__(self, watching: Watch) -> None:
         self.watching = watching
-        self.pool = ThreadPoolExecutor(1, "view-draw", _step_back)
+        self.pool = ThreadPoolExecutor(1, "view-draw")
         self._slots: dict[str, Slot] = {}
         self._told: deque[Told] = deque(maxlen=EVENTS)
         self._begun: dict[str, Event] = {}
         self._evidence: dict[str, Future[Evidence]] = {}
         self._ways: dict[str, Ways] = {}
+        self._witness = Witness()
         self._room = threading.BoundedSemaphore(WAITING)
         self._numbers = 0
         self._lock = threading.Lock()
@@ -180,7 +178,7 @@ class Feed:
             slot.hand(own, tuple(track for track in tracks if track.confirmed))
         if events and self._room.acquire(blocking=False):
             try:
-                kept = self.pool.submit(evidence, own, self.redact)
+                kept = self.pool.submit(self._witness.keep, camera, own, self.redact)
             except RuntimeError:  # the view was closed a moment ago
                 self._room.release()
                 return
@@ -224,14 +222,3 @@ class Feed:
     def close(self) -> None:
         """End the thread; what waits is not drawn."""
         self.pool.shutdown(cancel_futures=True)
-
-
-def _step_back() -> None:
-    """The cameras' thread comes first; on Linux.
-
-    Nearly all that this thread does is OpenCV, without the interpreter's lock. The server's thread
-    keeps its priority: it holds the lock, and where it waits for a core, the cameras would with it.
-    """
-    with suppress(OSError, AttributeError):
-        nice = os.getpriority(os.PRIO_PROCESS, 0)
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice + NICE)

@@ -120,6 +120,8 @@ class OfCameras:
         pipeline = watched.channel.pipeline
         if pipeline.learning:
             return sentence(409, "the whole scene is being learned anew; paint when that is done")
+        if watched.watcher.states.misfit:
+            return sentence(409, "the background does not fit now; learn the scene anew instead")
         if pipeline.repaint.busy:
             return sentence(409, "an area is being painted anew; wait until that is done")
         if request.method == "DELETE":

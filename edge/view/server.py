@@ -7,6 +7,7 @@ import json
 import logging
 import secrets
 import socket
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -62,6 +63,9 @@ TICK_S = 0.05
 """Seconds between two looks at whether there is something to send."""
 STATE_S = 1.0
 """Seconds between two states without an event."""
+SWITCH_S = 0.0005
+"""Seconds after which a thread of the view gives the interpreter's lock to a camera that waits for
+it; Python's own 5 ms are half of a frame's time."""
 CLOSING_S = 3
 """Seconds for what is being sent at the end."""
 
@@ -112,6 +116,8 @@ class ViewServer:
             if not self._thread.is_alive():
                 raise EdgeError(f"--view {place}: the server did not start")
             time.sleep(0.01)
+        self._switch_s = sys.getswitchinterval()
+        sys.setswitchinterval(min(SWITCH_S, self._switch_s))
 
     def _serve(self) -> None:
         self._server.run(sockets=[self._socket])
@@ -122,6 +128,7 @@ class ViewServer:
         self._thread.join()
         self._socket.close()
         self.feed.close()
+        sys.setswitchinterval(self._switch_s)
 
 
 def check_place(place: str, token: str | None) -> tuple[str, int]:

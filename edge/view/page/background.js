@@ -57,7 +57,7 @@ export class Background {
     const sure = `${Math.round(100 * camera.sure)} % of it is sure`;
     say(this.part(".age"), `In use for ${duration(camera.background_s)}; ${sure}`);
     const busy = camera.painting || camera.learning;
-    this.part(".renew").disabled = busy || !camera.learns;
+    this.part(".renew").disabled = camera.learning || !camera.learns;
     this.part(".paint").disabled = busy || this.work !== "";
     this.part(".unpaint").disabled = busy || !camera.painted;
     this.part(".measure").disabled = this.work !== "" || camera.metres === null;

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.camera.source import CameraEvent
 from edge.scene.background import certain
 from edge.things.known import calibrate_scene
 from edge.things.metres import read_metres
@@ -111,6 +112,15 @@ def test_nothing_is_painted_while_the_scene_is_learned(site: Callable[..., Site]
     pipeline(running).learning = True
     answer = send(running, "/cameras/door/repaint", AREA)
     assert (answer.status, "learned anew" in answer.json["error"]) == (409, True)
+
+
+def test_nothing_is_painted_while_the_background_does_not_fit(site: Callable[..., Site]) -> None:
+    running = site()
+    states = running.watching.watched["door"].watcher.states
+    states.of_scene([CameraEvent("camera_moved", 1.0, "it was moved")])
+    answer = send(running, "/cameras/door/repaint", AREA)
+    assert (answer.status, "does not fit" in answer.json["error"]) == (409, True)
+    assert not pipeline(running).repaint.busy
 
 
 def test_a_video_is_not_learned_anew(site: Callable[..., Site]) -> None:

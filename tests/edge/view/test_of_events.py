@@ -20,7 +20,7 @@ from edge.scene.background import certain
 from edge.things.find import find_things
 from edge.things.tracks import Track
 from edge.view.cases import CASES, write_case
-from edge.view.evidence import Evidence, evidence
+from edge.view.evidence import Evidence, Witness
 from edge.view.reasons import why
 from edge.view.ways import EVERY_S, MOST, POINTS, Ways
 from edge.watch.outputs import RECORDINGS
@@ -180,7 +180,7 @@ def test_with_redaction_no_frame_is_kept(site: Callable[..., Site], tmp_path: Pa
 def test_an_event_without_a_place_cannot_be_nobody(site: Callable[..., Site]) -> None:
     running = site()
     future: Future[Evidence] = Future()
-    future.set_result(evidence(seen(5), None))
+    future.set_result(Witness().keep("door", seen(5), None))
     running.feed._evidence["lost"] = future
     lost = event(id="lost", kind="scene_changed", text="the scene has changed")
     running.feed.event(lost)
@@ -209,13 +209,23 @@ def test_a_large_frame_is_made_small_with_all_that_belongs_to_it(tmp_path: Path)
         seen(1), frame=replace(seen(1).frame, image=image), mask=mask, background=background
     )
     told = event(box=(800, 200, 100, 200), size=(540, 1920))
-    write_case(tmp_path, told, "why", evidence(result, None), True)
+    write_case(tmp_path, told, "why", Witness().keep("door", result, None), True)
     sample = open_samples(tmp_path)[0]
     assert sample.fg_bg.shape == (270, 960, 3)
     assert sample.spread is not None
     assert (sample.spread == 7).all()
     assert (sample.mask[100:200, 400:450] == BACKGROUND).all()
     assert sample.mask[50, 425] == sample.mask[150, 300] == IGNORED
+
+
+def test_a_background_is_kept_once_for_all_events_before_it() -> None:
+    witness = Witness()
+    first, second = (witness.keep("door", seen(number), None) for number in (1, 5))
+    assert first.background is second.background
+    other = replace(seen(9), background=certain(np.full((HEIGHT, WIDTH, 3), 200, np.uint8)))
+    assert image_of(witness.keep("door", other, None).background).mean() > 190
+    assert image_of(witness.keep("yard", seen(9), None).background).mean() < 100
+    assert witness.keep("door", other, "fill").frame is None
 
 
 # Why, and where ----------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -95,6 +96,17 @@ def test_nothing_is_handed_over_while_nobody_looks(
         begin = camera.number
         wait_for(lambda: camera.number > begin + 10)
         assert slot.look.number == number
+
+
+def test_cameras_wait_less_for_the_interpreter_while_there_is_a_view(
+    site: Callable[..., Site],
+) -> None:
+    before = sys.getswitchinterval()
+    running = site()
+    assert sys.getswitchinterval() == pytest.approx(module.SWITCH_S)
+    running.hide()
+    assert sys.getswitchinterval() == pytest.approx(before)
+    running.show()
 
 
 def test_a_view_that_hangs_stops_no_camera(site: Callable[..., Site]) -> None:
@@ -291,7 +303,17 @@ def test_without_the_token_there_is_the_question_for_it_alone(
     assert b"password" in running.ask("/").body
     for path in ("/view.js", "/cameras/door/background", f"/?token={TOKEN.replace(' ', '+')}"):
         assert running.ask(path).status == 401
-    assert running.ask("/cameras/door/zones", "PUT", b"{}").status == 401
+    for path in ("/cameras/door/confidence", "/events/e1/explained", "/events/e1/mask"):
+        assert running.ask(path).status == 401
+    for path, method in (
+        ("/cameras/door/zones", "PUT"),
+        ("/cameras/door/metres", "PUT"),
+        ("/cameras/door/confirm", "POST"),
+        ("/cameras/door/repaint", "POST"),
+        ("/cameras/door/repaint", "DELETE"),
+        ("/events/e1/wrong", "POST"),
+    ):
+        assert running.ask(path, method, b"{}").status == 401
     with pytest.raises(InvalidStatus):
         running.live()
     for wrong in (b"token=wrong", b"token=", b"", b"token=%ff"):
