@@ -9,7 +9,7 @@ SHELL := bash
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run demo test check fuzz bench-peers performance instruction-sets accuracy backgrounds distances \
+.PHONY: run demo test check fuzz kills bench-peers performance instruction-sets accuracy backgrounds distances \
     upkeep zoo gpu-check clean
 
 run: .venv/run
@@ -28,6 +28,11 @@ test: .venv/test .venv/packages
 EXAMPLES ?= 1
 fuzz: .venv/test
 	EDGE_FUZZ=$(EXAMPLES) $(PYTEST) --dist load tests/hostile/fuzz
+
+# Each command killed $(KILLS) times at random points; hours.
+KILLS ?= 50
+kills: .venv/test
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.hostile.kills --kills $(KILLS)
 
 # Lint, types and the fast tests.
 check: .venv/test
