@@ -9,8 +9,8 @@ SHELL := bash
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run demo test check bench-peers performance instruction-sets accuracy backgrounds distances \
-    upkeep endurance zoo gpu-check clean
+.PHONY: run demo test check fuzz kills bench-peers performance instruction-sets accuracy backgrounds \
+    distances upkeep endurance zoo gpu-check clean
 
 run: .venv/run
 	$(BIN)/edge build --precision int8
@@ -23,6 +23,16 @@ demo: .venv/run
 test: .venv/test .venv/packages
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	$(PYTEST)
+
+# Every parser on $(EXAMPLES) of 100,000 examples that are new in each run; an hour and more.
+EXAMPLES ?= 1
+fuzz: .venv/test
+	EDGE_FUZZ=$(EXAMPLES) $(PYTEST) --dist load tests/hostile/fuzz
+
+# Each command killed $(KILLS) times at random points; hours.
+KILLS ?= 50
+kills: .venv/test
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.hostile.kills --kills $(KILLS)
 
 # Lint, types and the fast tests.
 check: .venv/test

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge import strict_json
 from edge.benchmarks.reporting.codec import decode, encode
 from edge.calibrate.pipeline import BuildRequest
 from edge.files import SideFiles, append
@@ -74,9 +75,9 @@ class Ledger:
         self.path, self.key = path, key
         self.files = SideFiles()
         self.points: dict[tuple[Candidate, int], Point] = {}
-        for line in path.read_text().splitlines() if path.is_file() else []:
+        for line in path.read_text(errors="replace").splitlines() if path.is_file() else []:
             try:
-                raw = json.loads(line)
+                raw = strict_json.parse(line)
                 if raw["key"] == key:
                     self._keep(decode(Point, raw["point"]))
             except (ValueError, KeyError, TypeError):

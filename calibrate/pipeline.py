@@ -13,7 +13,6 @@ from functools import cached_property
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
 
 from edge.builder.plan import Plan, fingerprint, float_plan
 from edge.builder.write import write_build
@@ -34,6 +33,7 @@ from edge.errors import EdgeError, UsageError
 from edge.graph.contract import check_shapes, conform
 from edge.graph.depth_network import read_depth_network
 from edge.graph.fold import Split, split
+from edge.graph.onnx_file import read_onnx
 from edge.graph.resize import image_size, resize_network
 from edge.graph.scene_depth import with_scene_depth
 from edge.manifest import Manifest
@@ -150,23 +150,6 @@ def resolve(request: BuildRequest) -> tuple[BuildRequest, Target]:
     if request.max_drop is not None and request.keep:
         raise UsageError("--max-drop chooses the layers that stay in float; leave --keep out")
     return replace(request, target=target.name), target
-
-
-def read_onnx(path: Path) -> onnx.ModelProto:
-    """Read and check an ONNX file, of whatever contract.
-
-    Raises:
-        EdgeError: It is no ONNX network.
-    """
-    try:
-        model = onnx.load(path)
-        # Since IR version 4 an initializer need not be an input as well.
-        model.ir_version = max(model.ir_version, 4) if model.ir_version else 0
-        onnx.checker.check_model(model)
-    except (DecodeError, ValueError, onnx.checker.ValidationError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else "cannot be parsed"
-        raise EdgeError(f"{path} is not an ONNX network: {reason}") from error
-    return model
 
 
 def load_network(request: BuildRequest) -> tuple[onnx.ModelProto, str]:

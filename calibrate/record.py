@@ -7,12 +7,14 @@ an error.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import edge
+from edge import strict_json
 from edge.calibrate import methods
 from edge.calibrate.methods import Range
 from edge.calibrate.observe import histograms
@@ -92,13 +94,20 @@ def load_ranges(path: Path, expected: RangesKey) -> Ranges:
         EdgeError: The file is no file of ranges, or its key differs; the message says where.
     """
     try:
-        raw: dict[str, Any] = json.loads(path.read_text())
+        raw: dict[str, Any] = strict_json.parse(path.read_text())
         if raw["schema"] != SCHEMA:
-            raise KeyError(f"schema {raw['schema']!r}")
+            raise ValueError("another schema")
         key = RangesKey(**(raw["key"] | {"imgsz": tuple(raw["key"]["imgsz"])}))
         ranges = {name: (float(low), float(high)) for name, (low, high) in raw["ranges"].items()}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise EdgeError(f"{path} is not a file of activation ranges: {error}") from error
+        if wrong := [name for name, pair in ranges.items() if not _is_range(*pair)]:
+            raise ValueError(wrong[0])
+    except OSError as error:
+        raise EdgeError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise EdgeError(
+            f"{path} is not a file of activation ranges of schema {SCHEMA}",
+            "`edge calibrate` records one",
+        ) from error
     for name in asdict(expected):
         actual, wanted = getattr(key, name), getattr(expected, name)
         if actual != wanted:
@@ -107,3 +116,7 @@ def load_ranges(path: Path, expected: RangesKey) -> Ranges:
                 "record it again with `edge calibrate`",
             )
     return Ranges(key, ranges)
+
+
+def _is_range(low: float, high: float) -> bool:
+    return math.isfinite(low) and math.isfinite(high) and low <= high

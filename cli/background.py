@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -89,9 +90,14 @@ def background(
     assert made.spread is not None
     spread = resize_image(made.spread, *made.image.shape[:2])
     beside = ((confidence_file(out), made.confidence), (spread_file(out), spread))
-    for place, image in ((out, made.image), *beside):
-        with atomic_write(place) as draft:
+    with ExitStack() as stack:
+        for place, image in ((out, made.image), *beside):
+            draft = stack.enter_context(atomic_write(place))
             draft.write_bytes(cv2.imencode(place.suffix, image)[1].tobytes())
+        # The image takes its place last, and the former one is gone before: a kill in between
+        # leaves none, never one beside the confidence and the spread of another.
+        if out.is_file():
+            out.unlink()
     print(out)
 
 

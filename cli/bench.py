@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from edge import strict_json
 from edge.cli.build import default_build
 from edge.cli.options import CudaBackend, Json, Samples_, command_line, refuse_unused
 from edge.errors import EdgeError, Untrustworthy, UsageError
@@ -241,7 +242,7 @@ def _read_sensitivity(path: Path) -> Sensitivity:
     from edge.benchmarks.reporting.report import Sensitivity
 
     try:
-        return decode(Sensitivity, json.loads(path.read_text()))
+        return decode(Sensitivity, strict_json.parse(path.read_text()))
     except (OSError, ValueError) as error:
         raise UsageError(f"--sensitivity {path} is not a result of `edge sensitivity`") from error
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from edge import strict_json
 from edge.cli.options import Json, Samples_, refuse_unused
 from edge.errors import UsageError
 from edge.progress import note, track
@@ -71,7 +72,7 @@ def _read_report(path: Path) -> Report:
     from edge.benchmarks.reporting.report import Report
 
     try:
-        raw = json.loads(path.read_text())
+        raw = strict_json.parse(path.read_text())
         schema = raw["schema"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path} is not a report.json of `edge bench`") from error

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from edge import __version__
+from edge import __version__, strict_json
 from edge.bundled import DEFAULT
 from edge.cli.options import (
     Count,
@@ -134,14 +134,16 @@ def _read_results(out: Path, key: Row) -> dict[str, dict[str, float]]:
     """The drops that an earlier run with the same key measured."""
     if not out.is_file():
         return {}
+    from edge.benchmarks.reporting.codec import decode
+    from edge.benchmarks.reporting.report import Sensitivity
+
     try:
-        raw = json.loads(out.read_text())
-        before, drops = dict(raw["key"]), dict(raw["drops"])
-    except (ValueError, KeyError, TypeError) as error:
+        before = decode(Sensitivity, strict_json.parse(out.read_text()))
+    except ValueError as error:
         raise UsageError(
             f"--out {out} is not a file of `edge sensitivity`", "give another file"
         ) from error
-    names = [name for name, value in key.items() if before.get(name) != value]
+    names = [name for name, value in key.items() if before.key.get(name) != value]
     # Samples are the same by their content, however their folder is written.
     if different := [name for name in names if f"{name}_sha256" not in key]:
         words = ", ".join(name.removesuffix("_sha256") for name in different)
@@ -149,8 +151,8 @@ def _read_results(out: Path, key: Row) -> dict[str, dict[str, float]]:
             f"--out {out} holds results for another {words}",
             "remove it, or give another file",
         )
-    note(f"{len(drops)} layers are taken from {out}")
-    return drops
+    note(f"{len(before.drops)} layers are taken from {out}")
+    return before.drops
 
 
 def _saved_ms(float_build: Plan, ranges: Ranges, names: list[str]) -> dict[str, float]:

@@ -37,7 +37,7 @@ class EdgeError(Exception):
         self.message, self.hint = message, hint
 
     def __str__(self) -> str:
-        return f"{self.message}; {self.hint}" if self.hint else self.message
+        return printable(f"{self.message}; {self.hint}" if self.hint else self.message)
 
 
 class UsageError(EdgeError):
@@ -68,6 +68,15 @@ class Untrustworthy(EdgeError):
     """A result not to be trusted: a disturbed measurement, or a background that did not fit."""
 
     exit_code = 6
+
+
+def printable(text: str) -> str:
+    """One line for any terminal: what a file may hold beside letters is written as its escape."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
 
 
 def install_command(extra: str) -> str:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from edge import strict_json
 from edge.errors import BuildMismatch
 
 FILE = "manifest.json"
@@ -118,6 +121,56 @@ def _tensors(value: Any) -> tuple[Tensor, ...]:
     return tuple(Tensor(t["name"], tuple(t["shape"]), t["dtype"]) for t in value)
 
 
+def _is(kind: type) -> Callable[[Any], bool]:
+    return lambda value: type(value) is kind  # True is no number
+
+
+def _each(fits: Callable[[Any], bool], count: int | None = None) -> Callable[[Any], bool]:
+    return lambda values: len(values) == (count or len(values)) and all(map(fits, values))
+
+
+def _is_tensor(value: Tensor) -> bool:
+    shape = all(type(side) is int and side > 0 for side in value.shape)
+    return shape and type(value.name) is type(value.dtype) is str
+
+
+FITS: dict[str, Callable[[Any], bool]] = {
+    "str": _is(str),
+    "int": _is(int),
+    "int | None": lambda value: value is None or type(value) is int,
+    "bool": _is(bool),
+    "float": lambda value: type(value) in (int, float) and math.isfinite(value),
+    "tuple[int, int]": _each(_is(int), 2),
+    "tuple[int, ...]": _each(_is(int)),
+    "tuple[str, str]": _each(_is(str), 2),
+    "tuple[Tensor, ...]": _each(_is_tensor),
+    "dict[str, Any]": _is(dict),
+    "dict[str, str]": lambda value: all(type(text) is str for text in value.values()),
+}
+"""Whether a value is of the type of a field."""
+
+
+def _check(manifest: Manifest) -> None:
+    """ValueError where a value has another type, or a file is not of the folder: whatever a build
+    reads, copies and runs lies in it and has its hash."""
+    for each in fields(Manifest):
+        if not FITS[str(each.type)](getattr(manifest, each.name)):
+            raise ValueError(each.name)
+    if min(manifest.imgsz) < 1:
+        raise ValueError("imgsz")
+    json.dumps(asdict(manifest), allow_nan=False)
+    _check_names(manifest.files)
+    if not {manifest.engine, manifest.background} - {""} <= manifest.files.keys():
+        raise ValueError("engine")
+
+
+def _check_names(files: dict[str, Any]) -> None:
+    """ValueError where a name leads out of the folder."""
+    for name in files:
+        if name in ("", ".", "..", FILE) or "/" in name or "\0" in name:
+            raise ValueError("files")
+
+
 def parse(text: str, folder: Path) -> Manifest:
     """Read a manifest.
 
@@ -129,10 +182,10 @@ def parse(text: str, folder: Path) -> Manifest:
         BuildMismatch: The text is damaged, or its schema is not SCHEMA.
     """
     try:
-        raw = json.loads(text)
+        raw = strict_json.parse(text)
         if raw["schema"] != SCHEMA:
             raise BuildMismatch(
-                f"{folder}: manifest of schema {raw['schema']!r}, expected {SCHEMA!r}",
+                f"{folder}: manifest of schema {str(raw['schema'])[:40]!r}, expected {SCHEMA!r}",
                 f"build it again with this version: {_current(raw.get('command', 'edge build'))}",
             )
         known = {f.name for f in fields(Manifest)}
@@ -148,8 +201,10 @@ def parse(text: str, folder: Path) -> Manifest:
         for key in ("files", "model", "fold", "calibration", "options"):
             if key in values:
                 values[key] = dict(values[key])
-        return Manifest(**values)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        manifest = Manifest(**values)
+        _check(manifest)
+        return manifest
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise BuildMismatch(
             f"{folder / FILE} is damaged: it is not JSON with all fields of docs/manifest.md",
             "build it again, as with edge build --precision int8",
@@ -163,10 +218,11 @@ def files_of(folder: Path) -> list[str]:
         BuildMismatch: The manifest is not of a build.
     """
     try:
-        raw = json.loads((folder / FILE).read_text())
+        raw = strict_json.parse((folder / FILE).read_text())
         if not str(raw["schema"]).startswith("edge.build/"):
             raise ValueError(raw["schema"])
-        return list(dict(raw["files"]))
+        _check_names(files := dict(raw["files"]))
+        return list(files)
     except (ValueError, KeyError, TypeError) as error:
         raise BuildMismatch(f"{folder / FILE} is not of a build") from error
 
@@ -195,7 +251,7 @@ def origin_of(folder: Path) -> Origin | None:
     None where the folder is no build."""
     try:
         files_of(folder)
-        raw = json.loads((folder / FILE).read_text())
+        raw = strict_json.parse((folder / FILE).read_text())
         network, sha = str(raw["network"]), str(raw["model"]["sha256"])
         return Origin(network, sha, raw.get("bundled") is True)
     except (BuildMismatch, OSError, ValueError, KeyError, TypeError):

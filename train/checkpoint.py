@@ -17,9 +17,16 @@ from edge.bundled import bundled
 from edge.bundled import names as bundled_names
 from edge.errors import EdgeError
 from edge.files import atomic_write
+from edge.samples.archive import UNREADABLE
 from edge.train.exported import load_exported
 from edge.train.networks import with_weights
 from edge.train.networks.variant import Variant
+
+KINDS: dict[str, type] = {
+    "network": str, "weights": dict, "variant": dict, "recipe": dict, "scores": dict, "step": int,
+    "precision": dict, "learners": list,
+}  # fmt: skip
+"""Types of what a checkpoint may hold."""
 
 
 def save(state: dict[str, Any], path: Path) -> None:
@@ -55,12 +62,18 @@ def load(path: Path) -> dict[str, Any]:
         return load_exported(path)
     state = _read(path)
     if "learners" in state:
-        names = ", ".join(learner["network"] for learner in state["learners"])
+        learners = [each for each in state["learners"] if isinstance(each, dict)]
+        names = ", ".join(str(learner.get("network")) for learner in learners)
         raise EdgeError(
             f"{path} resumes a run of {names}", f"take {path.parent}/NETWORK/best.pt of one of them"
         )
     if not {"network", "weights"} <= state.keys():
         raise _foreign(path, "a state dictionary without `network` and `weights`")
+    try:
+        # A checkpoint with both inputs and both outputs need not name them.
+        Variant(**state.get("variant", {}))
+    except (ValueError, TypeError) as error:
+        raise EdgeError(f"{path}: {error}") from error
     return state
 
 
@@ -101,6 +114,10 @@ def _read(path: Path) -> dict[str, Any]:
         raise _foreign(path, _content(path)) from None
     if not isinstance(state, dict):
         raise _foreign(path, f"a {type(state).__name__}")
+    for key, kind in KINDS.items():
+        if not isinstance(state.get(key, kind()), kind):
+            found = type(state[key]).__name__
+            raise _foreign(path, f"a state dictionary whose `{key}` is a {found}")
     return state
 
 
@@ -111,10 +128,10 @@ def _check_whole(path: Path) -> None:
             return
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()
-    except (zipfile.BadZipFile, ValueError):
-        broken = "a header"
     except OSError:  # unreadable, as what follows says
         return
+    except UNREADABLE:
+        broken = "a header"
     if broken is not None:
         raise EdgeError(
             f"{path} is damaged: the checksum of {broken.rpartition('/')[2]} in it does not match",
@@ -131,8 +148,11 @@ def _content(path: Path) -> str:
     if not head:
         return "empty"
     if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
+        try:
+            with zipfile.ZipFile(path) as archive:
+                names = archive.namelist()
+        except UNREADABLE:
+            return "a damaged archive"
         if any("/code/" in name for name in names):
             return "a TorchScript program"
         if any(name.endswith("/data.pkl") for name in names):
@@ -169,7 +189,6 @@ def network_of(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     """
     state = load(path)
     try:
-        # A checkpoint with both inputs and both outputs need not name them.
         variant = Variant(**state.get("variant", {}))
         network = with_weights(state["network"], state["weights"], variant)
     except (ValueError, RuntimeError, AttributeError, TypeError) as error:

@@ -18,9 +18,9 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from edge.bundled import names as bundled_names
-from edge.calibrate.pipeline import read_onnx
 from edge.errors import EdgeError
 from edge.graph.metadata import CONTRACT
+from edge.graph.onnx_file import read_onnx
 from edge.graph.resize import image_size
 from edge.train.contract import largest_difference
 from edge.train.folding import identity, normalised_layers

@@ -118,9 +118,15 @@ class Run:
                 f"{self.last} was made by another recipe or another version of `edge train`",
                 "give the same options as before, or another --out",
             )
-        for learner, own in zip(self.learners, state.get("learners", [state]), strict=True):
-            learner.resume(own)
-        self.fabric.strategy.precision.load_state_dict(state["precision"])
+        try:
+            for learner, own in zip(self.learners, state.get("learners", [state]), strict=True):
+                learner.resume(own)
+            self.fabric.strategy.precision.load_state_dict(state["precision"])
+        except (KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+            raise EdgeError(
+                f"{self.last} lacks a part of its run: {str(error).splitlines()[0]}",
+                "give another --out, or remove it to begin again",
+            ) from error
         self.step = state["step"]
 
     def checkpoint(self, validation: Sequence[tuple[str, Sample]]) -> None:

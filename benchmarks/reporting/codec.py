@@ -5,6 +5,7 @@ A field whose default is None is left out of the JSON while it is None; any othe
 
 from __future__ import annotations
 
+import sys
 import types
 from dataclasses import Field, fields, is_dataclass
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -69,7 +70,8 @@ def _decode(kind: Any, raw: Any, path: str) -> Any:
         )
     if kind is float:
         number = isinstance(raw, (int, float)) and not isinstance(raw, bool)
-        return float(_checked(number, raw, path, "a number"))
+        large = isinstance(raw, int) and abs(raw) > sys.float_info.max
+        return float(_checked(number and not large, raw, path, "a number"))
     fits = isinstance(raw, kind) and not (kind is int and isinstance(raw, bool))
     return _checked(fits, raw, path, f"of type {kind.__name__}")
 
@@ -88,5 +90,7 @@ def _decode_fields(kind: Any, raw: Any, path: str) -> Any:
 
 def _checked(fits: bool, raw: Any, path: str, expected: str) -> Any:
     if not fits:
-        raise ValueError(f"{path or 'the document'} is {raw!r}, expected {expected}")
+        text = repr(raw)
+        found = text if len(text) <= 60 else text[:57] + "..."
+        raise ValueError(f"{path or 'the document'} is {found}, expected {expected}")
     return raw

@@ -72,11 +72,14 @@ def open_rendered(url: str) -> RenderedCamera:
     Raises:
         UsageError: The kind of scene is unknown, or seed or live is not what it can be.
     """
-    parts = urlsplit(url)
-    query = parse_qs(parts.query)
+    try:
+        parts = urlsplit(url)
+        query = parse_qs(parts.query)
+    except ValueError as error:
+        raise UsageError(f"{url} is no address: {error}", "as in synthetic://room?seed=3") from None
     seed, live = (query.get(key, ["0"])[0] for key in ("seed", "live"))
-    if not seed.isdigit():
-        raise UsageError(f"{url}: seed is {seed!r}, expected a number")
+    if not (seed.isascii() and seed.isdigit() and len(seed) < 20):
+        raise UsageError(f"{url}: seed is {seed[:40]!r}, expected a number")
     if live not in ("0", "1"):
         raise UsageError(f"{url}: live is {live!r}, expected 0 or 1")
     return RenderedCamera(parts.netloc or "room", int(seed), live == "1")

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
 from onnx import TensorProto, compose, helper, inliner, numpy_helper
 
 from edge.errors import EdgeError, UsageError
 from edge.graph.constants import with_initializers
 from edge.graph.dependencies import tensor_shapes
 from edge.graph.float32 import OTHERS, with_float32
+from edge.graph.onnx_file import read_onnx
 from edge.graph.opset import opset_of, with_opset
 from edge.manifest import sha256
 
@@ -119,13 +119,7 @@ def read_depth_network(path: Path, text: str | None = None, usual: str = "") -> 
         raise EdgeError(
             f"no file {path}; expected an ONNX network that gives the depth of an image"
         )
-    try:
-        model = onnx.load(path)
-        model.ir_version = max(model.ir_version, 4) if model.ir_version else 0
-        onnx.checker.check_model(model)
-    except (DecodeError, ValueError, OSError, onnx.checker.ValidationError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else "cannot be parsed"
-        raise EdgeError(f"{path} is not an ONNX network: {reason}") from error
+    model = read_onnx(path)
     stated = {entry.key: entry.value for entry in model.metadata_props}.get(FORMAT)
     text = text or stated or usual
     if not text:

@@ -11,14 +11,15 @@ Relative maps of 16 bits must reach three quarters of 65535: smaller values are 
 
 from __future__ import annotations
 
-import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
 
+from edge import strict_json
 from edge.samples.sample import SampleError
 
 STEPS_PER_METRE = {"millimetres": 1000.0, "centimetres": 100.0, "metres": 1.0}
@@ -90,6 +91,19 @@ def one_channel(stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.asarray(stored[..., 0])
 
 
+def is_number(value: Any) -> TypeGuard[float]:
+    """Whether a value of JSON is a number that a float can hold."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return abs(value) <= sys.float_info.max  # no NaN, no infinity, no thousands of digits
+
+
+def shown(value: Any) -> str:
+    """A value of JSON for a message."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
 def read_meaning(recipe: Path, maps: Path) -> DepthMeaning:
     """Read what the depth maps of a data set mean.
 
@@ -101,7 +115,7 @@ def read_meaning(recipe: Path, maps: Path) -> DepthMeaning:
         SampleError: The recipe does not state it.
     """
     try:
-        stated = json.loads(recipe.read_text("utf-8-sig")) if recipe.is_file() else {}
+        stated = strict_json.parse(recipe.read_text("utf-8-sig")) if recipe.is_file() else {}
     except (ValueError, OSError) as error:
         raise SampleError(f"{recipe} cannot be read: {error}") from error
     if not isinstance(stated, dict):
@@ -109,13 +123,15 @@ def read_meaning(recipe: Path, maps: Path) -> DepthMeaning:
     unit, near, invalid = stated.get("depth"), stated.get("near"), stated.get("invalid")
     # `edge dataset compose` records with "depth": true that it wrote depth maps.
     steps = STEPS_PER_METRE.get(unit) if isinstance(unit, str) else None
-    if isinstance(unit, (int, float)) and not isinstance(unit, bool) and unit > 0:
+    if is_number(unit) and unit > 0:
         steps = float(unit)
-    if isinstance(invalid, bool) or not (invalid is None or isinstance(invalid, (int, float))):
-        raise SampleError(f'{recipe}: "invalid" is {invalid!r}, expected a number')
-    if isinstance(unit, str) and steps is None:
+    if invalid is not None and not is_number(invalid):
+        raise SampleError(f'{recipe}: "invalid" is {shown(invalid)}, expected a number')
+    if steps is None and isinstance(unit, (str, int, float)) and not isinstance(unit, bool):
         known = ", ".join(STEPS_PER_METRE)
-        raise SampleError(f"{recipe}: unknown unit of depth {unit!r}; expected {known} or a number")
+        raise SampleError(
+            f"{recipe}: unknown unit of depth {shown(unit)}; expected {known} or a number above 0"
+        )
     if steps is not None and near is not None:
         raise SampleError(f'{recipe} states "depth" and "near"; expected one of them')
     if steps is not None:
@@ -123,7 +139,7 @@ def read_meaning(recipe: Path, maps: Path) -> DepthMeaning:
     if near in ("bright", "dark"):
         return DepthMeaning(near == "bright", invalid=None if invalid is None else float(invalid))
     if near is not None:
-        raise SampleError(f'{recipe}: "near" is {near!r}, expected "bright" or "dark"')
+        raise SampleError(f'{recipe}: "near" is {shown(near)}, expected "bright" or "dark"')
     raise SampleError(
         f"{maps}: unknown whether bright or dark is near",
         f"""for 16-bit millimetres: echo '{{"depth": "millimetres", "invalid": 0}}' > {recipe};"""

@@ -94,9 +94,10 @@ def _number(name: str) -> str | None:
 
 
 def _below_common(names: Sequence[str]) -> Key:
-    folders = [str(PurePosixPath(name).parent) for name in names]
+    # A zip may have members with absolute names beside others.
+    folders = [str(PurePosixPath(name.lstrip("/")).parent) for name in names]
     common = commonpath(folders) if folders else ""
-    return lambda name: str(PurePosixPath(_path(name)).relative_to(common))
+    return lambda name: str(PurePosixPath(_path(name.lstrip("/"))).relative_to(common))
 
 
 def _affix(frames: set[str], labels: Sequence[str]) -> tuple[str, str] | None:

@@ -15,13 +15,13 @@ its own with an empty mask.
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from edge.samples.depth_maps import DepthMeaning
+from edge import strict_json
+from edge.samples.depth_maps import DepthMeaning, is_number, shown
 from edge.samples.image_file import images_in, read_image, read_stored
 from edge.samples.masks import MaskSet
 from edge.samples.pairing import pair
@@ -105,16 +105,16 @@ def _files(folder: Path) -> dict[str, Path]:
 
 def _meaning(meta: Path) -> DepthMeaning:
     try:
-        stated = json.loads(meta.read_text("utf-8-sig")) if meta.is_file() else {}
+        stated = strict_json.parse(meta.read_text("utf-8-sig")) if meta.is_file() else {}
     except (ValueError, OSError) as error:
         raise SampleError(f"{meta} cannot be read: {error}") from error
     if not isinstance(stated, dict):
         raise SampleError(f'{meta} holds no object, expected one such as {{"depth_unit": "mm"}}')
     unit, invalid = stated.get("depth_unit", "mm"), stated.get("invalid", 0)
-    if unit not in UNITS or not isinstance(invalid, (int, float)):
+    if not isinstance(unit, str) or unit not in UNITS or not is_number(invalid):
         raise SampleError(
-            f"{meta} states depth_unit {unit!r} and invalid {invalid!r}, expected a unit of"
-            f" {', '.join(UNITS)} and a number"
+            f"{meta} states depth_unit {shown(unit)} and invalid {shown(invalid)}, expected a unit"
+            f" of {', '.join(UNITS)} and a number"
         )
     return DepthMeaning(steps=UNITS[unit], invalid=float(invalid))
 

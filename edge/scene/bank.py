@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge import strict_json
 from edge.errors import EdgeError
 from edge.files import NotWritten, atomic_write
 from edge.progress import note
@@ -140,7 +141,7 @@ class BankFolder:
     def _read(self, path: Path, number: int) -> Entry | None:
         """An entry; None where it is of another origin."""
         with np.load(path, allow_pickle=False) as archive:
-            about = json.loads(archive["about"].tobytes())
+            about = strict_json.parse(archive["about"].tobytes())
             if about["schema"] != SCHEMA or about["origin"] != self._origin:
                 return None
             images = {

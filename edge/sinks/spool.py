@@ -7,7 +7,6 @@ sink is changed together with what it allows to be deleted.
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import threading
@@ -18,6 +17,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
+from edge import strict_json
 from edge.errors import EdgeError
 from edge.events.event import Event
 from edge.files import NotWritten, claimed
@@ -259,7 +259,7 @@ def read_event(body: str) -> Event:
     Raises:
         ValueError: it is none.
     """
-    given = json.loads(body)
+    given = strict_json.parse(body)
     if not isinstance(given, dict):
         raise ValueError(f"{body[:40]!r} is no event")
     known = {field.name: field for field in fields(Event)}
@@ -271,7 +271,15 @@ def read_event(body: str) -> Event:
         for name, value in given.items()
         if name in known
     }
-    return Event(**values)
+    event = Event(**values)
+    texts = (event.id, event.incident, event.kind, event.camera, event.time, event.phase)
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"{body[:40]!r} is no event")
+    try:
+        event.as_json()
+    except (TypeError, OverflowError) as error:
+        raise ValueError(f"{body[:40]!r} holds values that no event has") from error
+    return event
 
 
 def _connect(path: Path) -> sqlite3.Connection:

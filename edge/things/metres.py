@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from edge import strict_json
 from edge.errors import EdgeError, UsageError
 from edge.files import atomic_write
 
@@ -165,7 +166,7 @@ def read_metres(path: Path) -> Metres:
     """
     hint = "edge calibrate-scene makes it"
     try:
-        stored = json.loads(path.read_text("utf-8"))
+        stored = strict_json.parse(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise EdgeError(f"{path} cannot be read as a scene's calibration: {error}", hint) from error
     if not isinstance(stored, dict) or stored.pop("schema", None) != SCHEMA:
@@ -175,7 +176,7 @@ def read_metres(path: Path) -> Metres:
         numbers = [*metres.size, metres.fov, metres.height, metres.pitch, metres.roll]
         numbers += [metres.offset, metres.slope, metres.depth_share]
         sound = len(metres.size) == 2 and all(math.isfinite(number) for number in numbers)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, OverflowError) as error:
         raise EdgeError(f"{path} is no scene's calibration: {error}", hint) from error
     if not sound or min(metres.size) < 1 or metres.height <= 0 or not 0 < metres.fov < 180:
         raise EdgeError(f"{path} holds numbers that no scene has", hint)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from edge.camera.address import redact_address
 from edge.camera.schemes.recording import path_of
 from edge.camera.value_range import AUTO, MOST, parse_range
 from edge.errors import EdgeError, UsageError
@@ -379,5 +380,5 @@ def _known(where: Where, names: tuple[str, ...], known: Mapping[str, Any]) -> tu
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    text = redact_address(repr(value))
     return text if len(text) <= 60 else text[:57] + "..."

@@ -244,7 +244,7 @@ def parse_zones(value: Any) -> list[Zone]:
             f"an empty file is {EMPTY}",
         )
     if value.get("schema") != SCHEMA or isinstance(value.get("schema"), bool):
-        found = json.dumps(value.get("schema"))
+        found = _shown(value.get("schema"))
         raise UsageError(f"key `schema`: {found}, expected {SCHEMA}", "update this program")
     _refuse_unknown(value, ("schema", "zones"))
     zones: list[Zone] = []

@@ -160,9 +160,11 @@ def members(composite: Composite, teacher: DepthTeacher | None) -> dict[str, byt
 
 
 def is_complete(out: Path, name: str, with_depth: bool) -> bool:
-    """Whether all zips of a background exist."""
+    """Whether a background and all its zips exist; it takes its place after them."""
     parts = (FG_BG, MASKS, DEPTH) if with_depth else (FG_BG, MASKS)
-    return all((out / part / f"{name}.zip").is_file() for part in parts)
+    return (out / BG / f"{name}.jpg").is_file() and all(
+        (out / part / f"{name}.zip").is_file() for part in parts
+    )
 
 
 def write_background(
