@@ -77,35 +77,42 @@ def relit(bg: Image, image: Image, covered: Bools) -> Image:
         bg = np.asarray(cv2.cvtColor(cv2.cvtColor(bg, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR))
     scale = min(1.0, SIDE / max(covered.shape))
     height, width = (max(1, round(scale * length)) for length in covered.shape)
-    small = [
-        cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
-        for plane in (image, bg, (~covered).view(np.uint8))
-    ]
+    size = (width, height)
+    small_image, small_bg = (
+        np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.float32)
+        for plane in (image, bg)
+    )
+    share = cv2.resize((~covered).astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    brightness = _soft_grey(small_bg) * np.float32(BANDS / 256)
     # At the rim a reduced pixel mixes what is seen with what is not.
-    seen = (small[2] == 1)[..., None]
-    lights = np.concatenate([small[0] + DARK, small[1] + DARK], 2) * seen
-    brightness = _soft_grey(small[1]) * np.float32(BANDS / 256)
-    bands = brightness.astype(np.uint8)
-    sums = np.zeros((BANDS, *CELLS, 6), np.float32)
-    for band in np.unique(bands):
-        inside = lights * (bands == band)[..., None]
-        sums[band] = cv2.resize(inside, CELLS[::-1], interpolation=cv2.INTER_AREA)
-    gains = _gains(sums)
+    gains = _gains(small_image, small_bg, brightness.astype(np.intp), np.asarray(share == 1))
     gain = np.zeros((height, width, 3), np.float32)
     middle = np.clip(brightness, 0.5, BANDS - 0.5) - np.float32(0.5)
-    for band in range(BANDS):
-        share = np.maximum(1 - np.abs(middle - np.float32(band)), 0)[..., None]
-        if share.any():
-            plane = cv2.resize(gains[band], (width, height), interpolation=cv2.INTER_LINEAR)
-            gain += share * plane
+    needed = middle[cv2.dilate((share < 1).view(np.uint8), np.ones((3, 3), np.uint8)) > 0]
+    for band in range(int(needed.min()), int(needed.max()) + 2):
+        if band < BANDS:
+            plane = cv2.resize(gains[band], size, interpolation=cv2.INTER_LINEAR)
+            gain += np.maximum(1 - np.abs(middle - np.float32(band)), 0)[..., None] * plane
     gain = cv2.resize(gain, covered.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    guess = np.clip((bg + np.float32(DARK)) * gain - np.float32(DARK), 0, 255)
-    return np.asarray(np.where(covered[..., None], np.rint(guess), image), np.uint8)
+    made = np.array(image)
+    guess = (bg[covered] + np.float32(DARK)) * gain[covered] - np.float32(DARK)
+    made[covered] = np.rint(np.clip(guess, 0, 255))
+    return made
 
 
-def _gains(sums: Floats) -> Floats:
-    """Ratios of the lights, float32 [BANDS, rows, columns, 3], of their sums in each band of
-    brightness, [..., 6]: of near cells and bands, and where those were not seen of farther ones."""
+def _gains(image: Floats, bg: Floats, bands: npt.NDArray[np.intp], seen: Bools) -> Floats:
+    """Ratios of the lights of what is seen, float32 [BANDS, rows, columns, 3]: in each band of
+    brightness that of near cells and bands, and where those were not seen of farther ones."""
+    rows, columns = CELLS
+    row, column = (
+        np.arange(length) * cells // length for length, cells in zip(seen.shape, CELLS, strict=True)
+    )
+    cell = ((bands * rows + row[:, None]) * columns + column)[seen]
+    lights = np.concatenate([image, bg], 2)[seen] + np.float32(DARK)
+    sums = np.stack(
+        [np.bincount(cell, light, BANDS * rows * columns) for light in lights.T], -1
+    ).astype(np.float32)
+    sums = sums.reshape(BANDS, rows, columns, 6) / np.float32(seen.size / (rows * columns))
     apart = np.subtract.outer(np.arange(BANDS), np.arange(BANDS))
     mixed = np.tensordot(np.exp(-0.5 * apart**2).astype(np.float32), sums, 1)
 

@@ -53,6 +53,8 @@ FORK = 0.6
 """The same by which a background that is renewed again and again has become another one."""
 SAME, SAME_LIT = 0.9, 0.8
 """Correlation from which a pixel shows the background, in its light and in another one."""
+MOSTLY = 0.75
+"""Share of a thing's box in a place from which it is what the guess of that place makes of it."""
 SAMPLE_S, SAMPLES = 10.0, 31
 """Time between images that the spread is learned from, and their number."""
 SPREAD_FIRST_S, SPREAD_S = 90.0, 600.0
@@ -257,14 +259,16 @@ class Upkeep:
         if not self._veils:
             return seen
         same = same_structure(image, self._entry.background.image, SAME_LIT)
+        # What lies in the place is a ghost; what reaches beyond it may stand before it.
         left = [veil for veil in self._veils if veil.has_left(image, same, at)]
-        self._veils = [veil for veil in self._veils if veil not in left]
-        for veil in left:
-            seen |= veil.hidden
-        # A ghost lies in the place; what reaches beyond it stands before it.
+        free = np.ones_like(seen)
         for box in covered:
-            if not any(_within(box, veil.place) for veil in left):
-                seen[self._place(box)] = False
+            if not any(_mostly_in(box, veil.place) for veil in left):
+                free[self._place(box)] = False
+        for veil in left:
+            seen |= veil.hidden & free
+            veil.hidden &= ~free
+        self._veils = [veil for veil in self._veils if veil.hidden.any()]
         self._fresh = np.where(seen[..., None], image, self._fresh)
         return seen
 
@@ -486,11 +490,10 @@ def _with(background: Background, image: Image, where: Bools) -> Background:
     )
 
 
-def _within(box: Box, place: Place) -> bool:
-    """Whether a place holds a box."""
+def _mostly_in(box: Box, place: Place) -> bool:
+    """Whether a place holds MOSTLY of a box."""
     left, top, wide, tall = box
-    down, across = (top, top + tall), (left, left + wide)
-    return all(
-        span.start <= low and high <= span.stop
-        for span, (low, high) in zip(place, (down, across), strict=True)
-    )
+    rows, columns = place
+    down = min(top + tall, rows.stop) - max(top, rows.start)
+    across = min(left + wide, columns.stop) - max(left, columns.start)
+    return max(down, 0) * max(across, 0) >= MOSTLY * wide * tall
