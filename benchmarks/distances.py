@@ -97,12 +97,12 @@ def positions(depth: Floats) -> Floats:
 
 def find_floor(depth: Floats) -> Floor:
     """The plane with the most readings in the lower half that has nothing below it (RANSAC)."""
-    points = positions(depth)[depth.shape[0] * 9 // 20 :].reshape(-1, 3)
-    points = points[points[:, 2] > 0]
+    lower = positions(depth)[depth.shape[0] * 9 // 20 :].reshape(-1, 3)
+    points = lower[lower[:, 2] > 0]
     rng, most, found = np.random.default_rng(0), 0, Floor(np.array([0.0, 1, 0]), 1.0)
     for _ in range(1000):
         first, second, third = points[rng.choice(len(points), 3, replace=False)]
-        down = np.cross(second - first, third - first)
+        down: npt.NDArray[np.float64] = np.cross(second - first, third - first)
         length = np.linalg.norm(down)
         if length < 1e-3:
             continue

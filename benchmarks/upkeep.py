@@ -112,9 +112,9 @@ class Yard:
     def image(self, h: float, things: Sequence[Thing]) -> tuple[Image, npt.NDArray[np.bool_]]:
         """The yard at an hour without noise, and where things are."""
         total = np.zeros((*SIZE, 3), np.float32)
-        share = np.zeros((*SIZE, 1), np.float32)
+        share: Array = np.zeros((*SIZE, 1), np.float32)
         for source, level in lights(h).items():
-            plane = self.empty[source].copy()
+            plane: Array = self.empty[source].copy()
             for thing in things:
                 layer = self._layer(thing, source)
                 plane = plane * layer.shadow * (1 - layer.share) + layer.colour

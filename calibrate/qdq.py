@@ -361,7 +361,7 @@ def _quantize_layer(
 ) -> None:
     """Store a layer's weights as integers and, where the scheme has results in int8, its bias."""
     weight, axis = node.input[1], LAYERS[node.op_type]
-    least = np.zeros(0, np.float32)
+    least: npt.NDArray[np.float32] = np.zeros(0, np.float32)
     if scheme.results and len(node.input) > 2:
         least = _bias_scales(weights, node, scales)
     integers, scale = quantized_weight(

@@ -24,6 +24,12 @@ TO_UINT8 = {
 """How an image of another type becomes uint8, by the name of its dtype or its values."""
 
 
+def size_of(image: npt.NDArray[np.generic]) -> tuple[int, int]:
+    """Height and width of an image or a plane."""
+    height, width = image.shape[:2]
+    return height, width
+
+
 def fit(h: Handle, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Resize an image to a build's size.
 

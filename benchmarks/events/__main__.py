@@ -15,6 +15,7 @@ from typing import Any
 from edge.benchmarks.events.expected import FOOTAGE, Footage
 from edge.benchmarks.events.match import Score, match
 from edge.camera.video import Video
+from edge.image import size_of
 from edge.samples.image_file import read_image
 from edge.zones.file import write_zones
 
@@ -48,7 +49,7 @@ def as_video(sequence: Path, fps: float, out: Path) -> Path:
     for number, file in enumerate(sorted((sequence / "input").iterdir())):
         image = read_image(file)
         if video is None:
-            video = Video(out, image.shape[:2], fps)
+            video = Video(out, size_of(image), fps)
         video.write(image, number / fps)
     if video is not None:
         video.close()

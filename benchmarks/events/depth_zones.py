@@ -13,8 +13,10 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 import edge
 from edge.benchmarks.distances import (
@@ -50,7 +52,7 @@ HEADER = """\
 | --- | --: | --: | --: | --: | --: | --: |"""
 
 
-def depth_at(metres: float, empty: np.ndarray, floor: Floor, ground: Ground) -> float:
+def depth_at(metres: float, empty: npt.NDArray[Any], floor: Floor, ground: Ground) -> float:
     """The scene's depth of the floor at a distance."""
     height, width = empty.shape
     points = positions(empty)

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 import edge
 from edge.benchmarks.gpu_check.arrays import Arrays
@@ -54,7 +56,7 @@ class StandInBench:
             edge.close(h)
 
 
-def _difference(found: np.ndarray, true: np.ndarray, what: str) -> float:
+def _difference(found: npt.NDArray[Any], true: npt.NDArray[Any], what: str) -> float:
     """The largest difference to the CPU; Failed where it is more than rounding."""
     largest = float(np.abs(found - true).max())
     if not largest <= LARGEST:

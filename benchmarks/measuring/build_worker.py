@@ -21,6 +21,7 @@ from edge.benchmarks.measuring.rounds import FrameTimes
 from edge.benchmarks.measuring.samples import load_samples
 from edge.benchmarks.reporting.images import Answer
 from edge.benchmarks.reporting.report import Energy
+from edge.image import size_of
 from edge.manifest import Manifest
 from edge.runtime.handle import Handle, Outputs
 from edge.samples.sample import Sample
@@ -130,7 +131,7 @@ class BuildWorker:
         mask, depth = edge.infer(self.h, fitted)
         inferred = time.perf_counter()
         if mask is not None:
-            find_things(mask, depth, sample.fg_bg.shape[:2])
+            find_things(mask, depth, size_of(sample.fg_bg))
         end = time.perf_counter()
         times.preprocess.append(1e3 * (ready - begin))
         times.latency.append(1e3 * (inferred - ready))

@@ -72,7 +72,7 @@ def random_life(size: int, rng: Rng) -> Life:
         size: Side of the scene in pixels.
         rng: Source of all that is random.
     """
-    region = np.zeros((size, size), np.float32)
+    region: Field = np.zeros((size, size), np.float32)
     sway = shimmer = tremble = flicker = 0.0
     cells = (8, 8)
     kind = rng.random()

@@ -10,6 +10,7 @@ from statistics import fmean, median
 
 from edge.camera.source import Frame
 from edge.camera.video import Video
+from edge.image import size_of
 from edge.loop.overlay import drawn
 from edge.loop.pipeline import CameraPipeline, FrameResult
 from edge.loop.window import show_window
@@ -87,7 +88,7 @@ class Channel:
         if self.out is None:
             return
         if self.video is None:
-            self.video = Video(self.out, image.shape[:2], self.fps)
+            self.video = Video(self.out, size_of(image), self.fps)
             self._began = self._time(frame)
         self.video.write(image, self._since_begin(frame))
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.accuracy import THRESHOLD
-from edge.image import translate
+from edge.image import size_of, translate
 from edge.loop.pipeline import FrameResult
 from edge.runtime.backend import Plane
 from edge.samples.sample import Image
@@ -30,7 +30,7 @@ def _resized(plane: Plane, size: tuple[int, int]) -> npt.NDArray[np.float32]:
 
 def outlined(frame: Image, mask: Plane) -> Image:
     """Return a copy of the frame, uint8 [H, W, 3] BGR, with the outline of the mask."""
-    binary = (_resized(mask, frame.shape[:2]) >= THRESHOLD).astype(np.uint8)
+    binary = (_resized(mask, size_of(frame)) >= THRESHOLD).astype(np.uint8)
     outlines, _ = cv2.findContours(binary, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     return np.asarray(cv2.drawContours(frame.copy(), outlines, -1, OUTLINE, 2), np.uint8)
 

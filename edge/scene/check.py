@@ -82,7 +82,8 @@ def _fit(plane: Floats, bg: Floats) -> float:
     """
     height, width = bg.shape
     down, across = max(1, round(height / TILE)), max(1, round(width / TILE))
-    correlations, weights = np.zeros(down * across), np.zeros(down * across)
+    correlations = np.zeros(down * across)
+    weights: npt.NDArray[np.float64] = np.zeros(down * across)
     for tile, area in enumerate(product(_parts(height, down), _parts(width, across))):
         a, b = plane[area] - plane[area].mean(), bg[area] - bg[area].mean()
         norm = float(np.sqrt((a * a).sum() * (b * b).sum()))

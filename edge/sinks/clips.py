@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.camera.video import Video
-from edge.image import resize_image
+from edge.image import resize_image, size_of
 from edge.loop.overlay import redacted
 from edge.loop.pipeline import FrameResult
 from edge.runtime.backend import Plane
@@ -109,7 +109,7 @@ class ClipWriter:
         self._until = until
         if self._video is None and clip != self._name:
             self._name, self._begin = clip, (self._before[0] if self._before else picture).at
-            size = small(picture.image).shape[:2]
+            size = size_of(small(picture.image))
             self._video = Video(self._store.draft(".webm"), size, CLIP_FPS)
             while self._before:
                 self._write(self._before.popleft())

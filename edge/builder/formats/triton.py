@@ -12,8 +12,10 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 
 from edge.builder.formats.format import MARK, Format, register, write_folder
@@ -140,7 +142,7 @@ def _check(frame: onnx.ModelProto, batched: onnx.ModelProto) -> None:
             )
 
 
-def _noise(value: onnx.ValueInfoProto, rng: np.random.Generator) -> np.ndarray:
+def _noise(value: onnx.ValueInfoProto, rng: np.random.Generator) -> npt.NDArray[Any]:
     kind = value.type.tensor_type
     sides = [side.dim_value for side in kind.shape.dim]
     dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
