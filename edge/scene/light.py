@@ -57,7 +57,7 @@ def light_of(image: Image) -> Light:
     return Light(np.log(cells + DARK), float((cells.max(2) - cells.min(2)).mean()))
 
 
-def relit(bg: Image, image: Image, covered: Bools) -> Image:
+def relit(bg: Image, image: Image, covered: Bools, bands: int = BANDS) -> Image:
     """An image of a scene in another light, and behind what covers it the former background.
 
     The light of a covered pixel is the ratio of both of pixels near it that were as bright: a wall
@@ -67,6 +67,8 @@ def relit(bg: Image, image: Image, covered: Bools) -> Image:
         bg: uint8 [H, W, 3] BGR, the former background.
         image: of the same size, in the new light.
         covered: bool [H, W], where things stand in the image.
+        bands: of brightness. 1: brightness does not matter; what is lit again and again would get
+            more and more contrast.
 
     Returns:
         uint8 [H, W, 3]: the image; where it is covered the background in the new light.
@@ -83,14 +85,14 @@ def relit(bg: Image, image: Image, covered: Bools) -> Image:
         for plane in (image, bg)
     )
     share = cv2.resize((~covered).astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    brightness = _soft_grey(small_bg) * np.float32(BANDS / 256)
+    brightness = _soft_grey(small_bg) * np.float32(bands / 256)
     # At the rim a reduced pixel mixes what is seen with what is not.
-    gains = _gains(small_image, small_bg, brightness.astype(np.intp), np.asarray(share == 1))
+    gains = _gains(small_image, small_bg, brightness.astype(np.intp), np.asarray(share == 1), bands)
     gain = np.zeros((height, width, 3), np.float32)
-    middle = np.clip(brightness, 0.5, BANDS - 0.5) - np.float32(0.5)
+    middle = np.clip(brightness, 0.5, bands - 0.5) - np.float32(0.5)
     needed = middle[cv2.dilate((share < 1).view(np.uint8), np.ones((3, 3), np.uint8)) > 0]
     for band in range(int(needed.min()), int(needed.max()) + 2):
-        if band < BANDS:
+        if band < bands:
             plane = cv2.resize(gains[band], size, interpolation=cv2.INTER_LINEAR)
             gain += np.maximum(1 - np.abs(middle - np.float32(band)), 0)[..., None] * plane
     gain = cv2.resize(gain, covered.shape[::-1], interpolation=cv2.INTER_LINEAR)
@@ -100,20 +102,22 @@ def relit(bg: Image, image: Image, covered: Bools) -> Image:
     return made
 
 
-def _gains(image: Floats, bg: Floats, bands: npt.NDArray[np.intp], seen: Bools) -> Floats:
-    """Ratios of the lights of what is seen, float32 [BANDS, rows, columns, 3]: in each band of
+def _gains(
+    image: Floats, bg: Floats, band: npt.NDArray[np.intp], seen: Bools, bands: int
+) -> Floats:
+    """Ratios of the lights of what is seen, float32 [bands, rows, columns, 3]: in each band of
     brightness that of near cells and bands, and where those were not seen of farther ones."""
     rows, columns = CELLS
     row, column = (
         np.arange(length) * cells // length for length, cells in zip(seen.shape, CELLS, strict=True)
     )
-    cell = ((bands * rows + row[:, None]) * columns + column)[seen]
+    cell = ((band * rows + row[:, None]) * columns + column)[seen]
     lights = np.concatenate([image, bg], 2)[seen] + np.float32(DARK)
     sums = np.stack(
-        [np.bincount(cell, light, BANDS * rows * columns) for light in lights.T], -1
+        [np.bincount(cell, light, bands * rows * columns) for light in lights.T], -1
     ).astype(np.float32)
-    sums = sums.reshape(BANDS, rows, columns, 6) / np.float32(seen.size / (rows * columns))
-    apart = np.subtract.outer(np.arange(BANDS), np.arange(BANDS))
+    sums = sums.reshape(bands, rows, columns, 6) / np.float32(seen.size / (rows * columns))
+    apart = np.subtract.outer(np.arange(bands), np.arange(bands))
     mixed = np.tensordot(np.exp(-0.5 * apart**2).astype(np.float32), sums, 1)
 
     def near(planes: Floats, cells: float) -> Floats:

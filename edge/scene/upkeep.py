@@ -27,7 +27,7 @@ from edge.scene.check import CHANGED, HOLD_S, OK, SceneCheck
 from edge.scene.gather import LEAST
 from edge.scene.light import Light, light_of, relit, same_structure
 from edge.scene.spread import moving_share
-from edge.scene.veil import Box, Place, Veil, shows
+from edge.scene.veil import Box, Place, Veil, shows, standing
 
 EVERY_S = 4.0
 """Time between two looks at a scene; a look moves the background by one grey level at most."""
@@ -53,8 +53,8 @@ FORK = 0.6
 """The same by which a background that is renewed again and again has become another one."""
 SAME, SAME_LIT = 0.9, 0.8
 """Correlation from which a pixel shows the background, in its light and in another one."""
-MOSTLY = 0.75
-"""Share of a thing's box in a place from which it is what the guess of that place makes of it."""
+WORTH = 0.1
+"""Share of what is still a guess that must be seen to renew the background for it."""
 SAMPLE_S, SAMPLES = 10.0, 31
 """Time between images that the spread is learned from, and their number."""
 SPREAD_FIRST_S, SPREAD_S = 90.0, 600.0
@@ -216,10 +216,10 @@ class Upkeep:
         if at - self._folded >= EVERY_S:
             self._fold(image, empty, min(LONGEST_STEP, round((at - self._folded) / EVERY_S)))
             self._folded = at
-        seen = self._reveal(image, at, covered)
+        seen, lit = self._reveal(image, at)
         self._sample(image, at, mask.shape)
         self._entry.used = at
-        return self._new_spread() or self._renew(at, empty, seen)
+        return self._new_spread() or self._renew(at, empty, seen, lit)
 
     def _busy_pixels(
         self,
@@ -253,27 +253,36 @@ class Upkeep:
         )
         cv2.copyTo(moved, where, self._fresh)
 
-    def _reveal(self, image: Image, at: float, covered: Sequence[Box]) -> Bools:
-        """Learn at once what was guessed, when what hid it has left. Returns where, bool [H, W]."""
-        seen = np.zeros(image.shape[:2], np.bool_)
-        if not self._veils:
-            return seen
-        same = same_structure(image, self._entry.background.image, SAME_LIT)
-        # What lies in the place is a ghost; what reaches beyond it may stand before it.
-        left = [veil for veil in self._veils if veil.has_left(image, same, at)]
-        free = np.ones_like(seen)
-        for box in covered:
-            if not any(_mostly_in(box, veil.place) for veil in left):
-                free[self._place(box)] = False
-        for veil in left:
-            seen |= veil.hidden & free
-            veil.hidden &= ~free
-        self._veils = [veil for veil in self._veils if veil.hidden.any()]
-        self._fresh = np.where(seen[..., None], image, self._fresh)
-        return seen
+    def _reveal(self, image: Image, at: float) -> tuple[Bools, Bools]:
+        """Learn at once what was guessed, when what hid it has left.
 
-    def _renew(self, at: float, empty: Bools, seen: Bools) -> Change | None:
-        """The fresh background, where it is worth it."""
+        Returns:
+            What was learned and what got its light of that, bool [H, W] each.
+        """
+        seen, lit = (np.zeros(image.shape[:2], np.bool_) for _ in range(2))
+        if not self._veils:
+            return seen, lit
+        guess = self._entry.background.image
+        same = same_structure(image, guess, SAME_LIT)
+        for veil in self._veils:
+            shown = veil.learnable(image, same, at)
+            if not shown.any():
+                continue
+            # What is left of the guess gets the light of what was seen of it. Is it still unlike
+            # the image, then it is wrong, or somebody stands there.
+            made = relit(guess, image, ~shown)
+            rest = veil.hidden & ~shown
+            other = rest & ~same_structure(image, made, SAME_LIT)
+            found = veil.hidden & ~standing(image, made, other)
+            if found.sum() > WORTH * veil.hidden.sum():
+                veil.hidden &= ~found
+                self._fresh[veil.hidden] = made[veil.hidden]
+                seen, lit = seen | found, lit | veil.hidden
+        self._fresh[seen] = image[seen]
+        return seen, lit
+
+    def _renew(self, at: float, empty: Bools, seen: Bools, lit: Bools) -> Change | None:
+        """The fresh background, where it is worth it; `seen` and `lit` as of `_reveal`."""
         if self._renewed is None or (at - self._renewed < RENEW_S and not seen.any()):
             return None
         self._renewed, before = at, self._entry.background
@@ -288,11 +297,11 @@ class Upkeep:
         )
         sure = seen | np.asarray(where > 0)
         # What is hidden is lit as what is around it; where a guess ended, the light did not change.
-        former = np.where(seen[..., None], self._fresh, before.image)
-        self._fresh = relit(former, self._fresh, ~sure)
+        former = np.where((seen | lit)[..., None], self._fresh, before.image)
+        self._fresh = relit(former, self._fresh, ~sure, bands=1)
         background = _with(replace(before, image=self._fresh.copy()), self._fresh, sure)
         unsure = background.unsure
-        self._veils = [veil for veil in self._veils if unsure[veil.place].any()]
+        self._veils = [veil for veil in self._veils if (unsure & veil.hidden).any()]
         self._light = light_of(background.image)
         if self._light.distance(self._entry.anchor) > FORK:
             # What it was stays in the bank.
@@ -488,12 +497,3 @@ def _with(background: Background, image: Image, where: Bools) -> Background:
         image=np.where(where[..., None], image, background.image),
         confidence=np.where(where, np.uint8(255), background.confidence),
     )
-
-
-def _mostly_in(box: Box, place: Place) -> bool:
-    """Whether a place holds MOSTLY of a box."""
-    left, top, wide, tall = box
-    rows, columns = place
-    down = min(top + tall, rows.stop) - max(top, rows.start)
-    across = min(left + wide, columns.stop) - max(left, columns.start)
-    return max(down, 0) * max(across, 0) >= MOSTLY * wide * tall

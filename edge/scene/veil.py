@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.samples.sample import Image
+from edge.scene.outlines import ghosts
 
 HOLD_S, UNLIKE_HOLD_S = 1.0, 8.0
 """Time for which what hid a place has left before the place is learned: where it shows the guess,
@@ -47,13 +48,18 @@ class Veil:
         self._last = self._hid
         self._shown_since: float | None = None
         self._unlike_since: float | None = None
+        self._shown = False
 
-    def has_left(self, image: Image, same: Bools, at: float) -> bool:
-        """Whether it has left.
+    def learnable(self, image: Image, same: Bools, at: float) -> Bools:
+        """Which of the hidden pixels are seen now, bool [H, W].
+
+        Those that show the guess, when enough of them do. Where another light shows other
+        structures, all of them, when the place only looks more like the guess than like what hid
+        it.
 
         Args:
             image: uint8 [H, W, 3] BGR.
-            same: bool [H, W], where the image shows the guess.
+            same: bool [H, W], where it shows the guess.
             at: its time in seconds.
         """
         now = _grey(image[self.place])
@@ -63,12 +69,28 @@ class Veil:
         self._last = now
         self._shown_since = _since(self._shown_since, shows(same, self.hidden, self.box), at)
         self._unlike_since = _since(self._unlike_since, unlike, at)
-        return any(
-            since is not None and at - since >= hold
-            for since, hold in (
-                (self._shown_since, HOLD_S), (self._unlike_since, UNLIKE_HOLD_S)
-            )
-        )  # fmt: skip
+        if self._shown_since is not None and at - self._shown_since >= HOLD_S:
+            self._shown = True
+            return self.hidden & same
+        if (
+            not self._shown
+            and self._unlike_since is not None
+            and at - self._unlike_since >= UNLIKE_HOLD_S
+        ):
+            return self.hidden
+        return np.zeros_like(self.hidden)
+
+
+def standing(image: Image, guess: Image, other: Bools) -> Bools:
+    """What stands where an image shows something else than a guess, with a rim, bool [H, W]: its
+    outline is an edge of the image and none of the guess."""
+    square = np.ones((5, 5), np.uint8)
+    near = cv2.dilate(other.view(np.uint8), square).view(np.bool_)
+    solid = cv2.morphologyEx(other.view(np.uint8), cv2.MORPH_OPEN, square)
+    labels = cv2.connectedComponents(solid, connectivity=4)[1]
+    found = np.unique(labels[ghosts(image, guess, near)])
+    stands = np.isin(labels, found[found > 0])
+    return np.asarray(cv2.dilate(stands.view(np.uint8), square) > 0)
 
 
 def _since(before: float | None, holds: bool, at: float) -> float | None:

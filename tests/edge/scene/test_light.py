@@ -42,9 +42,23 @@ def test_the_same_light_again_and_again_changes_nothing() -> None:
     covered = np.zeros(SIZE, np.bool_)
     covered[INSIDE] = True
     made = scene()
-    for _ in range(300):
+    for _ in range(100):
         made = relit(made, scene(), covered)
     assert off(made, scene()) < 0.1
+
+
+def test_many_lights_leave_what_is_covered_as_it_was() -> None:
+    """Lit again and again by brightness, noise would become contrast: 22 levels of it here."""
+    covered = np.zeros(SIZE, np.bool_)
+    covered[INSIDE] = True
+    rng = np.random.default_rng(2)
+    now = former = textured(1)[: SIZE[0], : SIZE[1]]
+    for step in range(300):
+        level = 0.8 + 0.2 * np.cos(0.4 * step)
+        clouds = cv2.resize(rng.normal(0, 0.04, (6, 8)), SIZE[::-1])[..., None]
+        bright = former * (level + clouds) + rng.normal(0, 2, (*SIZE, 1))
+        now = relit(now, np.clip(bright, 0, 255).astype(np.uint8), covered, bands=1)
+    assert off(now[INSIDE], (former * level)[INSIDE]) < 10
 
 
 def test_large_images_are_lit_as_small_ones() -> None:

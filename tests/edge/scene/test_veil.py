@@ -1,0 +1,56 @@
+"""What hides a guess: whether it has left, and who stands there then."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edge.scene.light import same_structure
+from edge.scene.veil import HOLD_S, Veil, shows, standing
+from tests.edge.scene.test_light import textured
+
+BOX = (60, 50, 90, 60)
+PLACE = np.s_[45:115, 55:155]
+INSIDE = np.s_[50:110, 60:150]
+
+
+def hidden() -> np.ndarray:
+    where = np.zeros((180, 240), np.bool_)
+    where[PLACE] = True
+    return where
+
+
+def test_only_what_shows_the_guess_is_learned_when_it_has_left() -> None:
+    scene, car = textured(1), textured(1)
+    car[INSIDE] = textured(2)[INSIDE]
+    left = scene.copy()
+    left[60:110, 70:90] = 20  # somebody who stood behind it
+    veil = Veil(car, scene, BOX, PLACE, hidden())
+    same = [same_structure(image, scene, 0.8) for image in (car, left)]
+    assert not veil.learnable(car, same[0], 0.0).any() and veil.stands
+    assert not veil.learnable(left, same[1], 1.0).any()  # it may be passing by
+    learned = veil.learnable(left, same[1], 1.0 + HOLD_S)
+    assert not veil.stands
+    assert learned[50:110, 100:150].mean() > 0.9
+    assert not learned[62:108, 72:88].any() and not learned[~hidden()].any()
+    assert not veil.learnable(car, same[0], 9.0).any()
+
+
+def test_half_of_it_has_not_left() -> None:
+    scene, half = textured(1), textured(1)
+    half[50:110, 60:115] = textured(2)[50:110, 60:115]
+    assert not shows(same_structure(half, scene, 0.8), hidden(), BOX)
+    assert shows(same_structure(scene, scene, 0.8), hidden(), BOX)
+    assert not shows(same_structure(scene, scene, 0.8), ~hidden(), BOX)  # nothing is hidden
+    assert not shows(same_structure(scene, scene, 0.8), hidden(), (-30, -30, 10, 10))
+
+
+def test_who_stands_there_has_an_outline_in_the_image_and_a_wrong_guess_in_the_guess() -> None:
+    guess = np.full((180, 240, 3), 110, np.uint8)
+    image = guess.copy()
+    image[60:110, 70:90] = 40
+    guess[60:75, 105:150] = 60  # a shadow of the former light
+    other = np.zeros((180, 240), np.bool_)
+    other[60:110, 70:90] = other[60:75, 105:150] = True
+    found = standing(image, guess, other)
+    assert found[60:110, 70:90].all() and not found[60:75, 105:150].any()
+    assert not standing(image, image, np.zeros_like(other)).any()
