@@ -111,7 +111,7 @@ class Yard:
 
     def image(self, h: float, things: Sequence[Thing]) -> tuple[Image, npt.NDArray[np.bool_]]:
         """The yard at an hour without noise, and where things are."""
-        total = np.zeros((*SIZE, 3), np.float32)
+        total: Array = np.zeros((*SIZE, 3), np.float32)
         share: Array = np.zeros((*SIZE, 1), np.float32)
         for source, level in lights(h).items():
             plane: Array = self.empty[source].copy()

@@ -12,7 +12,7 @@ import numpy as np
 from edge.camera.camera import Camera
 from edge.camera.source import CameraEvent, Frame
 from edge.errors import EdgeError, UsageError
-from edge.image import fit, translate
+from edge.image import fit, size_of, translate
 from edge.loop.prepared import Prepared, prepare
 from edge.runtime.backend import Plane
 from edge.runtime.handle import Handle, infer
@@ -118,7 +118,7 @@ class CameraPipeline:
         if not isinstance(background, Background):
             _check_image(background, "bg")
             background = certain(background)
-        self.camera, self.size = camera, background.image.shape[:2]
+        self.camera, self.size = camera, size_of(background.image)
         self._stabilize, self._spare = stabilize, spare
         self._improver, self._upkeep, self._estimate = improver, upkeep, estimate
         self._confirmed = self._processed = False

@@ -95,9 +95,9 @@ def relit(bg: Image, image: Image, covered: Bools, bands: int = BANDS) -> Image:
         if band < bands:
             plane = cv2.resize(gains[band], size, interpolation=cv2.INTER_LINEAR)
             gain += np.maximum(1 - np.abs(middle - np.float32(band)), 0)[..., None] * plane
-    gain = cv2.resize(gain, covered.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    full = cv2.resize(gain, covered.shape[::-1], interpolation=cv2.INTER_LINEAR)
     made = np.array(image)
-    guess = (bg[covered] + np.float32(DARK)) * gain[covered] - np.float32(DARK)
+    guess = (bg[covered] + np.float32(DARK)) * full[covered] - np.float32(DARK)
     made[covered] = np.rint(np.clip(guess, 0, 255))
     return made
 
@@ -140,15 +140,16 @@ def same_structure(a: Image, b: Image, least: float) -> Bools:
     """
     scale = min(1.0, SIDE / max(a.shape[:2]))
     size = tuple(max(1, round(scale * length)) for length in a.shape[1::-1])
-    x, y = (
-        cv2.blur(cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32), (3, 3))
-        for image in (a, b)
-    )
     side = 2 * max(2, round(AROUND * min(size))) + 1
 
-    def mean(plane: cv2.typing.MatLike) -> Floats:
+    def small(image: Image) -> Floats:
+        reduced = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.blur(reduced.astype(np.float32), (3, 3)), np.float32)
+
+    def mean(plane: Floats) -> Floats:
         return np.asarray(cv2.blur(plane, (side, side)), np.float32)
 
+    x, y = small(a), small(b)
     mean_x, mean_y = mean(x), mean(y)
     both, of_x, of_y = (
         (mean(p * q) - m * n).mean(2)
