@@ -20,9 +20,9 @@ from edge.samples.sample import Image
 from edge.scene.background import Background, certain
 from edge.scene.check import OK, TEXTS
 from edge.scene.improve import AGES_S, BackgroundImprover, Estimate, changed_share
+from edge.scene.occluder import Box
 from edge.scene.repaint import Repaint
 from edge.scene.upkeep import LEARNED, RENEWED, Change, Outline, Upkeep
-from edge.scene.veil import Box
 from edge.things.find import binarize, find_things
 from edge.things.thing import Thing
 

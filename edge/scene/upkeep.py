@@ -26,8 +26,8 @@ from edge.scene.bank import MOST, Entry, first_entry
 from edge.scene.check import CHANGED, HOLD_S, OK, SceneCheck
 from edge.scene.gather import LEAST
 from edge.scene.light import Light, light_of, relit, same_structure
+from edge.scene.occluder import Box, Occluder, Place, shows, standing
 from edge.scene.spread import moving_share
-from edge.scene.veil import Box, Place, Veil, shows, standing
 
 EVERY_S = 4.0
 """Time between two looks at a scene; a look moves the background by one grey level at most."""
@@ -168,7 +168,7 @@ class Upkeep:
         self._renewed = at
         self._odd: list[Image] = []
         self._odd_since = 0.0
-        self._veils: list[Veil] = []
+        self._occluders: list[Occluder] = []
         self._samples: deque[Image] = deque(maxlen=SAMPLES)
         self._sampled = -math.inf
         self._spread_at: float | None = None
@@ -177,7 +177,7 @@ class Upkeep:
 
     def due(self, at: float) -> bool:
         """Whether `look` wants a frame of this time."""
-        every = GUESS_S if self._veils else EVERY_S
+        every = GUESS_S if self._occluders else EVERY_S
         return self._looked is None or not 0 <= at - self._looked < every
 
     def look(
@@ -202,14 +202,17 @@ class Upkeep:
         if light_of(image).distance(self._light) > LIGHT:
             return None  # what the mask shows is the light; `check` sees to it
         self._last = image
-        self._covered = [*covered, *(veil.box for veil in self._veils if veil.stands)]
+        self._covered = [
+            *covered,
+            *(occluder.box for occluder in self._occluders if occluder.stands),
+        ]
         busy = self._busy_pixels(image, mask, self._covered, gone)
         if self._busy is None or not 0 <= passed < LONG_S:
             # Nobody knows what was there meanwhile.
             self._busy, self._renewed = np.full(busy.shape, at), at
             self._folded = at
-            if not self._veils:
-                self._veil(image)
+            if not self._occluders:
+                self._occlude(image)
             return None
         self._busy[busy] = at
         empty = at - self._busy >= LONG_S
@@ -260,24 +263,24 @@ class Upkeep:
             What was learned and what got its light of that, bool [H, W] each.
         """
         seen, lit = (np.zeros(image.shape[:2], np.bool_) for _ in range(2))
-        if not self._veils:
+        if not self._occluders:
             return seen, lit
         guess = self._entry.background.image
         same = same_structure(image, guess, SAME_LIT)
-        for veil in self._veils:
-            shown = veil.learnable(image, same, at)
+        for occluder in self._occluders:
+            shown = occluder.learnable(image, same, at)
             if not shown.any():
                 continue
             # What is left of the guess gets the light of what was seen of it. Is it still unlike
             # the image, then it is wrong, or somebody stands there.
             made = relit(guess, image, ~shown)
-            rest = veil.hidden & ~shown
+            rest = occluder.hidden & ~shown
             other = rest & ~same_structure(image, made, SAME_LIT)
-            found = veil.hidden & ~standing(image, made, other)
-            if found.sum() > WORTH * veil.hidden.sum():
-                veil.hidden &= ~found
-                self._fresh[veil.hidden] = made[veil.hidden]
-                seen, lit = seen | found, lit | veil.hidden
+            found = occluder.hidden & ~standing(image, made, other)
+            if found.sum() > WORTH * occluder.hidden.sum():
+                occluder.hidden &= ~found
+                self._fresh[occluder.hidden] = made[occluder.hidden]
+                seen, lit = seen | found, lit | occluder.hidden
         self._fresh[seen] = image[seen]
         return seen, lit
 
@@ -301,7 +304,9 @@ class Upkeep:
         self._fresh = relit(former, self._fresh, ~sure, bands=1)
         background = _with(replace(before, image=self._fresh.copy()), self._fresh, sure)
         unsure = background.unsure
-        self._veils = [veil for veil in self._veils if (unsure & veil.hidden).any()]
+        self._occluders = [
+            occluder for occluder in self._occluders if (unsure & occluder.hidden).any()
+        ]
         self._light = light_of(background.image)
         if self._light.distance(self._entry.anchor) > FORK:
             # What it was stays in the bank.
@@ -400,7 +405,7 @@ class Upkeep:
                 if seen.any():
                     entry.background = _with(entry.background, self._median(), seen)
                 self._reset(at)
-                self._veil(image)
+                self._occlude(image)
                 self._keep(entry)
                 return Change(SWITCHED, entry.background, TEXTS[SWITCHED])
         return None
@@ -421,7 +426,7 @@ class Upkeep:
         )
         self._enter(background, at)
         self._reset(at)
-        self._veil(image)
+        self._occlude(image)
         self._keep(self._entry)
         return Change(LEARNED, background, TEXTS[LEARNED])
 
@@ -450,13 +455,13 @@ class Upkeep:
             hidden &= cv2.morphologyEx(same, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)) == 0
         return hidden
 
-    def _veil(self, image: Image) -> None:
+    def _occlude(self, image: Image) -> None:
         """Remember how what hides guesses looks."""
         guess, unsure = self._entry.background.image, self._entry.background.unsure
         for box in self._covered:
             place = self._place(box)
             if unsure[place].any():
-                self._veils.append(Veil(image, guess, box, place, unsure))
+                self._occluders.append(Occluder(image, guess, box, place, unsure))
 
     def _place(self, box: Box) -> Place:
         """Rows and columns of a box with its rim, as far as the image has them."""

@@ -16,6 +16,7 @@ from edge.samples.sample import Image
 from edge.scene import upkeep as module
 from edge.scene.background import certain
 from edge.scene.check import SceneCheck
+from edge.scene.occluder import HOLD_S, UNLIKE_HOLD_S
 from edge.scene.upkeep import (
     EVERY_S,
     LEARNED,
@@ -30,7 +31,6 @@ from edge.scene.upkeep import (
     Upkeep,
     first_entry,
 )
-from edge.scene.veil import HOLD_S, UNLIKE_HOLD_S
 
 CHECK_S = 0.5
 STEP_S = 12.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edge.scene.light import same_structure
-from edge.scene.veil import HOLD_S, Veil, shows, standing
+from edge.scene.occluder import HOLD_S, Occluder, shows, standing
 from tests.edge.scene.test_light import textured
 
 BOX = (60, 50, 90, 60)
@@ -24,15 +24,15 @@ def test_only_what_shows_the_guess_is_learned_when_it_has_left() -> None:
     car[INSIDE] = textured(2)[INSIDE]
     left = scene.copy()
     left[60:110, 70:90] = 20  # somebody who stood behind it
-    veil = Veil(car, scene, BOX, PLACE, hidden())
+    occluder = Occluder(car, scene, BOX, PLACE, hidden())
     same = [same_structure(image, scene, 0.8) for image in (car, left)]
-    assert not veil.learnable(car, same[0], 0.0).any() and veil.stands
-    assert not veil.learnable(left, same[1], 1.0).any()  # it may be passing by
-    learned = veil.learnable(left, same[1], 1.0 + HOLD_S)
-    assert not veil.stands
+    assert not occluder.learnable(car, same[0], 0.0).any() and occluder.stands
+    assert not occluder.learnable(left, same[1], 1.0).any()  # it may be passing by
+    learned = occluder.learnable(left, same[1], 1.0 + HOLD_S)
+    assert not occluder.stands
     assert learned[50:110, 100:150].mean() > 0.9
     assert not learned[62:108, 72:88].any() and not learned[~hidden()].any()
-    assert not veil.learnable(car, same[0], 9.0).any()
+    assert not occluder.learnable(car, same[0], 9.0).any()
 
 
 def test_half_of_it_has_not_left() -> None:

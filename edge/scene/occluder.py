@@ -26,7 +26,7 @@ Place = tuple[slice, slice]
 """Rows and columns."""
 
 
-class Veil:
+class Occluder:
     """What hides a place.
 
     Args:
