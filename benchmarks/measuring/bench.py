@@ -164,7 +164,8 @@ def _before_rounds(
     """Cold starts, then the accuracy of all."""
     for step, run in enumerate(runs):
         progress("start", step, len(runs))
-        run.measure_cold()
+        if run.folded:
+            run.measure_cold()
     # FP32 comes first: where the samples have no depth, its own is the truth.
     each: list[BuildRun | PeerRun] = [*runs, *peers]
     for step, measured in enumerate(each):

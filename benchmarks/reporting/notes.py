@@ -126,7 +126,7 @@ def pace_notes(report: Report) -> list[str]:
                 f"{entry.name} at {pace.fps:g} fps: {pace.deadline_misses} frames late,"
                 f" {pace.dropped_frames} dropped, {pace.fps_paced:g} fps reached."
             )
-        if entry.precision != "fp32":
+        if cold and entry.precision != "fp32":
             lines.append(
                 f"{entry.name} opens in {cold.open_ms:.0f} ms, takes {cold.background_ms:.0f} ms"
                 f" for a background and {cold.first_ms:.2f} ms for its first frame."

@@ -226,7 +226,7 @@ class BuildEntry:
     depth: DepthScores | None = None
     flicker: float | None = None
     drop: Scores
-    cold: Cold
+    cold: Cold | None = None
     paced: Paced | None = None
     gate: GateScores | None = None
     overhead: Overhead | None = None

@@ -30,7 +30,7 @@ def write(folder: Path, label: np.ndarray) -> Path:
 
 def bench(build: Path, samples: Path, out: Path, *more: str) -> None:
     words = ["--samples", samples, "--gate-drop", "1", "--iterations", "11", "--duration", "0.01"]
-    words += ["--warmup", "1", "--out", out, *more]
+    words += ["--warmup", "0", "--out", out, *more]
     app(["bench", str(build), *map(str, words)], standalone_mode=False)
 
 

@@ -40,6 +40,8 @@ from edge.samples.sample import Sample
 
 from ..conftest import SETTINGS, progress
 
+QUICK = replace(SETTINGS, iterations=11)
+
 Builds = Callable[[str, str], Path]
 
 
@@ -89,11 +91,13 @@ def test_every_timed_frame_is_in_the_samples(outcome: Outcome) -> None:
 def test_a_start_and_a_cameras_pace_are_measured_too(report: Report) -> None:
     for entry in report.folded:
         cold, pace = entry.cold, entry.paced
+        assert cold is not None
         assert cold.background_ms > cold.first_ms > 0
         assert cold.open_ms > 0
         assert pace is not None and pace.fps == 30
         assert pace.fps_paced <= 30.01
         assert pace.end_to_end_ms.n + pace.dropped_frames == 15
+    assert all(entry.cold is None is entry.paced for entry in report.builds if not entry.folded)
 
 
 @pytest.mark.parametrize("fps", [1e5, 4.0])
@@ -135,7 +139,7 @@ def test_a_broken_engine_shows_as_a_loss(plan: Callable[..., Plan], tmp_path: Pa
     good = plan("onnxruntime", "fp32")
     frame = _with_moved_bias(good.frame)
     write_build(replace(good, frame=frame, precision="fp16"), tmp_path / "broken")
-    report = bench([tmp_path / "broken"], SETTINGS, progress).report
+    report = bench([tmp_path / "broken"], QUICK, progress).report
     lost, name, _ = max(all_losses(report))
     assert lost > 0.1
     assert "fp16" in name
@@ -153,7 +157,7 @@ def test_networks_of_one_name_are_each_compared_with_their_own(
     places = [tmp_path / "old", tmp_path / "new"]
     pipeline.build(request, places[0], network=_with_moved_bias(new.source))
     write_build(new, places[1])
-    outcome = bench(places, SETTINGS, progress)
+    outcome = bench(places, QUICK, progress)
     report = outcome.report
     entries = {entry.name: entry for entry in report.folded}
     before, after = map(str, places)
@@ -218,9 +222,7 @@ def test_samples_without_depth_are_compared_with_fp32(
     """No build has a score then, least of all a perfect one; a loss against FP32's own depth is
     known, and gated."""
     folder = _sequence(tmp_path / "hall", samples[:4], foreground=True)
-    outcome = bench(
-        [builds("onnxruntime", "int8")], replace(SETTINGS, samples=str(folder)), progress
-    )
+    outcome = bench([builds("onnxruntime", "int8")], replace(QUICK, samples=str(folder)), progress)
     report = outcome.report
     assert report.samples.depth == "fp32"
     fp32, int8 = report.folded
@@ -246,7 +248,7 @@ def test_masks_of_empty_scenes_have_no_score(
     """No foreground in labels and masks: a dash and null, never a perfect score."""
     folder = _sequence(tmp_path / "hall", samples[:2], foreground=False)
     report = bench(
-        [builds("onnxruntime", "int8")], replace(SETTINGS, samples=str(folder)), progress
+        [builds("onnxruntime", "int8")], replace(QUICK, samples=str(folder)), progress
     ).report
     assert report.samples.with_foreground == 0
     for entry in report.folded:
@@ -267,7 +269,7 @@ def test_a_build_that_does_not_fit_stops_the_run_with_its_own_words(
     with pytest.raises(BuildMismatch, match=r"frame\.bin is not the file"):
         bench([broken], SETTINGS, progress)
     with pytest.raises(EdgeError, match="no folder"):
-        bench([builds("openvino", "int8")], replace(SETTINGS, samples="/nowhere"), progress)
+        bench([builds("openvino", "int8")], replace(QUICK, samples="/nowhere"), progress)
     assert manifests.read(builds("openvino", "int8")).engine
 
 
