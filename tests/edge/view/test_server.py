@@ -420,9 +420,12 @@ def test_who_does_not_take_an_answer_is_given_up(
     running.feed.event(event(id="long", clip="long.webm"))
     head = f"GET /events/long/clip HTTP/1.1\r\nHost: {running.place}\r\n\r\n".encode()
     assert len(running.ask("/events/long/clip").body) == size
+    wait_for(lambda: not running.server._server.server_state.connections)
     with contextlib.closing(socket.create_connection(running.place.split(":"), 20)) as stranger:
         stranger.sendall(head)
-        time.sleep(1.5)
+        open_now = running.server._server.server_state.connections
+        wait_for(lambda: open_now)
+        wait_for(lambda: not open_now)
         taken = 0
         with contextlib.suppress(ConnectionError):
             while part := stranger.recv(1_000_000):
