@@ -163,6 +163,10 @@ def main() -> None:
         if error.filename == STDOUT:
             _drop_output()
         sys.exit(_fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), 1))
+    except MemoryError as error:
+        # NumPy says how much it asked for.
+        needed = f": {error}" if str(error) else ""
+        sys.exit(_fail(f"the memory of this machine or of its limit is not enough{needed}", 1))
     except KeyboardInterrupt:
         sys.exit(_fail("stopped", 130))
 
