@@ -52,7 +52,7 @@ COMMANDS = {
     "build in float16": "build --network nano --imgsz 64 --precision fp16 --target onnxruntime",
     "calibrate": f"calibrate {SMALL}",
     "inspect": "inspect BUILD",
-    "bench": "bench BUILD --samples rendered:2 --iterations 11 --duration 0.01 --warmup 1",
+    "bench": "bench BUILD --samples rendered:2 --iterations 11 --duration 0 --warmup 0",
     "run": "run synthetic://room --build BUILD --seconds 1 --frames 3 --out o.mp4",
     "background": "background synthetic://room --seconds 1",
     "sensitivity": f"sensitivity {SMALL} --count 4 --target onnxruntime",

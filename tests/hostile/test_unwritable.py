@@ -15,8 +15,7 @@ from edge.files import NotWritten
 
 SMALL = "--network nano --imgsz 64 --samples rendered:4 --calib-samples 4 --target onnxruntime"
 COMMANDS = {
-    "bench": "bench BUILD --samples rendered:2 --iterations 11 --duration 0.01 --warmup 1"
-    " --out OUT",
+    "bench": "bench BUILD --samples rendered:2 --iterations 11 --duration 0 --warmup 0 --out OUT",
     "sensitivity": f"sensitivity {SMALL} --count 4 --out OUT",
     "compare": "compare --layers BUILD --samples rendered:2 --out OUT",
     "tune": "tune --networks nano --imgsz 64 --samples rendered:8 --target-fps 1 --max-drop 1"
