@@ -32,6 +32,13 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     opened.close()
 
 
+@pytest.fixture(autouse=True)
+def leave(browser: Browser) -> Iterator[None]:
+    """The page of a site that is closed would go on looking for it, into the next test."""
+    yield
+    browser.open("about:blank")
+
+
 @pytest.mark.parametrize(("width", "height", "dark"), [(1600, 900, False), (390, 844, True)])
 def test_a_zone_is_drawn_and_somebody_enters_it(
     width: int, height: int, dark: bool, browser: Browser, site: Callable[..., Site], tmp_path: Path
