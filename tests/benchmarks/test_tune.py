@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,8 @@ from edge.benchmarks.tune import Constraints, missed, rank, search
 from edge.calibrate.rendering.samples import Rendered
 from edge.cli.app import app
 from edge.errors import AccuracyGateMissed
+
+from ..command import edge
 
 
 def point(name: str, fps: float, iou: float, rung: int = 2) -> Point:
@@ -170,21 +170,8 @@ def test_a_bad_mask_is_not_recommended_even_where_it_is_the_best(
     assert (document["recommended"], document["warning"]) == (None, says)
 
 
-@pytest.fixture
-def edge(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs `edge tune` in an empty folder."""
-
-    def run(*words: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "edge", "tune", *map(str, words)]
-        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
-
-    return run
-
-
 @pytest.mark.slow
-def test_a_checkpoint_is_tried_as_it_is_and_pruned(
-    edge: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_a_checkpoint_is_tried_as_it_is_and_pruned(tmp_path: Path) -> None:
     from edge.train.checkpoint import save
     from edge.train.networks import create
 
@@ -195,7 +182,7 @@ def test_a_checkpoint_is_tried_as_it_is_and_pruned(
     few = ["--imgsz", "64", "--precision", "int8", "--target", "openvino", "--count", 16]
     few += ["--samples", "rendered:16:5", "--target-fps", 1, "--max-drop", 1, "--json"]
     prune = ["--prune", "0.7", "--pictures", 16, "--data", "rendered:4"]
-    done = edge("--networks", "mine/best.pt", *prune, *few)
+    done = edge("tune", "--networks", "mine/best.pt", *prune, *few, cwd=tmp_path)
     assert done.returncode == 3, done.stderr  # untrained
     files = {Path(p["candidate"]["network"]) for p in json.loads(done.stdout)["points"]}
     whole, pruned = sorted((tmp_path / file for file in files), key=lambda file: len(file.name))
@@ -206,8 +193,10 @@ def test_a_checkpoint_is_tried_as_it_is_and_pruned(
     assert f"-{reached['share']:.2f}-" in pruned.name
     sizes = [sum(np.prod(t.dims) for t in onnx.load(f).graph.initializer) for f in (whole, pruned)]
     assert sizes[1] < sizes[0]
-    again = edge("--networks", "mine/best.pt", *prune, *few)
-    assert again.stdout == done.stdout and "step 1" not in again.stderr
+    made = result.stat().st_mtime_ns
+    again = edge("tune", "--networks", "mine/best.pt", *prune, *few, cwd=tmp_path)
+    assert again.stdout == done.stdout
+    assert result.stat().st_mtime_ns == made  # `edge prune` would write it again
 
 
 @pytest.mark.parametrize(
@@ -231,29 +220,41 @@ def test_a_checkpoint_is_tried_as_it_is_and_pruned(
     ],
 )
 def test_what_cannot_be_done_is_refused_before_anything_is_trained(
-    words: list[str], reason: str, edge: Callable[..., Any]
+    words: list[str], reason: str, tmp_path: Path
 ) -> None:
-    done = edge(*words)
+    done = edge("tune", *words, cwd=tmp_path)
     assert done.returncode == 2
     assert reason in done.stderr
 
 
 @pytest.mark.slow
-def test_the_command(edge: Callable[..., Any], tmp_path: Path) -> None:
-    few = ["--networks", "nano", "--imgsz", "64,96", "--precision", "int8", "--target", "openvino"]
+def test_the_command(tmp_path: Path) -> None:
+    few = [
+        "tune",
+        "--networks",
+        "nano",
+        "--imgsz",
+        "64,96",
+        "--precision",
+        "int8",
+        "--target",
+        "openvino",
+    ]
     few += ["--samples", "rendered:16:5", "--count", 16]
-    done = edge(*few, "--target-fps", 1, "--max-drop", 1, "--json")
+    done = edge(*few, "--target-fps", 1, "--max-drop", 1, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert document["recommended"].startswith("edge build --network nano --precision int8 --target")
     assert [p["candidate"]["precision"] for p in document["points"]] == ["int8", "fp32", "int8"]
     assert "<svg" in (tmp_path / "tune" / "tune.html").read_text()
     ledger = (tmp_path / "tune" / "ledger.jsonl").read_text()
-    assert edge(*few, "--target-fps", 1, "--max-drop", 1, "--json").stdout == done.stdout
+    assert (
+        edge(*few, "--target-fps", 1, "--max-drop", 1, "--json", cwd=tmp_path).stdout == done.stdout
+    )
     assert (tmp_path / "tune" / "ledger.jsonl").read_text() == ledger
-    too_much = edge(*few, "--target-fps", 1e7)
+    too_much = edge(*few, "--target-fps", 1e7, cwd=tmp_path)
     assert too_much.returncode == 4
     assert "no candidate meets the constraints; the nearest has" in too_much.stderr
-    wrong = edge("--target", "tensorrt")
+    wrong = edge("tune", "--target", "tensorrt", cwd=tmp_path)
     assert wrong.returncode == 2
     assert "does not run here; these do: openvino, onnxruntime" in wrong.stderr

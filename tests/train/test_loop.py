@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import copy
 import os
-import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 import torch
@@ -26,9 +25,11 @@ from edge.train.loop import BACKGROUND_LOGIT, Run
 from edge.train.networks import create, normalised
 from edge.train.recipe import Recipe
 
+from ..command import edge
+
 OPTIONS = [
     "--network=nano", "--data=rendered:8", "--epochs=1", "--pictures=32", "--batch=4",
-    "--every=2", "--workers=1", "--validate=rendered:4:77", "--accelerator=cpu",
+    "--every=2", "--workers=1", "--validate=rendered:4:77", "--accelerator=cpu", "--imgsz=64",
 ]  # fmt: skip
 
 
@@ -43,22 +44,66 @@ def edge_train(out: Path, *more: str) -> subprocess.Popen[str]:
     )
 
 
+def trained(out: Path, *more: str) -> str:
+    """A run in this process, with one thread as those of `edge_train` have; what it printed."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        done = edge("train", *OPTIONS, "--workers=0", "--out", out, *more)
+    finally:
+        torch.set_num_threads(threads)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def refused(out: Path, *more: str) -> CompletedProcess[str]:
+    """A run that ends before it begins."""
+    done = edge("train", *OPTIONS, "--workers=0", "--out", out, *more)
+    assert done.returncode != 0
+    return done
+
+
+INTERRUPTED = """
+import os, signal, sys
+import edge.train.loop as loop
+
+sent = getattr(signal, sys.argv.pop(1))
+signal.signal(signal.SIGINT, signal.default_int_handler)
+def clipped(self, *words, **options):
+    # After the forward pass, which moved BatchNorm's statistics, and before the weights move.
+    if run_of[0].step == 4:
+        os.kill(os.getpid(), sent)
+    return clip(self, *words, **options)
+run_of = []
+init = loop.Run.__init__
+def made(self, *words, **options):
+    init(self, *words, **options)
+    run_of.append(self)
+loop.Run.__init__ = made
+clip = loop.Fabric.clip_gradients
+loop.Fabric.clip_gradients = clipped
+from edge.cli.app import main
+main()
+"""
+
+
+def stopped(out: Path, sent: str, *more: str) -> CompletedProcess[str]:
+    """A run that gets a signal in its fifth step, after the checkpoint of the fourth."""
+    return subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, sent, "train", *OPTIONS, "--out", str(out), *more],
+        capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False,
+    )  # fmt: skip
+
+
 def killed(out: Path, *more: str) -> None:
-    """A run that is killed after its first checkpoint."""
-    process = edge_train(out, *more)
-    while process.poll() is None and not (out / "last.pt").exists():
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    assert stopped(out, "SIGKILL", *more).returncode == -9
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that was never stopped."""
     out = tmp_path_factory.mktemp("runs") / "whole"
-    process = edge_train(out)
-    _, errors = process.communicate()
-    assert process.returncode == 0, errors
+    trained(out)
     return out
 
 
@@ -74,36 +119,12 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 def test_a_killed_run_goes_on_to_the_same_weights(whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "killed"
     killed(out)
-    assert load(out / "last.pt")["step"] < 8
+    assert load(out / "last.pt")["step"] == 4
     resumed = edge_train(out, "--resume")
     _, errors = resumed.communicate()
     assert resumed.returncode == 0, errors
     assert load(out / "last.pt")["step"] == 8
     assert same(weights(whole), weights(out))
-
-
-INTERRUPTED = """
-import os, signal, sys
-import edge.train.loop as loop
-
-kind, number = sys.argv.pop(1), {"SIGINT": signal.SIGINT, "SIGTERM": signal.SIGTERM}
-signal.signal(signal.SIGINT, signal.default_int_handler)
-def clipped(self, *words, **options):
-    # After the forward pass, which moved BatchNorm's statistics, and before the weights move.
-    if run_of[0].step == 4:
-        os.kill(os.getpid(), number[kind])
-    return clip(self, *words, **options)
-run_of = []
-init = loop.Run.__init__
-def made(self, *words, **options):
-    init(self, *words, **options)
-    run_of.append(self)
-loop.Run.__init__ = made
-clip = loop.Fabric.clip_gradients
-loop.Fabric.clip_gradients = clipped
-from edge.cli.app import main
-main()
-"""
 
 
 @pytest.mark.slow
@@ -112,12 +133,8 @@ def test_a_run_that_was_stopped_in_a_step_goes_on_to_the_same_weights(
     sent: str, code: int, whole: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "stopped"
-    words = ["train", *OPTIONS, "--out", str(out)]
-    stopped = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, sent, *words],
-        capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False,
-    )  # fmt: skip
-    assert stopped.returncode == code, stopped.stderr
+    done = stopped(out, sent)
+    assert done.returncode == code, done.stderr
     assert load(out / "last.pt")["step"] == 5
     resumed = edge_train(out, "--resume")
     _, errors = resumed.communicate()
@@ -189,9 +206,7 @@ FAMILY = ["--network=nano,tiny", "--imgsz=64", "--batch=2", "--pictures=32"]
 @pytest.mark.slow
 def test_networks_learn_together_and_go_on_after_a_kill(tmp_path: Path) -> None:
     once, twice = tmp_path / "once", tmp_path / "twice"
-    process = edge_train(once, *FAMILY)
-    out, errors = process.communicate()
-    assert process.returncode == 0, errors
+    out = trained(once, *FAMILY)
     best = [once / name / "best.pt" for name in ("nano", "tiny")]
     assert out.split() == [str(path) for path in best]
     assert [load(path)["network"] for path in best] == ["nano", "tiny"]
@@ -209,11 +224,8 @@ def test_networks_learn_together_and_go_on_after_a_kill(tmp_path: Path) -> None:
         load(once / "last.pt")
 
     on = tmp_path / "on"
-    process = edge_train(on, *FAMILY, f"--start={once}", "--rate=1e-9")
-    _, errors = process.communicate()
-    assert process.returncode == 0, errors
+    trained(on, *FAMILY, f"--start={once}", "--rate=1e-9")
     start, end = weights(once / "tiny", "best.pt"), weights(on / "tiny", "best.pt")
-    words = [sys.executable, "-m", "edge", "train"]
     for options, says in (
         (["--network=nano,small", f"--start={once}"], "no checkpoint"),
         (["--network=nano,tiny", f"--start={once}", "--outputs=mask"], "asked for are spread and"),
@@ -221,10 +233,7 @@ def test_networks_learn_together_and_go_on_after_a_kill(tmp_path: Path) -> None:
         (["--network=nano,scene"], "must be different and have the same"),
         (["--network=nano,tiny", "--qat=openvino"], "--distill and --qat are for one network"),
     ):
-        refused = subprocess.run(
-            [*words, *options, f"--out={tmp_path / 'no'}"], capture_output=True, text=True
-        )
-        assert refused.returncode != 0 and says in refused.stderr
+        assert says in refused(tmp_path / "no", *options).stderr
     assert torch.allclose(start["mask.weight"], end["mask.weight"], atol=1e-5)
 
 
@@ -285,9 +294,7 @@ def test_a_student_that_learns_the_scene_depth_gets_all_passes(tmp_path: Path) -
 
 @pytest.mark.slow
 def test_another_seed_gives_other_weights(whole: Path, tmp_path: Path) -> None:
-    process = edge_train(tmp_path / "other", "--seed=1")
-    process.communicate()
-    assert process.returncode == 0
+    trained(tmp_path / "other", "--seed=1")
     assert not same(weights(whole), weights(tmp_path / "other"))
 
 
@@ -299,9 +306,8 @@ def test_two_processes_train_the_network_that_one_trains(tmp_path: Path) -> None
     without MS-SSIM, whose roots of structures near 0 make something of it, too.
     """
     for name, devices in (("one", 1), ("two", 2)):
-        process = edge_train(
-            tmp_path / name, f"--devices={devices}", "--rate=1e-4", "--depth-loss=ssi"
-        )
+        words = ["--imgsz=176", f"--devices={devices}", "--rate=1e-4", "--depth-loss=ssi"]
+        process = edge_train(tmp_path / name, *words)
         _, errors = process.communicate()
         assert process.returncode == 0, errors
         assert load(tmp_path / name / "last.pt")["step"] == 8
@@ -334,17 +340,15 @@ def test_what_a_run_leaves(whole: Path, tmp_path: Path) -> None:
     assert best["network"] == "nano"
     assert 0 <= best["scores"]["f_measure"] <= 1
     events = EventAccumulator(str(whole)).Reload()
-    assert {"loss/bce", "loss/dice", "loss/ssi", "loss/ms_ssim"} <= set(events.Tags()["scalars"])
+    assert {"loss/bce", "loss/dice", "loss/ssi", "loss/ssim"} <= set(events.Tags()["scalars"])
     assert events.Tags()["images"]
 
-    again = edge_train(whole)
-    _, errors = again.communicate()
+    again = refused(whole)
     assert again.returncode == 1
-    assert "holds a run already; --resume it" in errors
-    other = edge_train(whole, "--resume", "--seed=5")
-    _, errors = other.communicate()
+    assert "holds a run already; --resume it" in again.stderr
+    other = refused(whole, "--resume", "--seed=5")
     assert other.returncode == 1
-    assert "was made by another recipe" in errors
+    assert "was made by another recipe" in other.stderr
 
 
 def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path) -> None:
@@ -367,20 +371,14 @@ def test_a_run_can_begin_with_weights_and_imitate_a_network(whole: Path, tmp_pat
     best = whole / "best.pt"
     out = tmp_path / "tuned"
     options = [f"--start={best}", f"--distill={best}", f"--distill={best}", "--rate=1e-9"]
-    process = edge_train(out, *options)
-    _, errors = process.communicate()
-    assert process.returncode == 0, errors
+    trained(out, *options)
     # At such a rate nothing is learned: the weights are still those that the run began with.
     start, end = weights(whole, "best.pt"), weights(out)
     assert torch.allclose(start["mask.weight"], end["mask.weight"], atol=1e-5)
     events = EventAccumulator(str(out)).Reload()
     assert {"loss/imitated_mask", "loss/imitated_depth"} <= set(events.Tags()["scalars"])
 
-    other = subprocess.run(
-        [sys.executable, "-m", "edge", "train", "--network=small", f"--start={best}"],
-        capture_output=True,
-        text=True,
-    )
+    other = refused(tmp_path / "no", "--network=small", f"--start={best}")
     assert other.returncode == 2
     assert "is a nano, --network says small" in other.stderr
 
@@ -388,31 +386,23 @@ def test_a_run_can_begin_with_weights_and_imitate_a_network(whole: Path, tmp_pat
 @pytest.mark.slow
 def test_a_run_can_take_over_the_depth_of_the_scene(whole: Path, tmp_path: Path) -> None:
     best, out = whole / "best.pt", tmp_path / "shared"
-    process = edge_train(out, f"--scene={best}")
-    _, errors = process.communicate()
-    assert process.returncode == 0, errors
+    trained(out, f"--scene={best}")
     theirs, ours = weights(whole, "best.pt"), weights(out)
     scene = [name for name in theirs if name.startswith("scene_depth.")]
     assert scene
     assert all(torch.equal(theirs[name], ours[name]) for name in scene)
     assert not torch.equal(theirs["mask.weight"], ours["mask.weight"])
-    words = [sys.executable, "-m", "edge", "train", "--network=transposed", f"--scene={best}"]
-    refused = subprocess.run(
-        [*words, "--imgsz=64", f"--out={tmp_path / 'no'}"], capture_output=True, text=True
-    )
-    assert refused.returncode == 2
-    assert "our own networks with both inputs and a depth output" in refused.stderr
+    wrong = refused(tmp_path / "no", "--network=transposed", f"--scene={best}")
+    assert wrong.returncode == 2
+    assert "our own networks with both inputs and a depth output" in wrong.stderr
 
 
 @pytest.mark.slow
 def test_the_depth_of_the_scene_can_be_trained_alone(tmp_path: Path) -> None:
     alone, out = tmp_path / "scene", tmp_path / "sharing"
-    train = [sys.executable, "-m", "edge", "train", "--data=rendered:8", "--validate=rendered:2"]
-    few = ["--epochs=1", "--pictures=8", "--batch=4", "--imgsz=64", "--workers=0"]
-    for options in (["--network=scene", f"--out={alone}"], [f"--scene={alone}/best.pt"]):
-        words = [*train, *few, "--network=nano", f"--out={out}", *options]
-        done = subprocess.run(words, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+    few = ["--pictures=8", "--validate=rendered:2"]
+    trained(alone, *few, "--network=scene")
+    trained(out, *few, f"--scene={alone}/best.pt")
     ours, theirs = weights(out), weights(alone, "best.pt")
     assert all(torch.equal(ours[name], value) for name, value in theirs.items())
     # What was taken over stays in whatever goes on from there.
@@ -420,14 +410,11 @@ def test_the_depth_of_the_scene_can_be_trained_alone(tmp_path: Path) -> None:
     with torch.no_grad():
         _, expected = network_of(alone / "best.pt")[0](picture, picture)
     on, quantized, pruned = tmp_path / "on", tmp_path / "quantized", tmp_path / "pruned"
-    for options in ([f"--out={on}"], ["--qat=openvino", f"--out={quantized}"]):
-        done = subprocess.run(
-            [*train, *few, f"--start={best}", *options], capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
-    prune = [*train[:3], "prune", str(best), *train[4:], "--target-macs=0.7", "--steps=1"]
-    prune += ["--pictures=8", "--batch=4", "--imgsz=64", "--workers=0", f"--out={pruned}"]
-    done = subprocess.run(prune, capture_output=True, text=True)
+    trained(on, *few, f"--start={best}")
+    trained(quantized, *few, f"--start={best}", "--qat=openvino")
+    prune = ["prune", best, "--data=rendered:8", *few, "--target-macs=0.7", "--steps=1"]
+    prune += ["--batch=4", "--imgsz=64", "--workers=0", f"--out={pruned}"]
+    done = edge(*prune)
     assert done.returncode == 0, done.stderr
     for run in (on, quantized, pruned / "step-1"):
         # By what it finds: int8 training leaves BatchNorm folded into the weights before it.
@@ -446,10 +433,9 @@ def test_the_depth_of_the_scene_can_be_trained_alone(tmp_path: Path) -> None:
             "--network, --inputs, --outputs: inputs 'bg': expected one of spread, both",
         ),
     ):
-        words = [*train, *few, f"--out={tmp_path / 'no'}", *options]
-        refused = subprocess.run(words, capture_output=True, text=True)
-        assert refused.returncode == 2, refused.stderr
-        assert says in refused.stderr
+        wrong = edge("train", "--imgsz=64", *few, f"--out={tmp_path / 'no'}", *options)
+        assert wrong.returncode == 2, wrong.stderr
+        assert says in wrong.stderr
 
 
 @pytest.mark.slow
@@ -462,17 +448,13 @@ def test_int8_training_resumes_exactly_and_saves_a_plain_network(
         out = tmp_path / name
         if name == "twice":
             killed(out, *options)
-        process = edge_train(out, *options, "--resume")
-        _, errors = process.communicate()
-        assert process.returncode == 0, errors
+        trained(out, *options, "--resume")
         runs[name] = weights(out)
     assert same(runs["once"], runs["twice"])
     assert runs["once"].keys() == weights(whole).keys()
 
 
 def test_int8_training_needs_something_to_start_from() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "edge", "train", "--qat=openvino"], capture_output=True, text=True
-    )
+    done = edge("train", "--qat=openvino")
     assert done.returncode == 2
     assert "give it with --start" in done.stderr
