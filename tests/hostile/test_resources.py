@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -57,10 +58,31 @@ def limited(kind: str, value: int, words: str, cwd: Path) -> subprocess.Complete
     return edge(f"{kind} {value} {words}", cwd, ("-c", LIMITED))
 
 
-def test_too_few_descriptors(tmp_path: Path) -> None:
-    done = limited("RLIMIT_NOFILE", 8, f"build {SMALL} --out a", tmp_path)
-    assert "Too many open files" in one_sentence(done)
-    assert list(tmp_path.iterdir()) == []
+def main(monkeypatch: pytest.MonkeyPatch, words: str) -> int:
+    """`edge` in this process; its exit code."""
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # main takes SIGTERM of this process
+    monkeypatch.setattr(sys, "argv", ["edge", *words.split()])
+    with pytest.raises(SystemExit) as end:
+        app.main()
+    return int(end.value.code or 0)
+
+
+def test_no_descriptor_is_left(
+    builds, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build = builds("onnxruntime", "int8")
+    assert main(monkeypatch, f"inspect {build}") == 0
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = [os.open(os.devnull, os.O_RDONLY) for _ in range(64)]  # fills the gaps, too
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(taken) + 1, limits[1]))
+        code = main(monkeypatch, f"inspect {build}")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for descriptor in taken:
+            os.close(descriptor)
+    assert code == 1
+    assert capsys.readouterr().err == f"error: Too many open files: {build}/manifest.json\n"
 
 
 def test_a_full_disk(tmp_path: Path) -> None:
@@ -77,10 +99,7 @@ def test_too_little_memory(
         raise MemoryError(text)
 
     monkeypatch.setattr(app, "app", greedy)
-    monkeypatch.setattr(signal, "signal", lambda *_: None)  # main takes SIGTERM of this process
-    with pytest.raises(SystemExit) as end:
-        app.main()
-    assert end.value.code == 1
+    assert main(monkeypatch, "build") == 1
     assert capsys.readouterr().err == (
         "error: the memory of this machine or of its limit is not enough"
         + (f": {text}" if text else "") + "\n"
