@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import onnx
@@ -11,12 +9,9 @@ from onnx import numpy_helper
 
 from edge.bundled import bundled
 
+from ..command import edge
+
 QUICK = ["--imgsz", "64", "--calib-samples", "4", "--target", "openvino"]
-
-
-def edge(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "edge", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
 
 
 @pytest.mark.slow

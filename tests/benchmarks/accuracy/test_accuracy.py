@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -8,11 +9,12 @@ import pytest
 
 from edge.accuracy import MaskCounts
 from edge.benchmarks.accuracy import __main__ as accuracy
-from edge.benchmarks.accuracy import measure, tables
+from edge.benchmarks.accuracy import measure, networks, tables
 from edge.benchmarks.accuracy.disturbances import CLEAN, DISTURBANCES
 from edge.benchmarks.accuracy.networks import Network, measured_disturbed
 from edge.benchmarks.accuracy.shadows import labelled_shadow
 from edge.benchmarks.peers.absdiff import difference
+from edge.calibrate.pipeline import BuildRequest
 from edge.calibrate.rendering.samples import Rendered
 from edge.samples.sample import FOREGROUND, Sample
 
@@ -66,6 +68,9 @@ def test_the_tables_of_a_small_data_set(tmp_path: Path, monkeypatch: pytest.Monk
     for name in set(DISTURBANCES) - {"40 % darker", "20 % darker", "offset of 2 pixels"}:
         monkeypatch.delitem(DISTURBANCES, name)
     monkeypatch.setattr(accuracy, "RENDERED", (4, 777))
+    monkeypatch.setattr(networks, "names", lambda: ["nano", "small"])
+    few = partial(BuildRequest, samples="rendered:8", calib_samples=8)
+    monkeypatch.setattr(networks, "BuildRequest", few)
     assert accuracy.main([str(tmp_path / "data"), "--out", str(tmp_path / "out")]) == 0
     text = capsys.readouterr().out
     for expected in ("| hall |", "| 40 % darker |", "flicker between two", "| rendered scenes |"):
