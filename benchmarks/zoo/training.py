@@ -25,10 +25,10 @@ from pathlib import Path
 
 from edge.benchmarks.accuracy.networks import BASE, PRUNED
 from edge.benchmarks.zoo.journal import Journal, export
-from edge.benchmarks.zoo.mean import FORMER, keep_former, write_mean
 from edge.benchmarks.zoo.places import TRAINING, VALIDATION, link_places
 from edge.bundled import FOLDER
 from edge.errors import EdgeError
+from edge.files import atomic_write
 from edge.progress import note
 
 LARGEST = "small"
@@ -83,6 +83,8 @@ EPOCH = 4000
 """Images of an epoch."""
 SCENE, SCENES = "scene", {BASE: 168_000, "all": 120_000}
 """The network of the scene's depth, and the images of each of its runs."""
+FORMER = "former"
+"""Folder of the networks that were bundled when the runs began."""
 PLACES = "places"
 """Folder of the links to measured depth, by use."""
 SHARE, PRUNED_IMAGES = 0.5, 20_000
@@ -154,6 +156,16 @@ def link_free(data: Path, folder: Path) -> None:
             link.symlink_to((data / name).resolve())
 
 
+def keep_former(runs: Path) -> None:
+    """Copy the bundled networks once: those that replace them are made of these as well."""
+    folder = runs / FORMER
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in NETWORKS:
+        if not (folder / f"{name}.onnx").is_file():
+            with atomic_write(folder / f"{name}.onnx") as draft:
+                draft.write_bytes((FOLDER / f"{name}.onnx").read_bytes())
+
+
 def file_of(network: str, stage: Stage, runs: Path) -> Path:
     """Where a stage's network goes: beside its run, where `make accuracy` finds the folds."""
     return runs / stage.name / f"{network}.onnx"
@@ -162,7 +174,8 @@ def file_of(network: str, stage: Stage, runs: Path) -> Path:
 def bundle(network: str, runs: Path, journal: Journal) -> None:
     """Put the mean of a bundled network and what became of it into the package."""
     mean = runs / FINAL.name / network / "mean.pt"
-    write_mean(runs / FORMER / f"{network}.onnx", file_of(network, FINAL, runs), mean)
+    files = runs / FORMER / f"{network}.onnx", file_of(network, FINAL, runs), mean
+    subprocess.run([sys.executable, "-m", "edge.train.mean", *map(str, files)], check=True)
     export(mean, FOLDER / f"{network}.onnx", journal.places)
 
 

@@ -9,8 +9,8 @@ import numpy.typing as npt
 from edge.samples.sample import BACKGROUND, IGNORED, Image, Sample
 
 SHADOW = 5.0
-"""Weight of background that looks like a shadow; all other pixels have 1. Without it the bundled
-networks take 40 to 47 % of the pixels that CDnet labels as hard shadows for foreground."""
+"""Weight of background that looks like a shadow; all other pixels have 1. Without it the networks
+take 39 to 47 % of the pixels that CDnet labels as hard shadows for foreground."""
 DARKER = (0.2, 0.85)
 """Light that a shadow leaves, as a share of that of `bg`."""
 COLOUR = 0.2

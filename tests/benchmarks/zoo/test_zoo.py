@@ -206,3 +206,21 @@ def test_a_place_inside_another_is_hidden_as_itself() -> None:
     places = {"data": "DATA", "data/runs": "RUNS", "data/teacher.onnx": "TEACHER.onnx"}
     assert hide_places("data/runs/free", places) == "RUNS/free"
     assert hide_places("data/teacher.onnx", places) == "TEACHER.onnx"
+
+
+def test_the_bundled_networks_are_kept_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training.keep_former(tmp_path)
+    kept = {name: (tmp_path / training.FORMER / f"{name}.onnx").read_bytes() for name in names()}
+    assert kept == {name: bundled(name).read_bytes() for name in names()}
+    # A run that goes on after it has replaced them keeps those from before.
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in names():
+        (other / f"{name}.onnx").write_bytes(b"new")
+    monkeypatch.setattr(training, "FOLDER", other)
+    training.keep_former(tmp_path)
+    assert kept == {
+        name: (tmp_path / training.FORMER / f"{name}.onnx").read_bytes() for name in names()
+    }

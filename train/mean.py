@@ -1,4 +1,6 @@
-"""The mean of a network's weights before and after further training.
+"""The mean of a network's weights before and after further training: `make zoo` bundles it.
+
+    python -m edge.train.mean FORMER.onnx TRAINED.onnx MEAN.pt
 
 It keeps what the network knew and has most of what it learned: WiSE-FT (Wortsman et al. 2022,
 "Robust fine-tuning of zero-shot models").
@@ -6,29 +8,13 @@ It keeps what the network knew and has most of what it learned: WiSE-FT (Wortsma
 
 from __future__ import annotations
 
-import shutil
-import tempfile
+import sys
 from pathlib import Path
 
 import torch
 
-from edge.bundled import FOLDER, names
 from edge.errors import EdgeError
 from edge.train.checkpoint import load, save
-
-FORMER = "former"
-"""Folder in the zoo's runs: the networks that were bundled when it began."""
-
-
-def keep_former(runs: Path) -> None:
-    """Copy the bundled networks once: those that replace them are made of these as well."""
-    folder = runs / FORMER
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in names():
-        if not (folder / f"{name}.onnx").is_file():
-            with tempfile.TemporaryDirectory(dir=folder) as draft:
-                copy = shutil.copy(FOLDER / f"{name}.onnx", draft)
-                Path(copy).replace(folder / f"{name}.onnx")
 
 
 def write_mean(former: Path, trained: Path, checkpoint: Path) -> None:
@@ -51,3 +37,18 @@ def write_mean(former: Path, trained: Path, checkpoint: Path) -> None:
         for name, weight in after["weights"].items()
     }
     save(after | {"weights": weights}, checkpoint)
+
+
+def main(words: list[str]) -> int:
+    """Write the checkpoint; returns the exit code."""
+    former, trained, checkpoint = map(Path, words)
+    try:
+        write_mean(former, trained, checkpoint)
+    except EdgeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

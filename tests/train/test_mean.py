@@ -6,12 +6,9 @@ import onnx
 import pytest
 import torch
 
-from edge.benchmarks.zoo import mean
-from edge.benchmarks.zoo.mean import FORMER, keep_former, write_mean
-from edge.bundled import bundled, names
-from edge.errors import EdgeError
 from edge.train.checkpoint import load, network_of
 from edge.train.export import to_onnx
+from edge.train.mean import main
 from edge.train.networks import create
 
 
@@ -29,7 +26,7 @@ def exported(name: str, seed: int, file: Path) -> Path:
 def test_the_mean_is_half_of_each(tmp_path: Path) -> None:
     former = exported("nano", 1, tmp_path / "a.onnx")
     trained = exported("nano", 2, tmp_path / "b.onnx")
-    write_mean(former, trained, tmp_path / "mean.pt")
+    assert main([str(former), str(trained), str(tmp_path / "mean.pt")]) == 0
     before, after, found = (
         load(file)["weights"] for file in (former, trained, tmp_path / "mean.pt")
     )
@@ -40,24 +37,8 @@ def test_the_mean_is_half_of_each(tmp_path: Path) -> None:
     network_of(tmp_path / "mean.pt")  # a checkpoint that can be exported
 
 
-def test_two_networks_have_no_mean(tmp_path: Path) -> None:
+def test_two_networks_have_no_mean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = [exported(name, 1, tmp_path / f"{name}.onnx") for name in ("nano", "tiny")]
-    with pytest.raises(EdgeError, match="are two networks"):
-        write_mean(files[0], files[1], tmp_path / "mean.pt")
+    assert main([str(file) for file in (*files, tmp_path / "mean.pt")]) == 1
+    assert "are two networks" in capsys.readouterr().err
     assert not (tmp_path / "mean.pt").exists()
-
-
-def test_the_bundled_networks_are_kept_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    keep_former(tmp_path)
-    kept = {name: (tmp_path / FORMER / f"{name}.onnx").read_bytes() for name in names()}
-    assert kept == {name: bundled(name).read_bytes() for name in names()}
-    # A run that goes on after it has replaced them keeps those from before.
-    other = tmp_path / "other"
-    other.mkdir()
-    for name in names():
-        (other / f"{name}.onnx").write_bytes(b"new")
-    monkeypatch.setattr(mean, "FOLDER", other)
-    keep_former(tmp_path)
-    assert kept == {name: (tmp_path / FORMER / f"{name}.onnx").read_bytes() for name in names()}
