@@ -43,7 +43,8 @@ def check(trt: Any, tmp_path: Path) -> Callable[[str], Result]:
 def test_each_precision_passes(precision: str, check: Callable[[str], Result]) -> None:
     result = check(precision)
     assert result.status == OK, result.text
-    assert result.values["largest_difference"] < 1e-6
+    # A value of float16 may be rounded the other way: one step below 1 is 4.9e-4.
+    assert result.values["largest_difference"] < (1e-3 if precision == "fp16" else 1e-6)
     assert result.values["int8_layers"] == (13 if precision == "int8" else 0)
     assert "of 13 layers in int8" in result.text
 
