@@ -14,7 +14,7 @@ take 39 to 47 % of the pixels that CDnet labels as hard shadows for foreground."
 DARKER = (0.2, 0.85)
 """Light that a shadow leaves, as a share of that of `bg`."""
 COLOUR = 0.2
-"""Difference of that share between channels: less than the sky's blue light makes."""
+"""Largest difference of that share between channels; the sky's blue light makes less."""
 BLACK = 24
 """Grey level of `bg` in its brightest channel, up to which noise decides that share."""
 
