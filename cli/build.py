@@ -257,8 +257,8 @@ def _print(manifest: Manifest, place: Path, written: Path | None, as_json: bool)
     print(written or place)
 
 
-def default_build() -> Path:
-    """The bundled network in int8 for this machine, under ./build.
+def default_build(precision: str = "int8") -> Path:
+    """The bundled network for this machine, under ./build.
 
     It is built if it is missing, of an older version, or of an older bundled network.
 
@@ -269,7 +269,7 @@ def default_build() -> Path:
     from edge.calibrate.pipeline import BuildRequest, build, resolve
     from edge.files import NotWritten, locked
 
-    request, target = resolve(BuildRequest())
+    request, target = resolve(BuildRequest(precision=precision))
     place = Path("build") / f"{request.network}-{request.precision}-{target.name}"
     if _is_current(place):
         return place

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from edge.cli.build import default_build
 from edge.cli.options import Frames
 from edge.cli.watch import VIEW, ViewToken, watch_all
 
@@ -44,7 +45,9 @@ def demo(
         draft.write_bytes(cv2.imencode(".png", image)[1].tobytes())
     camera = CameraConfig(
         "yard",
-        f"synthetic://yard?seed={SEED}&live=1",
+        # In float it is built in a second: nothing is calibrated.
+        build=default_build("fp32"),
+        source=f"synthetic://yard?seed={SEED}&live=1",
         background=background,
         zones=zones,
         metres=folder / "metres.json",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.cli import demo, watch
+from edge.cli import demo
 from edge.errors import UsageError
 from edge.zones.file import read_zones, write_zones
 
@@ -31,15 +31,13 @@ def page(place: str, seconds: float = 120.0) -> bytes:
     return b""
 
 
+@pytest.fixture(autouse=True)
+def _small_build(builds: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "default_build", lambda precision: builds("openvino", precision))
+
+
 @pytest.mark.slow
-def test_somebody_walks_into_the_zone(
-    builds: Callable[[str, str], Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    build = builds("openvino", "fp32")
-    monkeypatch.setattr(watch, "default_build", lambda: build)
+def test_somebody_walks_into_the_zone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     place, found = f"127.0.0.1:{free_port()}", []
     looking = threading.Thread(target=lambda: found.append(page(place)))
     looking.start()
