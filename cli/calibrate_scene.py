@@ -61,8 +61,8 @@ def calibrate_scene(
     import edge
     import edge.calibrate.rendering.camera
     from edge.camera.reader import check_source
+    from edge.things.calibrate_scene import calibrate_scene as fit_scene
     from edge.things.ground import ground_of
-    from edge.things.known import calibrate_scene as fit_scene
 
     if out.suffix.lower() != ".json":
         raise UsageError(f"--out {out}: expected a name that ends in .json")
@@ -141,7 +141,7 @@ def _report(metres: Metres, points: list[KnownPoint], as_json: bool) -> None:
     if as_json:
         print(json.dumps({"schema": 1, **asdict(metres)}))
         return
-    from edge.things.known import camera_of
+    from edge.things.calibrate_scene import camera_of
 
     print(camera_of(metres))
     floor, depth = (replace(metres, depth_share=share) for share in (0.0, 1.0))

@@ -18,7 +18,7 @@ from edge.events.event import BEGIN, CAMERA_KINDS, END, Event
 from edge.loop.pipeline import FrameResult
 from edge.things.tracks import Track
 from edge.view.evidence import Evidence, Witness
-from edge.view.ways import Point, Ways
+from edge.view.trajectories import Point, Trajectories
 from edge.zones.zone import Zone
 
 if TYPE_CHECKING:
@@ -60,14 +60,14 @@ class Told:
         event: told.
         evidence: its frame; None where there is none.
         zone: that it names, as it was then; None where it names none.
-        way: of its thing until then, in pixels of the frame.
+        trajectory: of its thing until then, in pixels of the frame.
     """
 
     number: int
     event: Event
     evidence: Future[Evidence] | None
     zone: Zone | None
-    way: tuple[Point, ...]
+    trajectory: tuple[Point, ...]
 
 
 class Pace(NamedTuple):
@@ -147,7 +147,7 @@ class Feed:
         self._told: deque[Told] = deque(maxlen=EVENTS)
         self._begun: dict[str, Event] = {}
         self._evidence: dict[str, Future[Evidence]] = {}
-        self._ways: dict[str, Ways] = {}
+        self._trajectories: dict[str, Trajectories] = {}
         self._witness = Witness()
         self._room = threading.BoundedSemaphore(WAITING)
         self._numbers = 0
@@ -168,7 +168,7 @@ class Feed:
         slot, watched = self.slot(camera), self.watching.watched[camera]
         slot.count(result)
         tracks = watched.watcher.tracks
-        self._ways.setdefault(camera, Ways()).update(tracks, result.frame.at)
+        self._trajectories.setdefault(camera, Trajectories()).update(tracks, result.frame.at)
         due = slot.due
         if not due and not events:
             return
@@ -187,12 +187,15 @@ class Feed:
 
     def event(self, event: Event) -> None:
         """Take an event, in the loop's thread."""
-        kept, ways = self._evidence.pop(event.id, None), self._ways.get(event.camera)
-        way = () if ways is None else ways.of(event.track)
+        kept, trajectories = (
+            self._evidence.pop(event.id, None),
+            self._trajectories.get(event.camera),
+        )
+        trajectory = () if trajectories is None else trajectories.of(event.track)
         zone = self._zone(event)
         with self._lock:
             self._numbers += 1
-            self._told.append(Told(self._numbers, event, kept, zone, way))
+            self._told.append(Told(self._numbers, event, kept, zone, trajectory))
             if event.kind in CAMERA_KINDS and event.phase == BEGIN:
                 self._begun[event.incident] = event
             elif event.phase == END:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -16,11 +15,11 @@ from edge.errors import EdgeError, UsageError
 from edge.files import NotWritten
 from edge.loop.overlay import coloured
 from edge.sinks.snapshots import jpeg
-from edge.things.known import calibrate_scene, camera_of
+from edge.things.calibrate_scene import calibrate_scene, camera_of
 from edge.things.metres import FOV, Metres
 from edge.view.feed import Feed
 from edge.view.pictures import QUALITY, picture_of
-from edge.view.requests import body_of, json_of, picture, sentence
+from edge.view.requests import json_of, picture, sentence
 from edge.view.state import State
 from edge.view.zones import Conflict
 
@@ -81,17 +80,15 @@ class OfCameras:
 
     async def zones(self, request: Request) -> Response:
         """Save the zones of a camera; `If-Match` is the version that was edited."""
-        body = await body_of(request)
-        if isinstance(body, Response):
-            return body
+        content = await json_of(request)
+        if isinstance(content, Response):
+            return content
         name = request.path_params["name"]
         try:
             zones = self._state.zones(name)
             if zones is None:
                 return sentence(409, f"{name} has no file of zones; start with --zones FILE")
-            zones.save(json.loads(body), request.headers.get("if-match", "").strip('"'))
-        except (ValueError, RecursionError):
-            return sentence(400, "expected JSON")
+            zones.save(content, request.headers.get("if-match", "").strip('"'))
         except Conflict as error:
             return sentence(412, str(error))
         except UsageError as error:

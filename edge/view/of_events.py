@@ -65,7 +65,7 @@ class OfEvents:
             return None
 
     async def explained(self, request: Request) -> Response:
-        """Why an event was told; the way of its thing, in pixels of the camera's frames; the
+        """Why an event was told; the trajectory of its thing, in pixels of the camera's frames; the
         outline of its zone, as shares of the frame; which files there are; where its case is."""
         told = self._feed.find(request.path_params["event"])
         if told is None:
@@ -74,7 +74,7 @@ class OfEvents:
         return JSONResponse(
             {
                 "why": why(told.event, told.zone),
-                "way": told.way,
+                "trajectory": told.trajectory,
                 "outline": None if told.zone is None else told.zone.points,
                 "seen": found is not None,
                 "depth": found is not None and found.depth is not None,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+
+from edge import strict_json
 
 LARGEST = 262_144
 """Bytes of a body at most."""
@@ -42,8 +43,8 @@ async def json_of(request: Request) -> dict[str, Any] | Response:
     if isinstance(body, Response):
         return body
     try:
-        content = json.loads(body)
-    except (ValueError, RecursionError):
+        content = strict_json.parse(body)
+    except ValueError:
         content = None
     return content if isinstance(content, dict) else sentence(400, "expected a JSON object")
 

@@ -25,6 +25,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from edge import strict_json
 from edge.errors import EdgeError, UsageError
 from edge.sinks.metrics import parse_place
 from edge.view import requests
@@ -334,7 +335,7 @@ async def _listen(socket: WebSocket, viewer: _Viewer) -> None:
             text = await socket.receive_text()
         except WebSocketDisconnect:
             return
-        ask = json.loads(text)
+        ask = strict_json.parse(text)
         if not isinstance(ask, dict):
             raise ValueError
         if isinstance(ask.get("state"), int):

@@ -86,12 +86,12 @@ async function explain(event) {
   part(".deep").hidden = !found.depth;
   if (found.seen) {
     part(".frame img").src = path(event, "snapshot");
-    part(".way img").src = path(event, "background");
+    part(".trajectory img").src = path(event, "background");
     part(".mask img").src = path(event, "mask");
     const [height, width] = event.size ?? [3, 4];
     for (const image of [part(".mask img"), part(".deep img")]) image.style.aspectRatio = `${width} / ${height}`;
     if (found.depth) part(".deep img").src = path(event, "depth");
-    drawWay(part(".way svg"), event, found);
+    drawTrajectory(part(".trajectory svg"), event, found);
   }
   part(".wrong").hidden = !found.seen;
   part(".nobody").disabled = !found.kept || event.box === null;
@@ -114,17 +114,17 @@ async function wrong(event, nobody) {
 }
 
 /** Where a thing went, in pixels of the camera's frames, and the zone or line of the event. */
-function drawWay(svg, event, { way, outline }) {
+function drawTrajectory(svg, event, { trajectory, outline }) {
   svg.replaceChildren();
   if (event.size === null) return;
   const [height, width] = event.size;
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  svg.setAttribute("aria-label", `${way.length} points of its way`);
+  svg.setAttribute("aria-label", `${trajectory.length} points of its trajectory`);
   if (outline) {
     const corners = outline.map(([x, y]) => `${x * width},${y * height}`).join(" ");
     svg.append(shape(event.kind === "line_crossed" ? "polyline" : "polygon", { points: corners, class: "where" }));
   }
-  const points = event.foot === null ? way : [...way, event.foot];
+  const points = event.foot === null ? trajectory : [...trajectory, event.foot];
   svg.append(shape("polyline", { points: points.map((point) => point.join(",")).join(" "), class: "passed" }));
   const end = points.at(-1);
   if (end) svg.append(shape("circle", { cx: end[0], cy: end[1], r: width / 90, class: "here" }));

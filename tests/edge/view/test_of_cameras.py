@@ -13,7 +13,7 @@ import pytest
 
 from edge.camera.source import CameraEvent
 from edge.scene.background import certain
-from edge.things.known import calibrate_scene
+from edge.things.calibrate_scene import calibrate_scene
 from edge.things.metres import read_metres
 
 from .site import GROUND, HEIGHT, SCENE, WIDTH, Site, state, wait_for

@@ -22,7 +22,7 @@ from edge.things.tracks import Track
 from edge.view.cases import CASES, write_case
 from edge.view.evidence import Evidence, Witness
 from edge.view.reasons import why
-from edge.view.ways import EVERY_S, MOST, POINTS, Ways
+from edge.view.trajectories import EVERY_S, MOST, POINTS, Trajectories
 from edge.watch.outputs import RECORDINGS
 from edge.zones.zone import Zone
 
@@ -58,11 +58,11 @@ def test_an_event_is_explained(site: Callable[..., Site]) -> None:
         True, True, True, None,
     )  # fmt: skip
     assert found["outline"] == [list(point) for point in PORCH.points]
-    across = [x for x, _ in found["way"]]
+    across = [x for x, _ in found["trajectory"]]
     assert across == sorted(across)  # it walks to the right
     assert len(across) >= 3
     assert across[-1] <= told.foot[0] + 1
-    assert {y for _, y in found["way"]} == {100.0}
+    assert {y for _, y in found["trajectory"]} == {100.0}
     mask = image_of(running.ask(f"/events/{told.id}/mask").body, cv2.IMREAD_GRAYSCALE)
     columns = np.flatnonzero(mask.max(0) > 127)
     assert mask.shape == (HEIGHT // 2, WIDTH // 2)
@@ -265,7 +265,7 @@ def test_every_kind_has_words() -> None:
 
 
 def test_ways_are_thinned_and_bounded() -> None:
-    ways = Ways()
+    trajectories = Trajectories()
 
     def track(number: int, x: float, at: float, confirmed: bool = True) -> Track:
         mask = np.zeros((HEIGHT // 2, WIDTH // 2), np.uint8)
@@ -276,14 +276,14 @@ def test_ways_are_thinned_and_bounded() -> None:
 
     for number in range(2 * POINTS):
         at = number * EVERY_S / 2
-        ways.update([track(1, number, at), track(2, number, at, False)], at)
-    assert len(ways.of(1)) <= POINTS
-    assert ways.of(1)[-1][0] - ways.of(1)[-2][0] == pytest.approx(2, abs=1)
-    assert ways.of(2) == ways.of(None) == ()
-    gone = ways.of(1)
-    ways.update([track(1, 0.0, 0.0)], 1e6)  # not seen now
-    assert ways.of(1) == gone
+        trajectories.update([track(1, number, at), track(2, number, at, False)], at)
+    assert len(trajectories.of(1)) <= POINTS
+    assert trajectories.of(1)[-1][0] - trajectories.of(1)[-2][0] == pytest.approx(2, abs=1)
+    assert trajectories.of(2) == trajectories.of(None) == ()
+    gone = trajectories.of(1)
+    trajectories.update([track(1, 0.0, 0.0)], 1e6)  # not seen now
+    assert trajectories.of(1) == gone
     for number in range(2, MOST + 3):
-        ways.update([track(number, 1.0, 2e6 + number)], 2e6 + number)
-    assert ways.of(1) == ()
-    assert ways.of(MOST) != ()
+        trajectories.update([track(number, 1.0, 2e6 + number)], 2e6 + number)
+    assert trajectories.of(1) == ()
+    assert trajectories.of(MOST) != ()

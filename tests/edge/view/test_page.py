@@ -272,13 +272,16 @@ def test_an_event_is_explained_and_was_wrong(
     assert browser.run("document.querySelector('.camera h2').textContent") == "<b>door<i>"
     browser.run("document.querySelector('#events .alarm button').focus()")
     browser.press("Enter")
-    browser.wait("document.querySelector('#detail .way img').naturalWidth > 10")
+    browser.wait("document.querySelector('#detail .trajectory img').naturalWidth > 10")
     browser.wait("document.querySelector('#detail .mask img').naturalWidth > 10")
     assert f"restricted zone “{name}”" in browser.run(
         "document.querySelector('#detail .why').textContent"
     )
     assert browser.run("document.querySelectorAll('b, i, script:not([src])').length") == 0
-    assert browser.run("document.querySelectorAll('.way .passed, .way .where').length") == 2
+    assert (
+        browser.run("document.querySelectorAll('.trajectory .passed, .trajectory .where').length")
+        == 2
+    )
     browser.click_on("#detail .nobody")
     browser.wait("document.querySelector('#detail .said').textContent.startsWith('It was kept')")
     assert len(list((tmp_path / "cases").iterdir())) == 1

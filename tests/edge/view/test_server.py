@@ -202,8 +202,8 @@ def test_zones_that_are_saved_are_watched(site: Callable[..., Site]) -> None:
 @pytest.mark.parametrize(
     ("content", "status", "told"),
     [
-        (b"{", 400, "expected JSON"),
-        (b"[" * 5000, 400, "expected JSON"),
+        (b"{", 400, "JSON object"),
+        (b"[" * 5000, 400, "JSON object"),
         ({"schema": 2, "zones": []}, 422, "expected 1"),
         ({"schema": 1, "zones": [{"name": "a", "kind": "moat", "points": []}]}, 422, "restricted"),
         ({"schema": 1, "zones": [{"name": "../a", "kind": "line", "points": []}]}, 422, "letters"),
