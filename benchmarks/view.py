@@ -109,15 +109,16 @@ def look(place: str) -> None:
     def viewer(reads: bool) -> None:
         with connect(f"ws://{place}/live", origin=Origin(f"http://{place}"), proxy=None) as page:
             number = 0
+            page.send(json.dumps({"state": 0}))
             while True:
                 page.send(json.dumps({"camera": NAME, "number": number}))
-                if reads:
-                    message = page.recv()
-                    assert isinstance(message, bytes)
-                    length = int.from_bytes(message[:4], "big")
-                    number = json.loads(message[4 : 4 + length])["number"]
-                else:
+                if not reads:
                     time.sleep(1 / FPS)
+                    continue
+                while isinstance(message := page.recv(), str):
+                    page.send(json.dumps({"state": json.loads(message)["last"]}))
+                length = int.from_bytes(message[:4], "big")
+                number = json.loads(message[4 : 4 + length])["number"]
 
     threads = [threading.Thread(target=viewer, args=(reads,)) for reads in (True, True, False)]
     for thread in threads:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from statistics import median
@@ -136,12 +136,15 @@ class Feed:
         watching: its cameras are shown.
 
     Attributes:
+        woken: called in the loop's thread with the name of a camera that has a new look or event;
+            it must not wait. What is drawn then is done before the camera's next frame.
         pool: the one thread that draws and encodes, mostly without the interpreter's lock; of the
             cameras' priority, because while it holds the lock and waits for a core, so do they.
     """
 
     def __init__(self, watching: Watch) -> None:
         self.watching = watching
+        self.woken: Callable[[str], None] = lambda _: None
         self.pool = ThreadPoolExecutor(1, "view-draw")
         self._slots: dict[str, Slot] = {}
         self._told: deque[Told] = deque(maxlen=EVENTS)
@@ -176,6 +179,7 @@ class Feed:
         own = replace(result, mask=result.mask.copy(), depth=depth)
         if due:
             slot.hand(own, tuple(track for track in tracks if track.confirmed))
+            self.woken(camera)
         if events and self._room.acquire(blocking=False):
             try:
                 kept = self.pool.submit(self._witness.keep, camera, own, self.redact)
@@ -200,6 +204,7 @@ class Feed:
                 self._begun[event.incident] = event
             elif event.phase == END:
                 self._begun.pop(event.incident, None)
+        self.woken(event.camera)
 
     def _zone(self, event: Event) -> Zone | None:
         """The zone of an event, as it is now."""

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,8 +61,6 @@ WRONG_S = 1.0
 """Seconds that a wrong token takes."""
 CONNECTIONS, VIEWERS = 64, 16
 """Connections, and pages that are open, at most."""
-TICK_S = 0.05
-"""Seconds between two looks at whether there is something to send."""
 STATE_S = 1.0
 """Seconds between two states without an event."""
 SWITCH_S = 0.0005
@@ -223,7 +222,7 @@ class _Impatient(H11Protocol):
         super().handle_websocket_upgrade(event)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Viewer:
     """What one page has asked for.
 
@@ -231,11 +230,13 @@ class _Viewer:
         cameras: the number of the last picture that it has, of each camera that it asked for.
         events: the number of the last event that it has; None: it did not ask for the state.
         told: when it got the last state.
+        news: there may be something to send.
     """
 
     cameras: dict[str, int] = field(default_factory=dict)
     events: int | None = None
     told: float = float("-inf")
+    news: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class _View:
@@ -246,7 +247,7 @@ class _View:
     def __init__(self, feed: Feed) -> None:
         self._feed, self.state = feed, State(feed, secrets.token_hex(8))
         self._drawn: dict[str, tuple[Look, asyncio.Future[bytes]]] = {}
-        self._viewers = 0
+        self._viewers: set[_Viewer] = set()
 
     async def login(self, request: Request) -> Response:
         """Take the token of the form, and give a cookie for it."""
@@ -268,18 +269,22 @@ class _View:
     async def live(self, socket: WebSocket) -> None:
         """Send a page what it asks for, once for every time it asks: one that is slow or does not
         read asks for nothing more."""
-        if self._viewers >= VIEWERS:
+        if len(self._viewers) >= VIEWERS:
             await socket.close(1013)
             return
-        self._viewers += 1
         viewer = _Viewer()
+        self._viewers.add(viewer)
+        self._listen_to_feed()
         try:
             await socket.accept()
             asking = asyncio.create_task(_listen(socket, viewer))
+            asking.add_done_callback(lambda _: viewer.news.set())
             try:
                 while not asking.done():
+                    viewer.news.clear()
                     await self._answer(socket, viewer)
-                    await asyncio.sleep(TICK_S)
+                    with suppress(asyncio.TimeoutError):
+                        await asyncio.wait_for(viewer.news.wait(), STATE_S)
             finally:
                 asking.cancel()
             if asking.exception() is not None and socket.client_state == WebSocketState.CONNECTED:
@@ -287,7 +292,23 @@ class _View:
         except (WebSocketDisconnect, RuntimeError, OSError):
             pass  # it went away while something was sent
         finally:
-            self._viewers -= 1
+            self._viewers.discard(viewer)
+
+    def _listen_to_feed(self) -> None:
+        """Wake pages when the loop has something for them, and not in between: drawing and
+        sending then fall between two frames of a camera."""
+        loop = asyncio.get_running_loop()
+
+        def wake(camera: str) -> None:
+            for viewer in self._viewers:
+                if camera in viewer.cameras or viewer.events is not None:
+                    viewer.news.set()
+
+        def woken(camera: str) -> None:
+            with suppress(RuntimeError):  # the view was closed a moment ago
+                loop.call_soon_threadsafe(wake, camera)
+
+        self._feed.woken = woken
 
     async def _answer(self, socket: WebSocket, viewer: _Viewer) -> None:
         after = viewer.events
@@ -342,3 +363,4 @@ async def _listen(socket: WebSocket, viewer: _Viewer) -> None:
             viewer.events = ask["state"]
         elif isinstance(ask.get("camera"), str):
             viewer.cameras[ask["camera"]] = ask.get("number", 0)
+        viewer.news.set()

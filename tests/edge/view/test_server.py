@@ -78,6 +78,25 @@ def test_a_page_gets_state_pictures_and_events(site: Callable[..., Site]) -> Non
     assert running.ask("/cameras/door/background").body[:2] == b"\xff\xd8"
 
 
+def test_a_page_gets_what_is_new_when_it_is_new(
+    site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two frames of a camera, not when a clock says so."""
+    monkeypatch.setattr(module, "STATE_S", 60.0)
+    running = site()
+    with running.live() as page:
+        for number in range(1, 4):
+            page.send(json.dumps({"camera": "door", "number": number - 1}))
+            header, *_ = parts(page.recv(20))
+            assert header["number"] >= number
+        page.send('{"state": 0}')
+        last = json.loads(page.recv(20))["last"]
+        page.send(json.dumps({"state": last}))
+        running.feed.event(event(id="new"))
+        found = json.loads(page.recv(20))
+        assert [each["id"] for each in found["events"]] == ["new"]
+
+
 def test_nothing_is_handed_over_while_nobody_looks(
     site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
 ) -> None:
