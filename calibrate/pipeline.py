@@ -145,8 +145,6 @@ def resolve(request: BuildRequest) -> tuple[BuildRequest, Target]:
         methods.get(request.calib_method)
     if request.upsample not in (None, *UPSAMPLE_OPS):
         raise UsageError(f"--upsample {request.upsample}: known are {', '.join(UPSAMPLE_OPS)}")
-    if request.scene_depth_format and request.scene_depth is None:
-        raise UsageError("--scene-depth-format has no effect without --scene-depth")
     if request.max_drop is not None and request.keep:
         raise UsageError("--max-drop chooses the layers that stay in float; leave --keep out")
     return replace(request, target=target.name), target
@@ -268,6 +266,7 @@ class Calibration:
 
 def record(request: BuildRequest, network: onnx.ModelProto) -> Ranges:
     """Record the ranges of a float network on the samples of a request, for every target."""
+    network = _with_scene_depth(request, network)
     calibration = Calibration(request, image_size(network), None)
     return calibration.ranges(split(network), fingerprint(network))
 
@@ -297,10 +296,9 @@ def plan(
     else:
         network = conform(network)
     name, is_bundled = identify(request, network, name)
+    network = _with_scene_depth(request, network)
     if request.scene_depth is not None:
-        other = read_depth_network(request.scene_depth, request.scene_depth_format)
-        network, is_bundled = with_scene_depth(network, other), False
-        name = f"{name}-{request.scene_depth.stem}"
+        is_bundled, name = False, f"{name}-{request.scene_depth.stem}"
     float_build = float_plan(
         network,
         name,
@@ -339,6 +337,16 @@ def build(
     began = time.time()
     planned = plan(request, network=network, samples=samples)
     return write_build(planned, out, replace=replace, began=began)
+
+
+def _with_scene_depth(request: BuildRequest, network: onnx.ModelProto) -> onnx.ModelProto:
+    """A network with the depth of the scene that the request names; without one as it is."""
+    if request.scene_depth is None:
+        if request.scene_depth_format is not None:
+            raise UsageError("--scene-depth-format has no effect without --scene-depth")
+        return network
+    other = read_depth_network(request.scene_depth, request.scene_depth_format)
+    return with_scene_depth(network, other)
 
 
 def _kept(

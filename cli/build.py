@@ -17,6 +17,8 @@ from edge.cli.options import (
     Imgsz,
     Json,
     Method,
+    SceneDepth,
+    SceneDepthFormat,
     Upsample,
     command_line,
     network_of,
@@ -72,20 +74,8 @@ def build(
     uint8_outputs: Annotated[
         bool, typer.Option("--bytes", help="Give mask and depth as uint8, 255 for 1.0.")
     ] = False,
-    scene_depth: Annotated[
-        Optional[Path],
-        typer.Option(
-            help="ONNX depth network of a single image (Depth Anything, MiDaS) that gives the"
-            " depth of the scene instead of the network's own."
-        ),
-    ] = None,
-    scene_depth_format: Annotated[
-        Optional[str],
-        typer.Option(
-            help="NORMALISATION,MEANING[,WIDTHxHEIGHT] of --scene-depth: imagenet, 0..1, -1..1 or"
-            " 0..255; inverse or metres.  [default: from its metadata]"
-        ),
-    ] = None,
+    scene_depth: SceneDepth = None,
+    scene_depth_format: SceneDepthFormat = None,
     format: Annotated[
         Optional[str],
         typer.Option(

@@ -13,6 +13,8 @@ from edge.cli.options import (
     Count,
     Imgsz,
     Method,
+    SceneDepth,
+    SceneDepthFormat,
     network_of,
     parse_imgsz,
     refuse_unused,
@@ -30,6 +32,8 @@ def calibrate(
     imgsz: Imgsz = None,
     calib_method: Method = "minmax",
     calib_samples: Count = 64,
+    scene_depth: SceneDepth = None,
+    scene_depth_format: SceneDepthFormat = None,
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("ranges.json"),
 ) -> None:
     """Record the range of every activation on samples, for `edge build --ranges`."""
@@ -45,6 +49,8 @@ def calibrate(
         samples=samples,
         calib_method=calib_method,
         calib_samples=calib_samples,
+        scene_depth=scene_depth,
+        scene_depth_format=scene_depth_format,
     )
     graph, request = network_of(request)
     ranges = record(request, graph)

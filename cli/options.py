@@ -71,6 +71,20 @@ Upsample = Annotated[
         "  [default: the target's]",
     ),
 ]
+SceneDepth = Annotated[
+    Optional[Path],
+    typer.Option(
+        help="ONNX depth network of a single image (Depth Anything, MiDaS) that gives the"
+        " depth of the scene instead of the network's own."
+    ),
+]
+SceneDepthFormat = Annotated[
+    Optional[str],
+    typer.Option(
+        help="NORMALISATION,MEANING[,WIDTHxHEIGHT] of --scene-depth: imagenet, 0..1, -1..1 or"
+        " 0..255; inverse or metres.  [default: from its metadata]"
+    ),
+]
 
 Build = Annotated[
     Optional[Path],

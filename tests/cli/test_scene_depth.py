@@ -62,6 +62,22 @@ def test_a_build_with_it(
     assert f"far.onnx, sha256 {sha256(file)[:12]}..., 0..255,inverse" in shown
 
 
+def test_ranges_recorded_with_it_are_of_builds_with_it(
+    network: onnx.ModelProto, tmp_path: Path
+) -> None:
+    onnx.save(network, tmp_path / "mine.onnx")
+    far = ("--scene-depth", save_network(tmp_path / "far.onnx"), *FORMAT)
+    words = (tmp_path / "mine.onnx", "--samples", "rendered:4", "--calib-samples", 4)
+    ranges = tmp_path / "ranges.json"
+    arguments = ["calibrate", *map(str, (*words, *far, "--out", ranges))]
+    CliRunner().invoke(app, arguments, catch_exceptions=False)
+    words = (*words, "--target", "onnxruntime", "--ranges", ranges, "--out", tmp_path / "out")
+    with pytest.raises(EdgeError, match="ranges"):
+        build(*words)
+    build(*words, *far)
+    assert manifests.read(tmp_path / "out").model["scene_depth_file"] == "far.onnx"
+
+
 @pytest.mark.parametrize("target", ["tensorrt", "tensorrt-rtx"])
 def test_the_graphs_for_a_gpu_hold_it(
     target: str, network: onnx.ModelProto, tmp_path: Path
@@ -95,6 +111,8 @@ def test_options_without_effect_are_refused(tmp_path: Path) -> None:
         UsageError, match="--scene-depth-format has no effect without --scene-depth"
     ):
         build(*FORMAT)
+    with pytest.raises(UsageError, match="has no effect without --scene-depth"):
+        CliRunner().invoke(app, ["calibrate", *FORMAT], catch_exceptions=False)
     with pytest.raises(UsageError, match="does not say how its input is normalised"):
         build("--scene-depth", save_network(tmp_path / "d.onnx"))
 
