@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise, product
 
 import cv2
 import numpy as np
@@ -22,6 +21,8 @@ FITS, FITS_SHIFTED = 0.5, 0.4
 """Fit of the edges with those of the background (`_fit`) from which a frame fits."""
 TILE, COVERED_SHARE = 24, 0.75
 """Side of the tiles that are compared, and share of them that objects may cover."""
+FLAT = 1e-6
+"""Variance of a tile below which there is nothing in it but rounding."""
 SAME_LIGHT = 0.4
 """Fit of the brightness below which the light is another one (infrared, negative)."""
 COVERED_EDGES, COVERED_CONTRAST = 0.3, 0.4
@@ -80,15 +81,23 @@ def _fit(plane: Floats, bg: Floats) -> float:
     Pearson's correlation of each tile; of these the COVERED_SHARE quantile, weighted by the tile's
     contrast in the background: a person or a lorry in front takes some tiles, another scene all.
     """
-    height, width = bg.shape
-    down, across = max(1, round(height / TILE)), max(1, round(width / TILE))
-    correlations = np.zeros(down * across)
-    weights: npt.NDArray[np.float64] = np.zeros(down * across)
-    for tile, area in enumerate(product(_parts(height, down), _parts(width, across))):
-        a, b = plane[area] - plane[area].mean(), bg[area] - bg[area].mean()
-        norm = float(np.sqrt((a * a).sum() * (b * b).sum()))
-        correlations[tile] = float((a * b).sum()) / norm if norm > 0 else 0.0
-        weights[tile] = b.std()
+    starts = [_starts(side) for side in bg.shape]
+
+    def sums(values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        """Of each tile."""
+        rows = np.add.reduceat(values, starts[0], 0, np.float64)
+        return np.add.reduceat(rows, starts[1], 1).ravel()
+
+    pixels = sums(np.ones_like(bg))
+
+    def covariance(a: Floats, b: Floats) -> npt.NDArray[np.float64]:
+        found = sums(a.astype(np.float64) * b) / pixels - sums(a) * sums(b) / pixels**2
+        return np.asarray(np.where(np.abs(found) < FLAT, 0, found))
+
+    variance = covariance(bg, bg)
+    norm = np.sqrt(covariance(plane, plane) * variance)
+    correlations = covariance(plane, bg) / np.where(norm > 0, norm, np.inf)
+    weights = np.sqrt(variance)
     if not weights.any():
         return 0.0
     # One strong edge is not the whole scene.
@@ -98,9 +107,10 @@ def _fit(plane: Floats, bg: Floats) -> float:
     return float(correlations[order][np.searchsorted(shares, COVERED_SHARE)])
 
 
-def _parts(side: int, count: int) -> list[slice]:
-    ends = [side * i // count for i in range(count + 1)]
-    return [slice(begin, end) for begin, end in pairwise(ends)]
+def _starts(side: int) -> list[int]:
+    """Where the tiles begin along a side."""
+    count = max(1, round(side / TILE))
+    return [side * i // count for i in range(count)]
 
 
 class SceneCheck:

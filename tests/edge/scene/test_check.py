@@ -10,7 +10,7 @@ import pytest
 
 from edge.calibrate.rendering.scene import RenderedScene
 from edge.samples.sample import Image
-from edge.scene.check import HOLD_S, SceneCheck
+from edge.scene.check import HOLD_S, SceneCheck, _fit
 
 RNG = np.random.default_rng(0)
 
@@ -109,3 +109,13 @@ def test_tiny_and_flat_images_are_looked_at() -> None:
     for shape in ((1, 1, 3), (4, 300, 3)):
         flat = np.full(shape, 90, np.uint8)
         assert SceneCheck(flat).look_at(flat).kind in ("ok", "covered", "scene_changed")
+
+
+def test_the_fit_of_a_tile_is_pearsons_correlation() -> None:
+    rng = np.random.default_rng(1)
+    bg = np.float32(255) * rng.random((24, 24), np.float32)
+    plane = bg + np.float32(90) * rng.random((24, 24), np.float32)
+    expected = np.corrcoef(plane.ravel(), bg.ravel())[0, 1]
+    assert _fit(plane, bg) == pytest.approx(expected, abs=1e-6)
+    assert _fit(bg, bg) == pytest.approx(1)
+    assert _fit(plane, np.full_like(bg, 7.3)) == 0
