@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from edge.train.networks.variant import Variant
     from edge.train.recipe import Recipe
 
+RATE, FINE_TUNING_RATE = 3e-3, 3e-4
+"""Peak learning rates: of fresh weights, and of those that know something already."""
+
 Network = Annotated[
     Optional[str],
     typer.Option(
@@ -75,6 +78,10 @@ Qat = Annotated[
 Out = Annotated[Path, typer.Option(help="Folder of the run.")]
 Epochs = Annotated[int, typer.Option(min=1, help="Number of epochs.")]
 Pictures = Annotated[int, typer.Option(min=1, help="Images per epoch.")]
+Rate = Annotated[
+    Optional[float],
+    typer.Option(min=0, help="Peak learning rate.  [default: 3e-3, with --start 3e-4]"),
+]
 Whole = Annotated[bool, typer.Option("--whole", help="Train on whole images, not random crops.")]
 Devices = Annotated[int, typer.Option(min=1, help="Processes per machine, one device each.")]
 Nodes = Annotated[int, typer.Option(min=1, help="Number of machines.")]
@@ -98,7 +105,7 @@ def train(
     pictures: Pictures = 8000,
     batch: training.Batch = 16,
     imgsz: training.Imgsz = 176,
-    rate: training.Rate = 3e-3,
+    rate: Rate = None,
     leave_out: training.LeaveOut = "",
     validate: training.Validate = None,
     depth_teacher: training.DepthTeacher = None,
@@ -129,6 +136,8 @@ def train(
     if batch % (devices * nodes):
         raise UsageError(f"--batch {batch} is not a multiple of {devices * nodes} devices")
     fabric = create_fabric(accelerator, precision, devices, nodes)
+    if rate is None:
+        rate = FINE_TUNING_RATE if start else RATE
     recipe = Recipe(
         network=",".join(names),
         data=tuple(data or ["rendered"]),

@@ -108,3 +108,16 @@ def test_options_without_effect_are_refused(words: list[str], message: str) -> N
     result = CliRunner().invoke(app, words)
     assert isinstance(result.exception, UsageError)
     assert message in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("words", "rate"),
+    [([], 3e-3), (["--start=nano"], 3e-4), (["--start=nano", "--rate=1e-3"], 1e-3)],
+)
+def test_what_is_learned_already_is_trained_on_gently(
+    words: list[str], rate: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipes: list[Recipe] = []
+    monkeypatch.setattr("edge.cli.train._run", lambda recipe, *_, **__: recipes.append(recipe))
+    CliRunner().invoke(app, ["train", *words], catch_exceptions=False)
+    assert recipes[0].rate == rate
