@@ -10,6 +10,8 @@ from edge.things.metres import FOV, KnownHeight, KnownPoint, Metres, calibrate
 
 LARGEST_ERROR = 0.25
 """Median error at points that were held back from which a calibration is not to be trusted."""
+LARGEST_DEVIATION = 3.3
+"""Of a camera from usual ones where no further point confirms it; 3: it looks straight down."""
 
 
 def calibrate_scene(
@@ -36,7 +38,8 @@ def calibrate_scene(
 
     Raises:
         UsageError: a point is outside the frame, too little is known, or it contradicts itself.
-        Untrustworthy: points that were held back are too far off.
+        Untrustworthy: points that were held back are too far off, or there are too few to hold one
+            back and the camera would be an unusual one.
     """
     known = [KnownPoint(x, y, metres, _depth(x, y, size, ground)) for x, y, metres in points]
     upright = [
@@ -50,6 +53,11 @@ def calibrate_scene(
             f" at most {100 * LARGEST_ERROR:.0f} %; nothing was written",
             "measure the points again, along the floor from the spot below the camera",
         )
+    if metres.error is None and metres.deviation > LARGEST_DEVIATION:
+        raise Untrustworthy(
+            f"these points mean an unusual {camera_of(metres)}; nothing was written",
+            "measure the points again, or give a third one that confirms it",
+        )
     return metres, known
 
 
@@ -57,7 +65,7 @@ def camera_of(metres: Metres) -> str:
     """Where the camera is, in words."""
     return (
         f"camera {metres.height:.2f} m above the floor, {metres.pitch:.0f} degrees down,"
-        f" rolled by {metres.roll:.0f}"
+        f" rolled by {metres.roll:.0f} degrees"
     )
 
 

@@ -142,6 +142,15 @@ class Metres:
         place = self.position(foot, ground_depth)
         return None if place is None else math.hypot(*place)
 
+    @property
+    def deviation(self) -> float:
+        """How far the camera is from a usual one, in standard deviations."""
+        return math.hypot(
+            math.log(self.height / HEIGHT_M) / HEIGHT_SPREAD,
+            (math.radians(self.pitch) - PITCH) / PITCH_SPREAD,
+            math.radians(self.roll) / ROLL_SPREAD,
+        )
+
     def check(self, size: tuple[int, int], network: str) -> None:
         """Raise EdgeError unless it is of frames of that (height, width) and of that network."""
         hint = "calibrate the scene again with this build: edge calibrate-scene"

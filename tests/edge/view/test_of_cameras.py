@@ -190,6 +190,7 @@ def test_a_scene_is_calibrated_and_taken_over(site: Callable[..., Site]) -> None
         ({"points": POINTS, "fov": None}, "key `fov`"),
         ({"points": [[0.1, 0.96, 9], [0.1, 0.42, 2]]}, "no camera over a flat floor"),
         ({"points": [[0.5, 0.92, 9], [0.5, 0.34, 2]]}, "only a camera tilted by"),
+        ({"points": [[0.1, 0.85, 8], [0.9, 0.6, 7]]}, "mean an unusual camera"),
     ],
 )
 def test_points_that_say_nothing_write_nothing(
