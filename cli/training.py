@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from edge.progress import bar, note
+from edge.progress import Due, bar, note
 
 if TYPE_CHECKING:
     from edge.train.loop import Progress
@@ -62,7 +62,8 @@ def split_names(text: str) -> tuple[str, ...]:
 def reporting(
     name: str, steps: int, every: int, main_process: bool
 ) -> Iterator[Callable[[Progress], None]]:
-    """Show the progress of a training: a bar, or without a terminal a line every `every` steps.
+    """Show the progress of a training: a bar, or without a terminal a line every `every` steps,
+    and where these are slow, now and then.
 
     Args:
         name: Of the training.
@@ -75,13 +76,17 @@ def reporting(
     """
     with bar() as progress:
         task = progress.add_task(name, total=steps)
+        due = Due()
+        if progress.disable and main_process:
+            note(f"{name}: {steps} steps")
 
         def report(state: Progress) -> None:
             scores = " ".join(f"{key} {value:.3f}" for key, value in state.scores.items())
             progress.update(
                 task, completed=state.step, description=f"{name} loss {state.loss:.3f} {scores}"
             )
-            if progress.disable and state.step % every == 0 and main_process:
+            told = state.step % every == 0 or due()
+            if progress.disable and told and main_process:
                 note(f"{name} {state.step}/{state.steps} loss {state.loss:.3f} {scores}")
 
         yield report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,6 +20,8 @@ from rich.progress import (
 
 stderr = Console(stderr=True, soft_wrap=True)
 Item = TypeVar("Item")
+QUIET_S = 30.0
+"""Seconds after which something that goes on says so where no bar is shown."""
 
 
 def bar(shown: bool = True) -> Progress:
@@ -36,9 +39,30 @@ def bar(shown: bool = True) -> Progress:
 
 
 def track(items: Iterable[Item], total: int, description: str) -> Iterator[Item]:
-    """Yield the items and advance a bar of `total` with each."""
+    """Yield the items and advance a bar of `total` with each; without a terminal, say now and then
+    how far it is."""
     with bar() as progress:
-        yield from progress.track(items, total=total, description=description)
+        if not progress.disable:
+            yield from progress.track(items, total=total, description=description)
+            return
+        due = Due()
+        for done, item in enumerate(items):
+            if due():
+                note(f"{description}: {done} of {total}")
+            yield item
+
+
+class Due:
+    """Whether it is time to say again that something goes on; called, True every QUIET_S."""
+
+    def __init__(self) -> None:
+        self._said = time.monotonic()
+
+    def __call__(self) -> bool:
+        if time.monotonic() - self._said < QUIET_S:
+            return False
+        self._said = time.monotonic()
+        return True
 
 
 _held: ContextVar[list[str] | None] = ContextVar("held", default=None)

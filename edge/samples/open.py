@@ -19,8 +19,8 @@ def open_samples(place: str | Path) -> Samples:
     folder = Path(place)
     if not folder.is_dir():
         raise SampleError(
-            f"no folder {place}; --samples takes a folder of labelled sequences, of RGB-D or in"
-            " the seed's layout, or `rendered`"
+            f"no folder {place}; expected a folder of labelled sequences, of RGB-D or in the seed's"
+            " layout, or `rendered`"
         )
     if is_seed_layout(folder):
         return SeedLayout(folder)

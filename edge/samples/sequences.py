@@ -268,7 +268,10 @@ class Sequences:
             for index in range(len(sequence.pairs))
         ]
         if not self._frames:
-            causes = "; ".join(dict.fromkeys(self.skipped.values()))
+            first: dict[str, str] = {}
+            for name, why in self.skipped.items():
+                first.setdefault(why, name)
+            causes = "; ".join(f"{name}: {why}" for why, name in first.items())
             raise SampleError(f"no labelled frames in {folder}" + (f"; {causes}" if causes else ""))
 
     def __len__(self) -> int:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -230,7 +231,7 @@ def batches(mix: Mix, workers: int = 0) -> Iterator[Batch]:
         num_workers=workers,
         prefetch_factor=PREFETCH,
         collate_fn=_unchanged,  # torch's own would make tensors in the worker
-        worker_init_fn=partial(_watch_parent, os.getpid()),
+        worker_init_fn=partial(_follow_parent, os.getpid()),
     )
     yield from map(to_tensors, loader)
 
@@ -239,12 +240,14 @@ def _unchanged(arrays: Any) -> Any:
     return arrays
 
 
-def _watch_parent(parent: int, worker: int) -> None:
-    """End this worker when its parent was killed.
+def _follow_parent(parent: int, worker: int) -> None:
+    """End this worker with its parent: when that ends it, or was killed.
 
-    A batch is larger than the pipe: without its reader the worker would wait at its exit, for ever,
-    for the thread that writes it.
+    SIGTERM often goes to all processes of a run; a worker that took it would be an error of the
+    parent, which ends the run after its step. A batch is larger than the pipe: without its reader
+    the worker would wait at its exit, for ever, for the thread that writes it.
     """
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     def watch() -> None:
         while os.getppid() == parent:

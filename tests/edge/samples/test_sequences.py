@@ -289,3 +289,11 @@ def test_sequences_and_rgbd_are_not_read_together(tmp_path: Path) -> None:
         (tmp_path / "rgbd" / "b" / part).mkdir(parents=True)
     with pytest.raises(SampleError, match=r"sequences/a.* and RGB-D .*rgbd/b"):
         open_samples(str(tmp_path))
+
+
+def test_a_folder_without_any_label_names_a_frame_and_why(tmp_path: Path) -> None:
+    for name in ("hall", "yard"):
+        for label in (make_sequence(tmp_path / name) / "groundtruth").iterdir():
+            label.unlink()
+    with pytest.raises(SampleError, match=r"no labelled frames in .*; hall/.*: it has no label$"):
+        Sequences(tmp_path)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import subprocess
 import sys
@@ -80,6 +81,18 @@ def test_workers_end_with_a_killed_parent() -> None:
     process = subprocess.Popen([sys.executable, "-c", KILLED], stdout=subprocess.PIPE)
     process.communicate(timeout=60)  # the workers hold stdout
     assert process.returncode == -signal.SIGKILL
+
+
+def test_a_signal_to_the_whole_group_ends_no_worker_before_its_parent() -> None:
+    mix = Mix([(Numbered(1), 1.0)], seed=4, start=0, end=400, batch=4)
+    shared = batches(mix, workers=1)
+    next(shared)
+    (worker,) = multiprocessing.active_children()
+    assert worker.pid is not None
+    os.kill(worker.pid, signal.SIGTERM)
+    assert len(list(shared)) == 99
+    worker.join(60)
+    assert worker.exitcode == 0
 
 
 def test_a_resumed_series_goes_on_where_it_stopped() -> None:
