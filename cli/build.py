@@ -108,9 +108,11 @@ def build(
     from edge.builder import formats
     from edge.builder.write import finish_build, no_engine, write_build
     from edge.calibrate.pipeline import BuildRequest, plan
-    from edge.targets import get
+    from edge.targets import AUTO, get
 
     server = formats.get(format) if format else None
+    if server and out:
+        server.check(out)
     if model and Path(model).is_dir():
         free = ("model", "as_json", "format", "out") if server else ("model", "as_json")
         options = [name for name in ctx.params if name not in free]
@@ -150,6 +152,8 @@ def build(
             scene_depth_format=scene_depth_format,
         )
         began = time.time()
+        if target != AUTO and not graphs_only and not get(target).installed():
+            note(f"{target} is not installed here: its graphs are prepared, without an engine")
         graph, request = network_of(request)
         planned = plan(request, network=graph)
         own = None if server else out
@@ -166,6 +170,7 @@ def build(
     written, lines = None, []
     if server and manifest.engine:
         written = out or place.with_name(f"{place.name}-{server.name}")
+        server.check(written)
         lines = server.write(place, manifest, written)
     _print(manifest, place, written, as_json)
     for line in lines:
@@ -177,7 +182,9 @@ def build(
     elif not manifest.engine:
         error: BuildMismatch = no_engine(get(manifest.target), place)
         if server:
-            error.hint += f" --format {server.name}"
+            error.hint += " " + command_line(
+                ["--format", server.name, *(["--out", out] if out else [])]
+            )
         raise error
     _check_int8(manifest, place)
 

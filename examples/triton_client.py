@@ -114,4 +114,4 @@ def main(build, bg, source, zones=None, url="localhost:8001"):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*sys.argv[1:]) if 4 <= len(sys.argv) <= 6 else sys.exit(__doc__)

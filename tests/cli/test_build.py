@@ -207,16 +207,23 @@ def test_a_format_is_written_beside_its_build(
         (["--format=triton", "--target=openvino"], "takes builds for tensorrt and onnxruntime"),
         (["--format=deepstream", "--target=tensorrt-rtx"], "takes builds for tensorrt, not for"),
         (["--format=triton", "--graphs-only"], "--graphs-only has no effect beside --format"),
+        (["--format=triton", "--out=docs"], "docs holds files and no model of a repository"),
+        (
+            ["--format=deepstream", "--target=tensorrt", "--out=docs"],
+            "docs was not written by --format and would be removed",
+        ),
     ],
 )
 def test_a_format_that_cannot_be_is_refused_before_anything_is_built(
     words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("docs").mkdir()
+    Path("docs/index.md").touch()
     result = CliRunner().invoke(app, ["build", "--precision=fp32", *words])
     assert isinstance(result.exception, UsageError)
     assert said in str(result.exception)
-    assert not list(tmp_path.iterdir())
+    assert [str(path) for path in Path().rglob("*")] == ["docs", "docs/index.md"]
 
 
 def test_deepstream_without_tensorrt_says_where_it_is_finished(
@@ -226,11 +233,13 @@ def test_deepstream_without_tensorrt_says_where_it_is_finished(
     onnx.save(network, "mine.onnx")
     if get("tensorrt").installed():
         pytest.skip("this machine has TensorRT")
-    words = ["build", "mine.onnx", "--precision=fp32", "--format=deepstream"]
-    error = CliRunner().invoke(app, words).exception
+    words = ["build", "mine.onnx", "--precision=fp32", "--format=deepstream", "--out=the door"]
+    result = CliRunner().invoke(app, words)
+    assert "tensorrt is not installed here: its graphs are prepared" in result.stderr
+    error = result.exception
     assert isinstance(error, BuildMismatch)
     place = "build/mine-fp32-tensorrt-64x64"
-    assert error.hint.endswith(f"run: edge build {place} --format deepstream")
+    assert error.hint.endswith(f"run: edge build {place} --format deepstream --out 'the door'")
     assert (Path(place) / "frame.onnx").is_file()
 
 

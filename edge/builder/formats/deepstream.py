@@ -8,18 +8,20 @@ camera, so that each camera has an nvinfer of its own with a batch of one.
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
 import onnx
 
-from edge.builder.formats.format import MARK, Format, register, write_folder
+from edge.builder.formats.format import MARK, Format, check_folder, register, write_folder
 from edge.errors import EdgeError
 from edge.graph.planar_input import with_planar_input
 from edge.manifest import Manifest
 from edge.targets import BACKGROUND, FRAME
 from edge.targets.plans import build_plan
 
+SETTINGS = "nvinfer.txt"
 LINE = """gst-launch-1.0 uridecodebin uri="$1" ! nvvideoconvert ! m.sink_0 \\
     nvstreammux name=m batch-size=1 width=1280 height=720 live-source=1 ! \\
     nvinfer config-file-path=nvinfer.txt ! \\
@@ -47,7 +49,7 @@ def write_deepstream(build: Path, manifest: Manifest, folder: Path) -> list[str]
         onnx.save(frame, Path(draft) / FRAME)
         plan = build_plan(Path(draft) / FRAME, "tensorrt")
     files = {
-        "nvinfer.txt": _config(manifest).encode(),
+        SETTINGS: _config(manifest).encode(),
         "frame.engine": plan,
         FRAME: frame.SerializeToString(),
         "run.sh": _script(manifest).encode(),
@@ -55,7 +57,7 @@ def write_deepstream(build: Path, manifest: Manifest, folder: Path) -> list[str]
     if manifest.scene:
         files["scene.cpp"] = (resources.files(__package__) / "scene.cpp").read_bytes()
         files[BACKGROUND] = (build / BACKGROUND).read_bytes()
-    write_folder(folder, "nvinfer.txt", files)
+    write_folder(folder, SETTINGS, files)
     return [f"cd {folder} && sh run.sh rtsp://camera/stream"]
 
 
@@ -94,4 +96,6 @@ def _script(manifest: Manifest) -> str:
     return "\n".join([*lines, LINE.format(width=width, height=height), ""])
 
 
-register(Format("deepstream", ("tensorrt",), write_deepstream))
+register(
+    Format("deepstream", ("tensorrt",), write_deepstream, partial(check_folder, marked=SETTINGS))
+)

@@ -27,11 +27,13 @@ class Format:
             the last.
         write: (build folder, its manifest, folder to write into) -> lines that say how it is run.
             EdgeError where the build cannot be written so.
+        check: UsageError where a folder holds something else than what this format writes.
     """
 
     name: str
     targets: tuple[str, ...]
     write: Callable[[Path, Manifest, Path], list[str]]
+    check: Callable[[Path], None]
 
     def target_of(self, name: str) -> str:
         """The target for a `--target`; UsageError where this format does not take its builds."""
@@ -70,6 +72,16 @@ def get(name: str) -> Format:
     return _formats[name]
 
 
+def check_folder(folder: Path, marked: str) -> None:
+    """UsageError where a folder is there that no format has written."""
+    mark = folder / marked
+    if folder.exists() and not (mark.is_file() and mark.read_bytes().startswith(MARK.encode())):
+        raise UsageError(
+            f"{folder} was not written by --format and would be removed",
+            "move it away, or give another --out",
+        )
+
+
 def write_folder(folder: Path, marked: str, files: dict[str, bytes]) -> None:
     """Write a folder whole or not at all; an older one of ours is replaced.
 
@@ -83,13 +95,7 @@ def write_folder(folder: Path, marked: str, files: dict[str, bytes]) -> None:
         NotWritten: It cannot be written.
     """
     assert files[marked].startswith(MARK.encode())
-    if folder.exists():
-        mark = folder / marked
-        if not mark.is_file() or not mark.read_bytes().startswith(MARK.encode()):
-            raise UsageError(
-                f"{folder} was not written by --format and would be removed",
-                "move it away, or give another --out",
-            )
+    check_folder(folder, marked)
     with atomic_folder(folder) as draft:
         for name, data in files.items():
             (draft / name).parent.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import onnx
 
 from edge.builder.formats.format import MARK, Format, register, write_folder
-from edge.errors import EdgeError
+from edge.errors import EdgeError, UsageError
 from edge.graph.open_batch import with_open_batch
 from edge.manifest import Manifest, Tensor
 from edge.targets import BACKGROUND, FRAME, get
@@ -57,6 +57,15 @@ def write_repository(build: Path, manifest: Manifest, repository: Path) -> list[
         files = {"config.pbtxt": config.encode(), f"1/{file}": data}
         write_folder(repository / model, "config.pbtxt", files)
     return [f"tritonserver --model-repository={repository}"]
+
+
+def check_repository(repository: Path) -> None:
+    """UsageError where the folder holds something, and no model."""
+    if any(repository.glob("*")) and not any(repository.glob("*/config.pbtxt")):
+        raise UsageError(
+            f"{repository} holds files and no model of a repository",
+            "give a new folder or a model repository as --out",
+        )
 
 
 def _plan(graph: onnx.ModelProto, batch: tuple[int, int] | None) -> bytes:
@@ -151,4 +160,4 @@ def _noise(value: onnx.ValueInfoProto, rng: np.random.Generator) -> npt.NDArray[
     return rng.normal(0, 1, sides).astype(dtype)
 
 
-register(Format("triton", ("tensorrt", "onnxruntime"), write_repository))
+register(Format("triton", ("tensorrt", "onnxruntime"), write_repository, check_repository))

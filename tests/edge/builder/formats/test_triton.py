@@ -160,5 +160,7 @@ def test_a_target_that_triton_does_not_serve_is_refused() -> None:
 
 def test_a_format_of_a_program_registers_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edge.builder.formats.format._formats", formats())
-    mine = register(Format("mine", ("openvino",), lambda build, manifest, out: []))
+    mine = register(
+        Format("mine", ("openvino",), lambda build, manifest, out: [], lambda out: None)
+    )
     assert get("mine") is mine
