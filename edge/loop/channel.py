@@ -148,8 +148,9 @@ def capacity(channels: Sequence[Channel]) -> list[str]:
     fps = f"{rates[0]:g}" if len(rates) == 1 else f"{rates[0]:g} to {rates[-1]:g}"
     said = "" if all(channel.pipeline.camera.fps for channel in measured) else ", which is assumed"
     without = ", --out and --show left out" if any(c.out or c.window for c in measured) else ""
+    count = int(len(measured) / sum(shares))
+    takes = f"takes about {count} such cameras" if count else "keeps up with no such camera"
     return [
-        f"this machine takes about {int(len(measured) / sum(shares))} such cameras: {frame_ms:.1f}"
-        f" ms a frame with decoding (mean of the last {frames:,} frames{without}),"
-        f" {fps} frames a second{said}"
+        f"this machine {takes}: {frame_ms:.1f} ms a frame with decoding (mean of the last"
+        f" {frames:,} frames{without}), {fps} frames a second{said}"
     ]

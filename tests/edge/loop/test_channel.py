@@ -102,6 +102,13 @@ def test_different_cameras_count_with_their_own_rates() -> None:
     ]
 
 
+def test_a_machine_that_is_too_slow_for_one_says_so() -> None:
+    channel = Channel(source())  # type: ignore[arg-type]
+    channel.busy_ms.extend([140.0] * 40)
+    (line,) = capacity([channel])
+    assert line.startswith("this machine keeps up with no such camera: 140.0 ms a frame")
+
+
 def test_few_frames_and_an_unknown_rate() -> None:
     channel = Channel(source(fps=0.0))  # type: ignore[arg-type]
     channel.busy_ms.extend([5.0] * 29)
