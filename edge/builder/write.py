@@ -184,9 +184,10 @@ def no_engine(target: Target, out: Path) -> BuildMismatch:
 
 
 def _check_first(out: Path, began: float) -> None:
-    """EdgeError where `out` holds a build that was written after this one had begun."""
+    """EdgeError where `out` holds a build that was written after this one had begun; one of the
+    future is of before the clock was set back."""
     file = out / manifests.FILE
-    if file.is_file() and file.stat().st_mtime > began:
+    if file.is_file() and began < file.stat().st_mtime <= time.time():
         raise EdgeError(
             f"another process built into {out} meanwhile; its build is kept, this one is not",
             "run the command again to replace it, or give another --out",
