@@ -8,7 +8,7 @@ _BEGAN = time.time() - time.monotonic()
 
 
 def steady() -> float:
-    """Unix time in seconds, by the clock as it was when the program began and what has passed since.
+    """Unix time in seconds, as the clock was when the program began, plus what passed since.
 
     It never jumps: who stays for a minute stays for a minute, whatever the clock of the machine is
     set to meanwhile. What is told to people, hours and signatures take `time.time()`.

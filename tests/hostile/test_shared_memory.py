@@ -62,7 +62,7 @@ def test_workers_of_training(no_semaphores: None) -> None:
 
 
 def test_what_prune_times(no_semaphores: None) -> None:
-    with pytest.raises(EdgeError, match="need /dev/shm, .*; mount it: mount -t tmpfs"):
+    with pytest.raises(EdgeError, match=r"need /dev/shm, .*; mount it: mount -t tmpfs"):
         time_builds([], "onnxruntime", [], 1)
 
 
