@@ -9,7 +9,7 @@ SHELL := bash
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run demo test check fuzz kills bench-peers performance instruction-sets accuracy backgrounds \
+.PHONY: run demo test check fuzz fuzz-coverage kills bench-peers performance instruction-sets accuracy backgrounds \
     distances upkeep endurance zoo gpu-check clean
 
 run: .venv/run
@@ -28,6 +28,13 @@ test: .venv/test .venv/packages
 EXAMPLES ?= 1
 fuzz: .venv/test
 	EDGE_FUZZ=$(EXAMPLES) $(PYTEST) --dist load tests/hostile/fuzz
+
+# The manifest, zips and ONNX files with inputs that follow the coverage, $(FUZZ_SECONDS) of each; what
+# reaches new lines stays in tests/hostile/fuzz/corpus.
+FUZZ_SECONDS ?= 240
+fuzz-coverage: .venv/test
+	$(PIP) atheris
+	$(BIN)/python -m tests.hostile.fuzz.coverage --seconds $(FUZZ_SECONDS)
 
 # Each command killed $(KILLS) times at random points; hours.
 KILLS ?= 50

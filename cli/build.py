@@ -101,10 +101,18 @@ def build(
         bool,
         typer.Option("--replace", help="Replace a build of another network in build/NAME."),
     ] = False,
+    sign: Annotated[
+        Optional[Path],
+        typer.Option(
+            help="Sign the build with this Ed25519 key (PEM); a build folder that is complete is"
+            " signed as it is."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Build an engine: calibrate a network on samples and compile it for a target."""
     from edge import manifest as manifests
+    from edge import signature
     from edge.builder import formats
     from edge.builder.write import finish_build, no_engine, write_build
     from edge.calibrate.pipeline import BuildRequest, plan
@@ -113,16 +121,19 @@ def build(
     server = formats.get(format) if format else None
     if server and out:
         server.check(out)
+    key = signature.private_key(sign) if sign else None
     if model and Path(model).is_dir():
-        free = ("model", "as_json", "format", "out") if server else ("model", "as_json")
+        free = ("model", "sign", "as_json", *(("format", "out") if server else ()))
         options = [name for name in ctx.params if name not in free]
         refuse_unused(ctx, f"on {model}: a build folder is finished as it was prepared", *options)
         place = Path(model)
         manifest = manifests.read(place)
         if server:
             server.target_of(manifest.target)
-        if not (server and manifest.engine):
-            manifest = finish_build(place)
+        if key and manifest.engine:
+            signature.sign(place, key)
+        elif not (server and manifest.engine):
+            manifest = finish_build(place, key)
     else:
         if model:
             refuse_unused(ctx, f"beside {model}", "network")
@@ -166,6 +177,7 @@ def build(
             replace=replace or own is not None,
             graphs_only=graphs_only,
             began=began,
+            key=key,
         )
     written, lines = None, []
     if server and manifest.engine:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from contextlib import ExitStack
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
 from edge.cli.run import estimator, given_background, open_spare, scene_of, spread_learner
+from edge.clock import steady
 from edge.progress import note
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def camera_opener(
                 if scenes is not None and kept is not None:
                     scenes.claim(config.name)
                     kept.value_range = None if chosen is None else str(chosen)
-                bank = known or [first_entry(background, used=time.time())]
+                bank = known or [first_entry(background, used=steady())]
                 upkeep = Upkeep(bank, spread_learner(place, config.stabilize), kept)
             pipeline = CameraPipeline(
                 camera, h, background, config.stabilize, improver, upkeep, estimate, spare

@@ -14,6 +14,7 @@ EXTRAS = {
     "openvino": "openvino",
     "tensorrt_rtx": "tensorrt-rtx",
     "pycuda": "pycuda",
+    "cryptography": "sign",
     "paho": "mqtt",
     "starlette": "view",
     "uvicorn": "view",

@@ -123,8 +123,12 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         try:
             os.replace(draft, path)
         except OSError as error:
-            kept = _restored(old, path)
-            raise NotWritten(f"cannot write {path}: {error.strerror or error}; {kept}") from error
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                shutil.rmtree(old, ignore_errors=True)
+                why = "another process wrote it meanwhile, and its folder is kept"
+            else:
+                why = f"{error.strerror or error}; {_restored(old, path)}"
+            raise NotWritten(f"cannot write {path}: {why}") from error
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -209,10 +213,11 @@ def _beside(path: Path, suffix: str) -> Path:
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.{suffix}"):
         if _runs(leftover.name.split(".")[-2]):
             continue
-        if suffix == "old" and not path.exists():
-            os.replace(leftover, path)  # killed between its two renames
-        else:
-            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+        with suppress(OSError):  # another process may do the same at this moment
+            if suffix == "old" and not path.exists():
+                os.replace(leftover, path)  # killed between its two renames
+            else:
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
     return path.with_name(f".{path.name}.{os.getpid()}.{suffix}")
 
 

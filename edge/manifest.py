@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from edge import strict_json
+from edge import signature, strict_json
 from edge.errors import BuildMismatch
 
 FILE = "manifest.json"
@@ -274,17 +274,20 @@ def read_finished(folder: Path) -> Manifest:
 
 
 def read(folder: Path) -> Manifest:
-    """Read the manifest of a build folder and check the hash of every file.
+    """Read the manifest of a build folder and check who signed it and the hash of every file.
 
     Raises:
-        BuildMismatch: The folder is no build, or a file is missing or changed.
+        BuildMismatch: The folder is no build, a file is missing or changed, or EDGE_TRUST names the
+            key of somebody who did not sign it.
     """
     path = folder / FILE
     if not path.is_file():
         raise BuildMismatch(
             f"{folder} is not a build: it has no {FILE}", "`edge build` makes one under ./build"
         )
-    manifest = parse(path.read_text(errors="replace"), folder)
+    content = path.read_bytes()
+    signature.check(folder, content)
+    manifest = parse(content.decode(errors="replace"), folder)
     again = f"make it again: {manifest.command}"
     for name, expected in manifest.files.items():
         file = folder / name

@@ -23,6 +23,7 @@ from edge.calibrate.apply import quantize_plan
 from edge.calibrate.pipeline import BuildRequest, Calibration, plan
 from edge.interleave import median_ms
 from edge.samples.sample import Sample
+from edge.train.semaphores import check_semaphores
 
 ROUNDS, FRAMES = 30, 5
 
@@ -42,7 +43,11 @@ def time_builds(
 
     Returns:
         Median milliseconds per frame of each network.
+
+    Raises:
+        EdgeError: No process can be started.
     """
+    check_semaphores()
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, spawn) as pool:
         return pool.submit(_time, list(models), target, list(samples), threads).result()

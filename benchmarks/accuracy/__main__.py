@@ -42,6 +42,7 @@ from edge.benchmarks.measuring.machine import machine
 from edge.calibrate.rendering.samples import Rendered
 from edge.calibrate.samples import open_samples
 from edge.errors import EdgeError
+from edge.files import atomic_write
 from edge.progress import bar, note, track
 from edge.samples.depth_teacher import DepthTeacher
 from edge.samples.sample import evenly_spaced, iter_samples
@@ -123,7 +124,8 @@ def run(data: Path, teacher_file: Path | None, runs: Path | None, out: Path) -> 
     for title, lines in parts.items():
         print("\n".join(["", f"### {title}", "", *lines]))
     document = tables.results(networks, plain, depths)
-    (out / RESULTS).write_text(json.dumps(document, indent=2))
+    with atomic_write(out / RESULTS) as draft:
+        draft.write_text(json.dumps(document, indent=2))
     note(f"images: {out / 'index.html'}")
 
 

@@ -20,6 +20,7 @@ from edge.benchmarks.zoo.journal import JOURNAL, Journal, machine_of
 from edge.benchmarks.zoo.training import NETWORKS, train_all
 from edge.bundled import FOLDER
 from edge.errors import EdgeError
+from edge.files import atomic_write
 from edge.progress import note
 
 
@@ -44,7 +45,8 @@ def main(words: list[str]) -> int:
         return error.returncode
     results = json.loads((out / accuracy.RESULTS).read_text())
     for network in NETWORKS:
-        (FOLDER / f"{network}.md").write_text(card(network, journal.steps, results))
+        with atomic_write(FOLDER / f"{network}.md") as draft:
+            draft.write_text(card(network, journal.steps, results))
     for name, step in journal.steps.items():
         note(f"{name}: {step['seconds'] / 60:.0f} min on {machine_of(step)}")
     return 0

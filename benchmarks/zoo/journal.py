@@ -118,10 +118,9 @@ def machine_of(step: Mapping[str, Any]) -> str:
 
 
 def export(checkpoint: Path, file: Path, places: Places) -> None:
-    """Export the best weights, with the paths in their metadata hidden."""
-    words = ["edge", "export", str(checkpoint), "--out", str(file)]
-    subprocess.run([sys.executable, "-m", *words], check=True)
-    model = onnx.load(file)
+    """Export the best weights, and publish that file with the paths in its metadata hidden."""
+    subprocess.run([sys.executable, "-m", "edge", "export", str(checkpoint)], check=True)
+    model = onnx.load(checkpoint.with_suffix(".onnx"))
     for entry in model.metadata_props:
         if entry.key == "training":
             entry.value = json.dumps(published_metadata(json.loads(entry.value), places))

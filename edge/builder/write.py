@@ -12,10 +12,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace as changed
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import onnx
 
 from edge import manifest as manifests
+from edge import signature
 from edge.builder.plan import Plan
 from edge.errors import BuildMismatch, EdgeError, UsageError
 from edge.files import atomic_folder
@@ -27,6 +29,9 @@ from edge.graph.uint8_outputs import with_uint8_outputs
 from edge.manifest import Manifest, Origin, Tensor
 from edge.progress import note
 from edge.targets import BACKGROUND, FRAME, Engine, Target, get
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 RANGES = "ranges.json"
 NETWORK = "network.onnx"
@@ -40,6 +45,7 @@ def write_build(
     replace: bool = False,
     graphs_only: bool = False,
     began: float | None = None,
+    key: Ed25519PrivateKey | None = None,
 ) -> Manifest:
     """Build a plan's engines into a folder.
 
@@ -50,6 +56,7 @@ def write_build(
         graphs_only: Leave the engines to `finish_build` on the machine that runs them.
         began: `time.time()` when the work on this build began, now by default. A build that another
             process has written into `out` since is kept.
+        key: Signs the manifest.
 
     Returns:
         The manifest. Its engine is empty with `graphs_only`, and where the target's builder is not
@@ -83,7 +90,7 @@ def write_build(
             engine = Engine("", "", (FRAME,), "")
         else:
             engine = plan.target.make_engine(folder, plan.precision, plan.sm)
-        manifest = _sealed(folder, _manifest(plan, frame, folder, engine))
+        manifest = _sealed(folder, _manifest(plan, frame, folder, engine), key)
         _check_first(out, began)
         return manifest
 
@@ -124,8 +131,12 @@ def _manifest(plan: Plan, frame: onnx.ModelProto, folder: Path, engine: Engine) 
     )
 
 
-def finish_build(out: Path) -> Manifest:
+def finish_build(out: Path, key: Ed25519PrivateKey | None = None) -> Manifest:
     """Build the engines of a folder that was prepared on a machine without the builder.
+
+    Args:
+        out: The folder.
+        key: Signs the manifest; a former signature does not hold for it.
 
     Raises:
         UsageError: The build is complete already.
@@ -156,6 +167,7 @@ def finish_build(out: Path) -> Manifest:
                 size_mb=_megabytes(folder, engine.sized),
                 build_s=round(time.monotonic() - started, 2),
             ),
+            key,
         )
 
 
@@ -172,9 +184,10 @@ def no_engine(target: Target, out: Path) -> BuildMismatch:
 
 
 def _check_first(out: Path, began: float) -> None:
-    """EdgeError where `out` holds a build that was written after this one had begun."""
+    """EdgeError where `out` holds a build that was written after this one had begun; one of the
+    future is of before the clock was set back."""
     file = out / manifests.FILE
-    if file.is_file() and file.stat().st_mtime > began:
+    if file.is_file() and began < file.stat().st_mtime <= time.time():
         raise EdgeError(
             f"another process built into {out} meanwhile; its build is kept, this one is not",
             "run the command again to replace it, or give another --out",
@@ -190,7 +203,7 @@ def _check_free(out: Path) -> None:
     known: set[str] = set()
     if manifests.FILE in names:
         with suppress(BuildMismatch, UnicodeDecodeError):  # a manifest of something else
-            known = {manifests.FILE, *manifests.files_of(out)}
+            known = {manifests.FILE, signature.FILE, *manifests.files_of(out)}
     if foreign := sorted(names - known):
         raise UsageError(
             f"{out} holds {foreign[0]}, which belongs to no build and would be removed",
@@ -213,15 +226,19 @@ def _check_network(plan: Plan, out: Path, replace: bool) -> None:
     note(f"replacing the build of {former} in {out}")
 
 
-def _sealed(folder: Path, manifest: Manifest) -> Manifest:
-    """Write the manifest with the hash of every other file."""
+def _sealed(folder: Path, manifest: Manifest, key: Ed25519PrivateKey | None) -> Manifest:
+    """Write the manifest with the hash of every other file, and its signature."""
     files = {
         path.name: manifests.sha256(path)
         for path in sorted(folder.iterdir())
         if path.name != manifests.FILE
     }
     manifest = changed(manifest, files=files)
-    (folder / manifests.FILE).write_text(manifest.to_json())
+    content = manifest.to_json().encode()
+    (folder / manifests.FILE).write_bytes(content)
+    signature.made(content)
+    if key is not None:
+        signature.sign(folder, key)
     return manifest
 
 

@@ -23,6 +23,7 @@ from edge.camera.source import (
     UnreadableFrame,
 )
 from edge.camera.value_range import ValueRange
+from edge.clock import steady
 from edge.errors import UsageError
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
@@ -97,7 +98,7 @@ class Camera:
             self._number += error.count
             self.unreadable += error.count
             self.cut_off |= error.cut_off
-            return CameraEvent("unreadable", time.time(), str(error))
+            return CameraEvent("unreadable", steady(), str(error))
         if read is None:
             self.ended = True
             return None
@@ -124,7 +125,7 @@ class Camera:
 
     def _report(self, kind: str, text: str) -> None:
         with self._lock:
-            self._events.append(CameraEvent(kind, time.time(), f"{self.name} {text}"))
+            self._events.append(CameraEvent(kind, steady(), f"{self.name} {text}"))
         self.wake.set()
 
     def _run(self) -> None:
@@ -158,7 +159,7 @@ class Camera:
                     kind = "frozen" if change else "moving"
                     text = f"repeats one image for {self._frozen_s:g} s" if change else "moves"
                     self._report(kind, text)
-                self._put(self._next_frame(read, time.time()))
+                self._put(self._next_frame(read, steady()))
                 continue
             self._reader.close()
             if not lost:

@@ -37,8 +37,8 @@ class Frame:
     Attributes:
         image: uint8 [H, W, 3] BGR.
         number: position in the source, from 0; unreadable frames count.
-        at: seconds: Unix time for a live source, time since its beginning for a recording, by
-            its time stamps.
+        at: seconds: edge.clock.steady() for a live source, time since its beginning for a
+            recording, by its time stamps.
         arrived: `time.monotonic()` when the image was read.
         truth: bool [H, W], the true mask; known for rendered scenes only.
         decode_ms: milliseconds of decoding.
@@ -75,7 +75,7 @@ class CameraEvent:
     Attributes:
         kind: `lost`, `back`, `frozen`, `moving` or `unreadable`; of a scene as of
             edge.loop.pipeline.FrameResult; of a build as of edge.watch.shadow.Shadow.
-        at: Unix time in seconds; of a scene as of its frame.
+        at: edge.clock.steady(); of a scene as of its frame.
         text: message for the user, without passwords.
     """
 

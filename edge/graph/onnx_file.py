@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError, Message
 from onnx import numpy_helper
 
 from edge.errors import EdgeError
@@ -28,8 +29,24 @@ def read_onnx(path: Path) -> onnx.ModelProto:
     except (DecodeError, ValueError, onnx.checker.ValidationError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else "cannot be parsed"
         raise EdgeError(f"{path} is not an ONNX network: {reason}") from error
+    _check_texts(path, model)
     _check_tensors(path, model)
     return model
+
+
+def _check_texts(path: Path, message: Message) -> None:
+    """EdgeError where a text is no UTF-8, which protobuf hands out as bytes."""
+    for field, value in message.ListFields():
+        if field.type == FieldDescriptor.TYPE_MESSAGE:
+            for inner in [value] if isinstance(value, Message) else value:
+                _check_texts(path, inner)
+        elif field.type == FieldDescriptor.TYPE_STRING:
+            texts = [value] if isinstance(value, str | bytes) else value
+            if any(isinstance(text, bytes) for text in texts):
+                raise EdgeError(
+                    f"{path} is damaged: its {field.containing_type.name}.{field.name} is no UTF-8",
+                    "export it again",
+                )
 
 
 def _check_tensors(path: Path, model: onnx.ModelProto) -> None:

@@ -27,6 +27,9 @@ LARGEST = 500_000_000
 """Bytes of an image of a zip: a few bytes in a zip may be any number of zeros."""
 MAX_OPEN = 256
 """Zips that a process keeps open; systems allow it about 1000 files."""
+LONGEST_NAME, LONGEST_REASON = 255, 200
+"""Letters of a member's name that is read, and of what zipfile says, which repeats bytes of the
+file."""
 _OPEN: OrderedDict[tuple[int, int], zipfile.ZipFile] = OrderedDict()
 """Open zips by process and number, the least recently used first. Forked workers must not share a
 file position, so each process opens its own."""
@@ -107,6 +110,10 @@ class ZipArchive:
             reason = self._unreadable(info)
             if info.file_size > LARGEST:
                 reason = f"it has {info.file_size / 1e6:.0f} MB, expected at most {LARGEST / 1e6:g}"
+            if len(info.filename) > LONGEST_NAME:
+                reason = (
+                    f"its name has {len(info.filename)} letters, expected at most {LONGEST_NAME}"
+                )
             if reason:
                 self.refused[info.filename] = reason
             else:
@@ -120,7 +127,8 @@ class ZipArchive:
             try:
                 _OPEN[key] = zipfile.ZipFile(self._path)
             except UNREADABLE as error:
-                raise SampleError(f"cannot open the zip: {error}") from error
+                reason = str(error)[:LONGEST_REASON]
+                raise SampleError(f"cannot open the zip: {reason}") from error
             while len(_OPEN) > MAX_OPEN:
                 _OPEN.popitem(last=False)[1].close()
         return _OPEN[key]
@@ -145,7 +153,7 @@ class ZipArchive:
         try:
             return self._zip().read(name)
         except UNREADABLE as error:
-            raise SampleError(str(error)) from error
+            raise SampleError(str(error)[:LONGEST_REASON]) from error
 
     def digest(self) -> bytes:
         """Return names and checksums of all members."""

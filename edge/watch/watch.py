@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edge.camera.source import CameraError, CameraEvent
+from edge.clock import steady
 from edge.errors import EdgeError
 from edge.events.event import Event
 from edge.events.left import LEFT_S
@@ -243,8 +244,9 @@ class Watch:
             self._learn_anew(self._confirmed.pop(0))
         for name, opening in list(self._opening.items()):
             self._look_at(name, opening, running)
-        if time.monotonic() - self._ticked >= TICK_S:
-            self._ticked = time.monotonic()
+        now = time.monotonic()
+        if now - self._ticked >= TICK_S:
+            self._ticked = now
             alive = {id(channel) for channel in running}
             for name, watched in list(self.watched.items()):
                 if id(watched.channel) not in alive:
@@ -252,7 +254,7 @@ class Watch:
                     continue
                 self._read_zones(watched)
                 self._read_metres(watched)
-                self._tell(watched.watcher.tick())
+                self._tell(watched.watcher.tick(now))
                 if watched.shadow is not None and (drift := watched.shadow.take()) is not None:
                     self.on_event(watched.channel, drift)
             self._say_capacity(running)
@@ -306,7 +308,7 @@ class Watch:
             self._remind(opening, error)
             if opening.lost is None:
                 reporter = Reporter(name, None)
-                opening.lost = reporter.begin("lost", time.time(), text=str(error))
+                opening.lost = reporter.begin("lost", steady(), text=str(error))
                 self._tell([opening.lost])
             opening.again = time.monotonic() + opening.wait
             opening.wait = min(2 * opening.wait, LONGEST_WAIT_S)
@@ -343,7 +345,7 @@ class Watch:
     def _end_lost(self, opening: _Opening) -> None:
         """Tell the end of `lost`, where a camera could not be reached."""
         if opening.lost is not None:
-            self._tell([Reporter(opening.config.name, None).end(opening.lost, time.time())])
+            self._tell([Reporter(opening.config.name, None).end(opening.lost, steady())])
             opening.lost = None
 
     def _give_up(self, name: str, error: EdgeError, running: list[Channel]) -> None:

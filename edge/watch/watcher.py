@@ -165,7 +165,7 @@ class Watcher:
         """The events of a frame; its mask and depth are read during this call only."""
         at = result.frame.at
         events = self.states.of_scene(result.events)
-        self._last_at, self._arrived = at, self._clock()
+        self._last_at, self._arrived = at, result.frame.arrived
         if not self._watching():
             return events + self._nobody(at)
         if not result.fits or not self.states.trusted:
@@ -197,9 +197,12 @@ class Watcher:
             self._last_at = max(self._last_at, event.at)
         return self.states.of_source(event)
 
-    def tick(self) -> list[Event]:
-        """To be called now and then: nobody is there any more when frames stay away."""
-        if self._arrived and self._clock() - self._arrived > DOUBT_S and not self.states.trusted:
+    def tick(self, now: float) -> list[Event]:
+        """To be called now and then: nobody is there any more when frames stay away.
+
+        now: as of Frame.arrived.
+        """
+        if self._arrived and now - self._arrived > DOUBT_S and not self.states.trusted:
             return self._nobody(self._seen_at)
         return []
 

@@ -38,6 +38,7 @@ from edge.train.data.composites import Composites
 from edge.train.data.crops import Crops
 from edge.train.data.scenes import Scenes
 from edge.train.data.weights import pixel_weights
+from edge.train.semaphores import check_semaphores
 
 Batch = dict[str, Tensor]
 """bg, fg_bg, spread uint8 [N, H, W, 3]; mask, counts, depth, known float32 [N, 1, H, W]. Of `Mix`,
@@ -221,10 +222,14 @@ def batches(mix: Mix, workers: int = 0) -> Iterator[Batch]:
     Args:
         mix: The series.
         workers: Processes that make images; 0 makes them in this one.
+
+    Raises:
+        EdgeError: No processes can be started.
     """
     if not workers:
         yield from map(to_tensors, mix)
         return
+    check_semaphores("make the images in this process: --workers 0")
     loader: DataLoader[Arrays] = DataLoader(
         mix,
         batch_size=None,

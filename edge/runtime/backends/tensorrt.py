@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge import signature
 from edge.errors import BuildMismatch, EdgeError, missing
 from edge.manifest import CACHE, Manifest, Tensor
 from edge.runtime import cuda as drivers
@@ -195,8 +196,9 @@ class TensorRt:
         cache = config.create_runtime_cache()
         file = (self._folder / plan).with_suffix(CACHE)
         kept = b""
-        with suppress(OSError):
-            kept = file.read_bytes()
+        if not signature.required():  # kernels are code, and nobody signed these
+            with suppress(OSError):
+                kept = file.read_bytes()
         # A cache of another GPU or version is not taken: kernels are compiled anew, and kept.
         if not (kept and cache.deserialize(kept)):
             self._compiled[file] = cache

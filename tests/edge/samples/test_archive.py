@@ -202,3 +202,18 @@ def test_a_mask_of_another_size_is_named(size: tuple[int, int], tmp_path: Path) 
     assert not list(iter_readable(samples, range(4)))
     told = f"h_0.png: the mask is {size[1]}x{size[0]}, its image is {SIDE}x{SIDE}"
     assert samples.skipped["hall/h_0"].endswith(told)
+
+
+def test_reasons_are_short_whatever_the_zip_says(tmp_path: Path) -> None:
+    """zipfile repeats the names of a damaged zip, which may have 64 kB."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as writer:
+        writer.writestr("n" * 300 + ".png", b"")
+        writer.writestr("1" * 200 + ".png", b"image")
+    data = (tmp_path / "a.zip").read_bytes().replace(b"1" * 200, b"2" * 200, 1)
+    (tmp_path / "a.zip").write_bytes(data)
+    opened = archive.ZipArchive(tmp_path / "a.zip")
+    assert opened.names == ["1" * 200 + ".png"]
+    assert list(opened.refused.values()) == ["its name has 304 letters, expected at most 255"]
+    with pytest.raises(SampleError) as caught:
+        opened.read(opened.names[0])
+    assert len(str(caught.value)) == 200

@@ -45,7 +45,7 @@ class Scripted:
         self, settings: Settings, classify: Classifier | None = None, bg: np.ndarray | None = None
     ) -> None:
         self.script, self.time = Script(), 0.0
-        self.wall = 1_767_600_000.0
+        self.wall, self.arrived = 1_767_600_000.0, 100.0
         self.background: Background = certain(textured() if bg is None else bg)
         self.watcher = Watcher(
             "cam", SIZE, settings, self.script, classify, clock=lambda: self.wall
@@ -65,7 +65,7 @@ class Scripted:
             for track in tracks
         ]
         mask = np.ones((50, 100), np.float32)
-        frame = Frame(self.background.image if image is None else image, 0, self.time, 0.0)
+        frame = Frame(self.background.image if image is None else image, 0, self.time, self.arrived)
         result = FrameResult(
             frame, mask, None, 0.0, [], None, self.background, fits, list(scene), 0.0, 0.0
         )
@@ -73,6 +73,7 @@ class Scripted:
         self.events += found
         self.time = round(self.time + 1 / FPS, 6)
         self.wall += 1 / FPS
+        self.arrived += 1 / FPS
         return found
 
     def told(self) -> list[str]:

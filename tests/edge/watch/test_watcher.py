@@ -361,10 +361,10 @@ def test_a_source_that_is_lost() -> None:
     run.see([track(1, INSIDE)])
     for kind in ("unreadable", "lost", "lost"):
         run.events += run.watcher.event(CameraEvent(kind, 10.0, "cam is lost"))
-    run.events += run.watcher.tick()
-    run.wall += 6
-    run.events += run.watcher.tick()
-    run.events += run.watcher.tick()
+    run.events += run.watcher.tick(run.arrived)
+    run.arrived += 6
+    run.events += run.watcher.tick(run.arrived)
+    run.events += run.watcher.tick(run.arrived)
     run.events += run.watcher.event(CameraEvent("back", 18.5, "cam is back"))
     run.events += run.watcher.event(CameraEvent("frozen", 20.0, ""))
     run.events += run.watcher.event(CameraEvent("moving", 25.0, ""))

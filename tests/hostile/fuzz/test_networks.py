@@ -9,18 +9,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
 from edge.calibrate.pipeline import BuildRequest, load_network
 from edge.graph.contract import OUTPUTS
 from edge.graph.depth_network import read_depth_network
 from edge.graph.fold import split
 from edge.graph.resize import image_size
+from tests.tiny_network import tiny
 
 from .examples import examples, outcome
 from .mutations import JSON, damaged
@@ -28,45 +28,6 @@ from .mutations import JSON, damaged
 torch = pytest.importorskip("torch")
 
 from edge.train.checkpoint import load, load_run, network_of  # noqa: E402
-
-SIDE = 16
-
-
-def tiny(version: int = 17) -> onnx.ModelProto:
-    """A network of the contract in a dozen nodes: both images, a fusion, a mask."""
-    rng = np.random.default_rng(1)
-
-    def weights(name: str, *shape: int) -> onnx.TensorProto:
-        return numpy_helper.from_array(rng.normal(0, 0.2, shape).astype(np.float32), name)
-
-    nodes = []
-    for image in ("bg", "fg_bg"):
-        nodes += [
-            helper.make_node("Cast", [image], [f"{image}_f"], to=TensorProto.FLOAT),
-            helper.make_node("Transpose", [f"{image}_f"], [f"{image}_t"], perm=[0, 3, 1, 2]),
-            helper.make_node("Div", [f"{image}_t", "white"], [f"{image}_d"], f"{image}_div"),
-            helper.make_node("Conv", [f"{image}_d", "w1", "b1"], [f"{image}_c"], f"{image}_conv",
-                             pads=[1, 1, 1, 1]),
-        ]  # fmt: skip
-    nodes += [
-        helper.make_node("Concat", ["bg_c", "fg_bg_c"], ["both"], "both", axis=1),
-        helper.make_node("Relu", ["both"], ["relu"], "relu"),
-        helper.make_node("Conv", ["relu", "w2"], ["logit"], "head"),
-        helper.make_node("Sigmoid", ["logit"], ["mask"], "sigmoid"),
-    ]
-    graph = helper.make_graph(
-        nodes, "tiny",
-        [helper.make_tensor_value_info(name, TensorProto.UINT8, [1, SIDE, SIDE, 3])
-         for name in ("bg", "fg_bg")],
-        [helper.make_tensor_value_info("mask", TensorProto.FLOAT, [1, 1, SIDE, SIDE])],
-        [weights("w1", 4, 3, 3, 3), weights("b1", 4), weights("w2", 1, 8, 1, 1),
-         numpy_helper.from_array(np.float32(255), "white")],
-    )  # fmt: skip
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", version)])
-    model.ir_version = 8
-    model.metadata_props.add(key="stride", value="1")
-    return model
-
 
 TINY = tiny()
 TINY_BYTES = TINY.SerializeToString()
