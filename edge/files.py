@@ -64,7 +64,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     Raises:
         NotWritten: `path` cannot be written. Other errors of the block pass through unchanged.
     """
-    path = Path(os.path.abspath(path))  # `.` has no name
+    path = Path(os.path.realpath(path))  # `.` has no name, and a link stays one
     draft = _beside(path, "part")
     try:
         with _writing(path, draft):
@@ -110,7 +110,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         NotWritten: `path` cannot be written; what was there before is there again, and the message
             says where it is if even that fails.
     """
-    path = Path(os.path.abspath(path))
+    path = Path(os.path.realpath(path))
     draft, old = _beside(path, "part"), _beside(path, "old")
     try:
         with _writing(path, draft, rest="; nothing was left behind"):
@@ -217,7 +217,8 @@ def _beside(path: Path, suffix: str) -> Path:
             if suffix == "old" and not path.exists():
                 os.replace(leftover, path)  # killed between its two renames
             else:
-                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+                real = leftover.is_dir() and not leftover.is_symlink()
+                shutil.rmtree(leftover) if real else leftover.unlink()
     return path.with_name(f".{path.name}.{os.getpid()}.{suffix}")
 
 

@@ -283,7 +283,8 @@ class CameraPipeline:
         self, frame: Frame, mask: Plane, offset: tuple[float, float]
     ) -> list[CameraEvent]:
         """Learn an area of the background anew where somebody asked for it."""
-        if self._confirmed or not self.repaint.busy:
+        # What is being prepared does not have it yet, nor would it be in what comes of it.
+        if self._confirmed or self._coming is not None or not self.repaint.busy:
             return []
         before = self.background
         painted = self.repaint.update(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address
@@ -12,6 +13,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "edge-view"
+WRONG_S = 1.0
+"""Seconds that a wrong token takes."""
 PUBLIC = ("/login", "/view.css", "/icon.svg")
 """What is shown before the token is given."""
 POLICY = (
@@ -104,7 +107,10 @@ class Access:
                     headers[name] = value
             await send(message)
 
-        await (self._refusal(scope) or self._app)(scope, receive, guarded)
+        refusal = self._refusal(scope)
+        if refusal is not None and refusal.status_code == 401 and _gives_token(scope):
+            await asyncio.sleep(WRONG_S)
+        await (refusal or self._app)(scope, receive, guarded)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
@@ -113,13 +119,25 @@ class Access:
         if not self._tokens.needed and not is_loopback(_name(host)):
             return PlainTextResponse("this host is not served\n", 403)
         writes = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD")
-        if writes and (not host or urlsplit(headers.get("origin", "")).netloc != host):
+        if writes and (not host or _place(headers.get("origin", "")) != host):
             return PlainTextResponse("requests from other origins are refused\n", 403)
         if scope["path"] not in PUBLIC and not self._tokens.admits(headers):
             if scope["type"] == "http" and scope["path"] == "/":
                 return self._login
             return PlainTextResponse("the token is missing or wrong\n", 401)
         return None
+
+
+def _gives_token(scope: Scope) -> bool:
+    return "authorization" in Headers(scope=scope)
+
+
+def _place(origin: str) -> str:
+    """Host and port of an Origin header."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _name(host: str) -> str:

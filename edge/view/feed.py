@@ -61,6 +61,7 @@ class Told:
         evidence: its frame; None where there is none.
         zone: that it names, as it was then; None where it names none.
         trajectory: of its thing until then, in pixels of the frame.
+        redacted: its pictures hide the foreground.
     """
 
     number: int
@@ -68,6 +69,7 @@ class Told:
     evidence: Future[Evidence] | None
     zone: Zone | None
     trajectory: tuple[Point, ...]
+    redacted: bool
 
 
 class Pace(NamedTuple):
@@ -196,10 +198,10 @@ class Feed:
             self._trajectories.get(event.camera),
         )
         trajectory = () if trajectories is None else trajectories.of(event.track)
-        zone = self._zone(event)
+        zone, redacted = self._zone(event), self.redact is not None
         with self._lock:
             self._numbers += 1
-            self._told.append(Told(self._numbers, event, kept, zone, trajectory))
+            self._told.append(Told(self._numbers, event, kept, zone, trajectory, redacted))
             if event.kind in CAMERA_KINDS and event.phase == BEGIN:
                 self._begun[event.incident] = event
             elif event.phase == END:
@@ -221,6 +223,11 @@ class Feed:
         """An event that is kept."""
         with self._lock:
             return next((told for told in self._told if told.event.id == event_id), None)
+
+    def may_show(self, told: Told) -> bool:
+        """Whether the pictures of an event may be seen: none of before the foreground was to be
+        hidden."""
+        return told.redacted or self.redact is None
 
     def troubles(self, camera: str) -> list[str]:
         """What is wrong with a camera now: kinds of events that began and have not ended."""

@@ -114,6 +114,12 @@ class OfCameras:
         watched = self._feed.watching.watched.get(request.path_params["name"])
         if watched is None:
             return sentence(404, NO_CAMERA)
+        content = await json_of(request) if request.method == "POST" else {}
+        if isinstance(content, Response):
+            return content
+        if self._feed.redact is not None:
+            text = "with --redact nothing is painted: whoever stands there would be shown"
+            return sentence(409, f"{text}; learn the whole scene anew when it is empty")
         pipeline = watched.channel.pipeline
         if pipeline.learning:
             return sentence(409, "the whole scene is being learned anew; paint when that is done")
@@ -126,9 +132,6 @@ class OfCameras:
                 return sentence(409, "nothing was painted that can be taken back")
             pipeline.repaint.undo()
             return JSONResponse({}, 202)
-        content = await json_of(request)
-        if isinstance(content, Response):
-            return content
         try:
             area = _area(content, (pipeline.size[0], pipeline.size[1]))
         except UsageError as error:

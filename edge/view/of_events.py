@@ -12,10 +12,9 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from edge.errors import EdgeError
-from edge.events.event import Event
 from edge.view.cases import CASES, write_case
 from edge.view.evidence import Evidence
-from edge.view.feed import Feed
+from edge.view.feed import Feed, Told
 from edge.view.reasons import why
 from edge.view.requests import json_of, picture, sentence
 from edge.watch.outputs import RECORDINGS
@@ -57,7 +56,7 @@ class OfEvents:
 
     async def _evidence(self, request: Request) -> Evidence | None:
         told = self._feed.find(request.path_params["event"])
-        if told is None or told.evidence is None:
+        if told is None or told.evidence is None or not self._feed.may_show(told):
             return None
         try:
             return await asyncio.wrap_future(told.evidence)
@@ -79,7 +78,7 @@ class OfEvents:
                 "seen": found is not None,
                 "depth": found is not None and found.depth is not None,
                 "kept": found is not None and found.frame is not None,
-                "clip": self._clip(told.event) is not None,
+                "clip": self._clip(told) is not None,
                 "case": self._cases.get(told.event.id),
             }
         )
@@ -87,16 +86,17 @@ class OfEvents:
     async def clip(self, request: Request) -> Response:
         """The recorded clip of an event that is kept; it is there when it has ended."""
         told = self._feed.find(request.path_params["event"])
-        path = None if told is None else self._clip(told.event)
+        path = None if told is None else self._clip(told)
         if path is None:
             return sentence(404, "no clip, or not yet")
         return FileResponse(path, media_type="video/webm")
 
-    def _clip(self, event: Event) -> Path | None:
+    def _clip(self, told: Told) -> Path | None:
         """The file of an event's clip, where it is there."""
-        if event.clip is None:
+        clip = told.event.clip
+        if clip is None or not self._feed.may_show(told):
             return None
-        path = self._feed.watching.config.folder / RECORDINGS / event.clip
+        path = self._feed.watching.config.folder / RECORDINGS / clip
         return path if path.is_file() else None
 
     async def wrong(self, request: Request) -> Response:

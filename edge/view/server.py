@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import secrets
 import socket
 import sys
@@ -29,7 +30,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from edge import strict_json
 from edge.errors import EdgeError, UsageError
 from edge.sinks.metrics import parse_place
-from edge.view import requests
+from edge.view import access, requests
 from edge.view.access import COOKIE, Access, Tokens, is_loopback
 from edge.view.feed import Feed, Look
 from edge.view.of_cameras import OfCameras
@@ -57,8 +58,6 @@ TOKEN_LETTERS = 12
 """Letters of a token at least."""
 LARGEST_MESSAGE = 4096
 """Bytes of a message of a browser at most."""
-WRONG_S = 1.0
-"""Seconds that a wrong token takes."""
 CONNECTIONS, VIEWERS = 64, 16
 """Connections, and pages that are open, at most."""
 STATE_S = 1.0
@@ -95,7 +94,7 @@ class ViewServer:
         config = uvicorn.Config(
             application(feed, token),
             http=_Impatient,
-            ws=WebSocketsSansIOProtocol,
+            ws=_Live,
             ws_max_size=LARGEST_MESSAGE,
             ws_per_message_deflate=False,
             limit_concurrency=CONNECTIONS,
@@ -142,6 +141,11 @@ def check_place(place: str, token: str | None) -> tuple[str, int]:
         raise UsageError(
             f"--view {place}: others can reach this address, expected a --view-token",
             "EDGE_VIEW_TOKEN=... in the environment, or --view 127.0.0.1:8700",
+        )
+    if token is not None and not re.fullmatch("[!-~]([ -~]*[!-~])?|", token):
+        raise UsageError(
+            "--view-token begins or ends with a blank, or holds other letters than those of ASCII",
+            'python3 -c "import secrets; print(secrets.token_urlsafe())"',
         )
     if token is not None and len(token) < TOKEN_LETTERS:
         raise UsageError(
@@ -194,11 +198,32 @@ def _login_page(wrong: bool = False) -> Response:
     return Response(text, 401, media_type="text/html")
 
 
-class _Impatient(H11Protocol):
-    """HTTP that gives a connection PATIENCE_S for the head of its request, and as long to take the
-    next part of an answer."""
+class _HangsUp:
+    """A protocol that gives a browser PATIENCE_S to take the next part of what it is sent.
 
+    `close`, which uvicorn calls where a ping has no answer, waits for that too, for ever.
+    """
+
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
     _stuck: asyncio.TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        super().pause_writing()  # type: ignore[misc]
+        self._stuck = self.loop.call_later(requests.PATIENCE_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()  # type: ignore[misc]
+        if self._stuck is not None:
+            self._stuck.cancel()
+
+
+class _Live(_HangsUp, WebSocketsSansIOProtocol):  # type: ignore[misc]
+    """WebSocket."""
+
+
+class _Impatient(_HangsUp, H11Protocol):  # type: ignore[misc]
+    """HTTP that gives a connection PATIENCE_S for the head of its request."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -207,15 +232,6 @@ class _Impatient(H11Protocol):
     def _give_up(self) -> None:
         if self.cycle is None:
             self.transport.close()
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._stuck = self.loop.call_later(requests.PATIENCE_S, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        if self._stuck is not None:
-            self._stuck.cancel()
 
     def handle_websocket_upgrade(self, event: Any) -> None:
         self._patience.cancel()
@@ -258,7 +274,7 @@ class _View:
             return body
         given = parse_qs(body.decode(errors="replace")).get("token", [""])[0]
         if not self.tokens.right(given):
-            await asyncio.sleep(WRONG_S)
+            await asyncio.sleep(access.WRONG_S)
             return _login_page(wrong=True)
         answer = RedirectResponse("/", 303)
         answer.set_cookie(
@@ -270,14 +286,15 @@ class _View:
         """Send a page what it asks for, once for every time it asks: one that is slow or does not
         read asks for nothing more."""
         if len(self._viewers) >= VIEWERS:
-            await socket.close(1013)
+            await socket.accept()
+            await socket.close(1013, f"{VIEWERS} pages are open already")
             return
         viewer = _Viewer()
         self._viewers.add(viewer)
         self._listen_to_feed()
         try:
             await socket.accept()
-            asking = asyncio.create_task(_listen(socket, viewer))
+            asking = asyncio.create_task(self._listen(socket, viewer))
             asking.add_done_callback(lambda _: viewer.news.set())
             try:
                 while not asking.done():
@@ -310,6 +327,29 @@ class _View:
 
         self._feed.woken = woken
 
+    async def _listen(self, socket: WebSocket, viewer: _Viewer) -> None:
+        """Take what a page asks for, until it goes away.
+
+        {"state": NUMBER}: the state, with the events after the one of that number.
+        {"camera": NAME, "number": NUMBER}: the picture after the one of that number.
+        """
+        while True:
+            try:
+                text = await socket.receive_text()
+            except WebSocketDisconnect:
+                return
+            ask = strict_json.parse(text)
+            if not isinstance(ask, dict):
+                raise ValueError
+            if isinstance(ask.get("state"), int):
+                viewer.events = ask["state"]
+            elif ask.get("camera") in self._cameras():
+                viewer.cameras[ask["camera"]] = ask.get("number", 0)
+            viewer.news.set()
+
+    def _cameras(self) -> list[str]:
+        return [camera.name for camera in self._feed.watching.config.cameras]
+
     async def _answer(self, socket: WebSocket, viewer: _Viewer) -> None:
         after = viewer.events
         if after is not None and (
@@ -317,7 +357,7 @@ class _View:
         ):
             viewer.events, viewer.told = None, time.monotonic()
             await socket.send_text(json.dumps(self.state.json(after)))
-        known = {camera.name for camera in self._feed.watching.config.cameras}
+        known = self._cameras()
         for name, number in list(viewer.cameras.items()):
             if name not in known:
                 del viewer.cameras[name]
@@ -343,24 +383,3 @@ class _View:
 
     def _draw(self, step: Callable[[], bytes]) -> asyncio.Future[bytes]:
         return asyncio.get_running_loop().run_in_executor(self._feed.pool, step)
-
-
-async def _listen(socket: WebSocket, viewer: _Viewer) -> None:
-    """Take what a page asks for, until it goes away.
-
-    {"state": NUMBER}: the state, with the events after the one of that number.
-    {"camera": NAME, "number": NUMBER}: the picture after the one of that number.
-    """
-    while True:
-        try:
-            text = await socket.receive_text()
-        except WebSocketDisconnect:
-            return
-        ask = strict_json.parse(text)
-        if not isinstance(ask, dict):
-            raise ValueError
-        if isinstance(ask.get("state"), int):
-            viewer.events = ask["state"]
-        elif isinstance(ask.get("camera"), str):
-            viewer.cameras[ask["camera"]] = ask.get("number", 0)
-        viewer.news.set()

@@ -15,6 +15,7 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from edge import strict_json
 from edge.errors import EdgeError, UsageError
 from edge.files import atomic_write, stamp
 from edge.zones.hours import parse_hours
@@ -24,7 +25,8 @@ SCHEMA = 1
 """Version of the file; it grows when a key changes its meaning or goes."""
 EMPTY = f'{{"schema": {SCHEMA}, "zones": []}}'
 LONGEST_NAME = 64
-MOST_POINTS = 200
+MOST_ZONES, MOST_POINTS, MOST_HOURS, MOST = 64, 100, 28, 1_000_000
+"""Of a file, of a zone, of a zone, and of any count: what more costs every frame of the camera."""
 Json = dict[str, Any]
 
 
@@ -58,11 +60,11 @@ def _numbers(low: float, high: float, words: str) -> Key:
 
 def _count(least: int, words: str) -> Key:
     def read(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= MOST:
             raise ValueError
         return value
 
-    return Key({"type": "integer", "minimum": least}, words, read)
+    return Key({"type": "integer", "minimum": least, "maximum": MOST}, words, read)
 
 
 def _interval(high: float, words: str) -> Key:
@@ -133,6 +135,8 @@ def _two_names(value: Any) -> tuple[str, str]:
 def _hours(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise ValueError
+    if len(value) > MOST_HOURS:
+        raise ValueError
     for text in value:
         parse_hours(text)
     return tuple(value)
@@ -157,8 +161,8 @@ KEYS: dict[str, Key] = {
         _two_names,
     ),
     "hours": Key(
-        {"type": "array", "items": {"type": "string"}},
-        "a list of hours as in [\"22:00-06:00\"] or [\"mon-fri 08:00-18:00\"]",
+        {"type": "array", "items": {"type": "string"}, "maxItems": MOST_HOURS},
+        f"at most {MOST_HOURS} hours as in [\"22:00-06:00\"] or [\"mon-fri 08:00-18:00\"]",
         _hours,
     ),
     "min_size": _numbers(0, 1, "a share of the frame from 0 to 1"),
@@ -215,11 +219,10 @@ def read_zones(path: Path, metres: bool = True) -> list[Zone]:
 
 def _unique(pairs: list[tuple[str, Any]]) -> Json:
     """An object of JSON whose keys occur once."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = next(key for key, _ in pairs if [k for k, _ in pairs].count(key) > 1)
-        raise UsageError(f"key {_shown(twice)} occurs twice in one object", "leave one out")
-    return found
+    try:
+        return strict_json.unique(pairs)
+    except ValueError as error:
+        raise UsageError(str(error), "leave one out") from error
 
 
 def refuse_distances(zones: Sequence[Zone]) -> None:
@@ -247,6 +250,8 @@ def parse_zones(value: Any) -> list[Zone]:
         found = _shown(value.get("schema"))
         raise UsageError(f"key `schema`: {found}, expected {SCHEMA}", "update this program")
     _refuse_unknown(value, ("schema", "zones"))
+    if len(value["zones"]) > MOST_ZONES:
+        raise UsageError(f"{len(value['zones'])} zones and lines, expected at most {MOST_ZONES}")
     zones: list[Zone] = []
     for number, each in enumerate(value["zones"], 1):
         name = each.get("name") if isinstance(each, dict) else None
@@ -321,7 +326,7 @@ def write_zones(path: Path, zones: Sequence[Zone]) -> None:
     """
     text = json.dumps(as_json(zones), indent=1, ensure_ascii=False)
     parse_zones(json.loads(text))
-    with atomic_write(path.resolve()) as draft:
+    with atomic_write(path) as draft:
         draft.write_text(text + "\n", encoding="utf-8")
 
 
@@ -366,7 +371,10 @@ def schema() -> Json:
         "type": "object",
         "required": ["schema", "zones"],
         "additionalProperties": False,
-        "properties": {"schema": {"const": SCHEMA}, "zones": {"type": "array", "items": zone}},
+        "properties": {
+            "schema": {"const": SCHEMA},
+            "zones": {"type": "array", "items": zone, "maxItems": MOST_ZONES},
+        },
     }
 
 

@@ -158,3 +158,35 @@ def test_an_error_about_the_draft_names_the_users_file(
     assert str(caught.value) == (
         f"{tmp_path}/build/frame.onnx cannot be compiled; look into {tmp_path}/build"
     )
+
+
+def test_a_link_stays_one_and_what_it_names_is_written(tmp_path: Path) -> None:
+    for name in ("real", "absent"):
+        (tmp_path / f"to-{name}").symlink_to(tmp_path / name)
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "old").touch()
+    for name in ("real", "absent"):
+        for content in ("one", "two"):
+            with atomic_folder(tmp_path / f"to-{name}") as draft:
+                (draft / "new").write_text(content)
+        assert (tmp_path / f"to-{name}").is_symlink()
+        assert [path.name for path in (tmp_path / name).iterdir()] == ["new"]
+        assert (tmp_path / name / "new").read_text() == "two"
+    (tmp_path / "file").write_text("old")
+    (tmp_path / "to-file").symlink_to("file")
+    with atomic_write(tmp_path / "to-file") as draft:
+        draft.write_text("new")
+    assert (tmp_path / "to-file").is_symlink()
+    assert (tmp_path / "file").read_text() == "new"
+
+
+def test_a_leftover_that_is_a_link_is_removed_and_what_it_names_stays(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "data").touch()
+    (tmp_path / ".out.999999999.old").symlink_to(precious)
+    (tmp_path / "out").mkdir()
+    with atomic_folder(tmp_path / "out") as draft:
+        (draft / "new").touch()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "precious"]
+    assert (precious / "data").is_file()

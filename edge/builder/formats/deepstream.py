@@ -7,6 +7,7 @@ camera, so that each camera has an nvinfer of its own with a batch of one.
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from functools import partial
 from importlib import resources
@@ -58,7 +59,7 @@ def write_deepstream(build: Path, manifest: Manifest, folder: Path) -> list[str]
         files["scene.cpp"] = (resources.files(__package__) / "scene.cpp").read_bytes()
         files[BACKGROUND] = (build / BACKGROUND).read_bytes()
     write_folder(folder, SETTINGS, files)
-    return [f"cd {folder} && sh run.sh rtsp://camera/stream"]
+    return [f"cd {shlex.quote(str(folder))} && sh run.sh rtsp://camera/stream"]
 
 
 def _config(manifest: Manifest) -> str:
@@ -87,11 +88,11 @@ def _config(manifest: Manifest) -> str:
 
 def _script(manifest: Manifest) -> str:
     height, width = manifest.imgsz
-    lines = ["#!/bin/sh", "# sh run.sh URI", "set -e"]
+    lines = ["#!/bin/sh", "set -e", ': "${1:?usage: sh run.sh URI}"']
     if manifest.scene:
         lines += [
             "sdk=${DEEPSTREAM:-/opt/nvidia/deepstream/deepstream}",
-            "g++ -shared -fPIC -O2 -I $sdk/sources/includes -o libscene.so scene.cpp -ldl",
+            'g++ -shared -fPIC -O2 -I "$sdk/sources/includes" -o libscene.so scene.cpp -ldl',
         ]
     return "\n".join([*lines, LINE.format(width=width, height=height), ""])
 

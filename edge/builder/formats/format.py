@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,8 @@ from edge.targets import AUTO, running
 from edge.targets import get as get_target
 
 MARK = "# Written by edge build"
-"""First line of a file in every folder that a format writes: such a folder may be replaced."""
+"""First line of a file in every folder that a format writes, with the sha256 of all that is in it:
+as long as that holds, nothing of somebody else is lost when the folder is replaced."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +75,28 @@ def get(name: str) -> Format:
 
 
 def check_folder(folder: Path, marked: str) -> None:
-    """UsageError where a folder is there that no format has written."""
-    mark = folder / marked
-    if folder.exists() and not (mark.is_file() and mark.read_bytes().startswith(MARK.encode())):
-        raise UsageError(
-            f"{folder} was not written by --format and would be removed",
-            "move it away, or give another --out",
-        )
+    """UsageError where a folder is there that no format has written, or that was changed since."""
+    if not folder.exists():
+        return
+    mark, hint = folder / marked, "move it away, or give another --out"
+    if not (mark.is_file() and mark.read_bytes().startswith(MARK.encode())):
+        raise UsageError(f"{folder} was not written by --format and would be removed", hint)
+    files = {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if not path.is_dir()
+    }
+    if files[marked] != _marked(files, marked):
+        raise UsageError(f"{folder} was changed after --format wrote it; that would be lost", hint)
+
+
+def _marked(files: dict[str, bytes], marked: str) -> bytes:
+    """The marked file with the sha256 of all files in its first line."""
+    _, _, body = files[marked].partition(b"\n")
+    digest = hashlib.sha256()
+    for name, content in sorted({**files, marked: body}.items()):
+        digest.update(b"%s\0%d\0%s" % (name.encode(), len(content), content))
+    return f"{MARK}, sha256 {digest.hexdigest()}\n".encode() + body
 
 
 def write_folder(folder: Path, marked: str, files: dict[str, bytes]) -> None:
@@ -91,11 +108,12 @@ def write_folder(folder: Path, marked: str, files: dict[str, bytes]) -> None:
         files: Contents by path within the folder.
 
     Raises:
-        UsageError: The folder holds something else, which would be removed.
+        UsageError: As of check_folder.
         NotWritten: It cannot be written.
     """
     assert files[marked].startswith(MARK.encode())
     check_folder(folder, marked)
+    files = {**files, marked: _marked(files, marked)}
     with atomic_folder(folder) as draft:
         for name, data in files.items():
             (draft / name).parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ model, so that any requests can be put into one batch.
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,13 +19,14 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from edge.builder.formats.format import MARK, Format, register, write_folder
+from edge.builder.formats.format import MARK, Format, check_folder, register, write_folder
 from edge.errors import EdgeError, UsageError
 from edge.graph.open_batch import with_open_batch
 from edge.manifest import Manifest, Tensor
 from edge.targets import BACKGROUND, FRAME, get
 from edge.targets.plans import build_plan
 
+CONFIG = "config.pbtxt"
 MAX_BATCH = 32
 """Cameras in one batch at most; what a request waits for grows with it, the gain does not."""
 TUNED_BATCH = 8
@@ -48,20 +50,21 @@ def write_repository(build: Path, manifest: Manifest, repository: Path) -> list[
     if manifest.scene:
         graph, images = onnx.load(build / BACKGROUND), [*manifest.background_inputs]
         models.insert(0, (f"{name}-background", graph, 0, images, manifest.scene, device))
+    for model, *_ in models:  # both are written, or none
+        check_folder(repository / model, CONFIG)
     backend, file = BACKENDS[manifest.target]
     for model, graph, batch, given, results, settings in models:
         config = _config(model, backend, batch, given, results, settings)
         data = graph.SerializeToString()
         if backend == "tensorrt":
             data = _plan(graph, (TUNED_BATCH, MAX_BATCH) if batch else None)
-        files = {"config.pbtxt": config.encode(), f"1/{file}": data}
-        write_folder(repository / model, "config.pbtxt", files)
-    return [f"tritonserver --model-repository={repository}"]
+        write_folder(repository / model, CONFIG, {CONFIG: config.encode(), f"1/{file}": data})
+    return [f"tritonserver --model-repository={shlex.quote(str(repository))}"]
 
 
 def check_repository(repository: Path) -> None:
     """UsageError where the folder holds something, and no model."""
-    if any(repository.glob("*")) and not any(repository.glob("*/config.pbtxt")):
+    if any(repository.glob("*")) and not any(repository.glob(f"*/{CONFIG}")):
         raise UsageError(
             f"{repository} holds files and no model of a repository",
             "give a new folder or a model repository as --out",

@@ -333,3 +333,32 @@ def test_a_ghost_is_painted_out_while_the_camera_is_watched(h: edge.Handle) -> N
     assert (pipeline.background.image == ghost).all()
     pipeline.close()
     assert gathered == []  # what was gathered before has the ghost in it
+
+
+def test_what_is_taken_back_while_another_is_prepared_is_taken_back_as_well(
+    h: edge.Handle, builds: Callable[[str, str], Path]
+) -> None:
+    """Two ghosts are painted out, and both come back, however fast somebody clicks."""
+    bg = RenderedScene("room", 2, (120, 160)).background().image
+    ghosts = bg.copy()
+    ghosts[40:70, 20:40] = ghosts[40:70, 100:120] = (20, 60, 240)
+    camera: Any = Still()
+
+    def until_done() -> None:
+        while pipeline.repaint.busy or pipeline._coming is not None:
+            camera.events(pipeline, bg, 1)
+            time.sleep(0.005)
+
+    with edge.open(builds("openvino", "fp32"), 1) as spare:
+        upkeep = Upkeep([first_entry(certain(ghosts))])
+        pipeline = CameraPipeline(camera, h, ghosts, upkeep=upkeep, spare=spare)
+        camera.events(pipeline, bg, 2)
+        for left in (18, 98):
+            pipeline.repaint.ask((left, 38, 24, 34))
+            until_done()
+        assert np.abs(pipeline.background.image.astype(int) - bg).mean() < 3
+        for _ in range(2):
+            pipeline.repaint.undo()
+        until_done()
+        assert (pipeline.background.image == ghosts).all()
+        pipeline.close()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -215,3 +217,28 @@ def test_a_file_that_cannot_be_written_is_said(site: Callable[..., Site]) -> Non
     running.metres.mkdir()
     answer = send(running, "/cameras/door/metres", {"points": POINTS}, "PUT")
     assert (answer.status, "cannot write" in answer.json["error"]) == (500, True)
+
+
+def test_with_redaction_nothing_is_painted_that_may_be_somebody(site: Callable[..., Site]) -> None:
+    running = site(redact="fill")
+    answer = send(running, "/cameras/door/repaint", AREA)
+    assert (answer.status, "whoever stands there" in answer.json["error"]) == (409, True)
+    assert not pipeline(running).repaint.busy
+
+
+def test_an_area_that_arrives_when_the_scene_is_learned_is_refused(
+    site: Callable[..., Site],
+) -> None:
+    running, body = site(), json.dumps(AREA).encode()
+    head = (
+        f"POST /cameras/door/repaint HTTP/1.1\r\nHost: {running.place}\r\nOrigin:"
+        f" http://{running.place}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    connections = running.server._server.server_state.connections
+    with contextlib.closing(socket.create_connection(running.place.split(":"), 20)) as late:
+        late.sendall(head.encode())
+        wait_for(lambda: any(getattr(each, "cycle", None) for each in connections))
+        pipeline(running).learning = True
+        late.sendall(body)
+        assert late.recv(12) == b"HTTP/1.1 409"
+    assert not pipeline(running).repaint.busy

@@ -23,6 +23,7 @@ from edge.view.cases import CASES, write_case
 from edge.view.evidence import Evidence, Witness
 from edge.view.reasons import why
 from edge.view.trajectories import EVERY_S, MOST, POINTS, Trajectories
+from edge.watch.config import Recordings
 from edge.watch.outputs import RECORDINGS
 from edge.zones.zone import Zone
 
@@ -287,3 +288,26 @@ def test_ways_are_thinned_and_bounded() -> None:
         trajectories.update([track(number, 1.0, 2e6 + number)], 2e6 + number)
     assert trajectories.of(1) == ()
     assert trajectories.of(MOST) != ()
+
+
+def test_once_people_are_to_be_hidden_nothing_of_before_is_shown(
+    site: Callable[..., Site],
+) -> None:
+    running = site(zones=[PORCH])
+    told = entered(running)
+    clip = running.watching.config.folder / RECORDINGS / "door.webm"
+    clip.parent.mkdir()
+    clip.write_bytes(b"people")
+    running.feed.event(event(id="clipped", clip="door.webm"))
+    paths = [f"/events/{told.id}/{name}" for name in ("snapshot", "background", "mask")]
+    paths.append("/events/clipped/clip")
+    assert [running.ask(path).status for path in paths] == [200] * 4
+    running.watching.config = replace(
+        running.watching.config, recordings=Recordings(clips=False, redact="fill")
+    )
+    assert [running.ask(path).status for path in paths] == [404] * 4
+    found = running.ask(f"/events/{told.id}/explained").json
+    assert (found["seen"], found["kept"], found["clip"]) == (False, False, False)
+    answer = running.ask(f"/events/{told.id}/wrong", "POST", b'{"nobody": true}')
+    assert answer.status == 404
+    assert not (running.watching.config.folder / CASES).exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -15,12 +16,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from starlette.websockets import WebSocketDisconnect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from edge.cli.watch import VIEW, WithView
 from edge.errors import EdgeError, UsageError
+from edge.view import access, machine, requests
 from edge.view import feed as feeds
-from edge.view import machine, requests
 from edge.view import server as module
 from edge.view.feed import Feed
 from edge.view.server import ViewServer, check_place
@@ -316,7 +318,7 @@ def test_a_name_that_was_made_to_lead_here_is_refused(site: Callable[..., Site])
 def test_without_the_token_there_is_the_question_for_it_alone(
     site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "WRONG_S", 0.0)
+    monkeypatch.setattr(access, "WRONG_S", 0.0)
     running = site(token=TOKEN)
     assert running.ask("/").status == 401
     assert b"password" in running.ask("/").body
@@ -468,15 +470,16 @@ def test_pages_beyond_the_most_are_refused(
 ) -> None:
     monkeypatch.setattr(module, "VIEWERS", 1)
     running = site()
-    with running.live(), pytest.raises(InvalidStatus):
-        running.live()
+    refused = pytest.raises(ConnectionClosed, match="1 pages are open already")
+    with running.live(), running.live() as second, refused:
+        second.recv(20)
     wait_for(lambda: state_or_none(running))
 
 
 def state_or_none(site: Site) -> Json | None:
     try:
         return state(site)
-    except InvalidStatus:
+    except ConnectionClosed:
         return None
 
 
@@ -499,3 +502,71 @@ def test_the_option_may_stand_without_a_place(words: list[str], expected: str | 
     assert isinstance(command, WithView)
     context = command.make_context("watch", list(words))
     assert (context.params["view"], context.params["sources"]) == (expected, ["cam"])
+
+
+HANDSHAKE = (
+    "GET /live HTTP/1.1\r\nHost: {0}\r\nOrigin: http://{0}\r\nUpgrade: websocket\r\n"
+    "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    "Sec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+def test_a_page_that_does_not_read_is_hung_up_on(
+    site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it was sent fills its buffers, so that a polite close would wait for ever."""
+    monkeypatch.setattr(requests, "PATIENCE_S", 0.3)
+    running = site()
+    ask = b'{"camera":"door","number":-1}'  # of every picture, again and again
+    framed = bytes((0x81, 0x80 | len(ask))) + bytes(4) + ask
+    open_now = running.server._server.server_state.connections
+    with contextlib.closing(socket.create_connection(running.place.split(":"), 20)) as page:
+        page.sendall(HANDSHAKE.format(running.place).encode())
+        assert page.recv(12) == b"HTTP/1.1 101"
+        wait_for(lambda: open_now)
+
+        def hung_up() -> bool:
+            with contextlib.suppress(OSError):
+                page.send(framed)
+            return not open_now
+
+        wait_for(hung_up, 60)
+
+
+def test_a_page_asks_for_cameras_that_there_are(site: Callable[..., Site]) -> None:
+    """Names are kept for it while it takes nothing."""
+    asked = [{"camera": f"door{'x' * 2000}{number}"} for number in range(50)]
+    texts = iter([json.dumps(each) for each in [*asked, {"camera": "door", "number": 3}]])
+
+    class Page:
+        async def receive_text(self) -> str:
+            try:
+                return next(texts)
+            except StopIteration:
+                raise WebSocketDisconnect from None
+
+    page, viewer = Page(), module._Viewer()
+    asyncio.run(module._View(site().feed)._listen(page, viewer))  # type: ignore[arg-type]
+    assert viewer.cameras == {"door": 3}
+
+
+def test_an_origin_that_is_none_is_another_one(site: Callable[..., Site]) -> None:
+    assert site().ask("/cameras/door/confirm", "POST", headers={"Origin": "http://["}).status == 403
+
+
+def test_a_guess_takes_as_long_as_at_the_door(
+    site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "WRONG_S", 0.4)
+    running = site(token=TOKEN)
+    begin = time.monotonic()
+    assert running.ask("/view.js", headers={"Authorization": "Bearer guess"}).status == 401
+    assert time.monotonic() - begin >= 0.4
+
+
+@pytest.mark.parametrize(
+    "token", [" " * 12, "correct horse ", "gr\u00fcne \u00c4pfel am Baum", "x\udcff" * 8]
+)
+def test_a_token_that_no_header_can_carry_is_refused(token: str) -> None:
+    with pytest.raises(UsageError, match="--view-token begins or ends with a blank, or holds"):
+        check_place("127.0.0.1:8700", token)

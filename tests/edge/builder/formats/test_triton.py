@@ -164,3 +164,29 @@ def test_a_format_of_a_program_registers_itself(monkeypatch: pytest.MonkeyPatch)
         Format("mine", ("openvino",), lambda build, manifest, out: [], lambda out: None)
     )
     assert get("mine") is mine
+
+
+@pytest.mark.parametrize("what", ["a setting", "a version"])
+def test_what_somebody_changed_in_a_model_is_not_lost(
+    what: str, builds: Builds, tmp_path: Path
+) -> None:
+    build = builds("onnxruntime", "fp32")
+    model = tmp_path / write(build, tmp_path).name
+    if what == "a setting":
+        with (model / "config.pbtxt").open("a") as stream:
+            stream.write("# max_queue_delay_microseconds\n")
+    else:
+        (model / "2").mkdir()
+        (model / "2" / "model.onnx").touch()
+    with pytest.raises(UsageError, match=f"{model.name} was changed after --format wrote it"):
+        write(build, tmp_path)
+
+
+def test_both_models_are_written_or_none(builds: Builds, tmp_path: Path) -> None:
+    build = builds("onnxruntime", "fp32")
+    name = manifests.read(build).name
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "notes").touch()
+    with pytest.raises(UsageError, match="was not written by --format"):
+        write(build, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
