@@ -448,6 +448,27 @@ def test_a_drift_of_int8_is_told_and_ends(capsys: pytest.CaptureFixture[str]) ->
     assert "int8_drift of a\n" in capsys.readouterr().err
 
 
+def test_a_camera_that_was_removed_is_closed_though_the_end_comes_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It waits for the thread in which another camera is still being opened."""
+    monkeypatch.setattr(module, "OPENED_AT_ONCE", 1)
+    cameras = Cameras(pause=0.001)
+    cameras.slow["b"] = threading.Event()
+
+    def reread() -> WatchConfig:
+        watching.end(KeyboardInterrupt())
+        return config("b")
+
+    watching = Watch(config("a", "b"), cameras.open, cameras, reread)
+    cameras.on_frame = lambda name, number: watching.reload() if number == 5 else None
+    with pytest.raises(KeyboardInterrupt):
+        watching.run()
+    cameras.slow["b"].set()
+    wait_for(lambda: len(cameras.opened) == 2)
+    wait_for(lambda: all(x.channel.pipeline.camera.closed for x in cameras.opened.values()))
+
+
 def test_an_error_in_the_middle_closes_everything() -> None:
     cameras = Cameras()
 
