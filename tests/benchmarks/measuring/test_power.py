@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -64,6 +65,10 @@ def test_a_jetsons_rails_are_integrated_over_time(sys_folder: Path) -> None:
     # Each reading lies between two moments, however long the machine stood still.
     joules = counted[1] - counted[0]
     assert 10 * (moments[2] - moments[1]) <= joules <= 10 * (moments[3] - moments[0])
+    (thread,) = (each for each in threading.enumerate() if "_integrate" in each.name)
+    meters.clear()
+    del read
+    thread.join()
 
 
 def test_a_gpu_counts_its_own_millijoules(
