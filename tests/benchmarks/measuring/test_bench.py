@@ -39,7 +39,8 @@ from edge.calibrate.rendering.samples import Rendered
 from edge.errors import BuildMismatch, EdgeError
 from edge.samples.sample import Sample
 
-from ..conftest import SETTINGS, progress
+from ...conftest import SETTINGS
+from ..conftest import progress
 from .clock import Clock
 
 QUICK = replace(SETTINGS, iterations=11)
