@@ -7,11 +7,23 @@ import io
 import os
 import signal
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from subprocess import CompletedProcess
 
 from edge.cli.app import main
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """What is started or run in here takes Ctrl-C: a shell lets what it starts in the background
+    ignore it, these tests perhaps among it."""
+    was = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, was)
 
 
 def edge(*words: object, cwd: Path | None = None) -> CompletedProcess[str]:

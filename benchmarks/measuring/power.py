@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -87,13 +88,13 @@ def _ina3221() -> dict[str, Meter]:
 
 
 class Integrated:
-    """Joules integrated in a thread from a sensor of volts and amperes."""
+    """Joules integrated from a sensor of volts and amperes, in a thread that ends with it."""
 
     def __init__(self, millivolts: Path, milliamperes: Path) -> None:
         self._files = millivolts, milliamperes
         self._joules, self._at = 0.0, time.monotonic()
         self._lock = threading.Lock()
-        threading.Thread(target=self._integrate, daemon=True).start()
+        threading.Thread(target=_integrate, args=(weakref.ref(self),), daemon=True).start()
 
     def _read(self) -> None:
         volts, amperes = (int(file.read_text()) / 1e3 for file in self._files)
@@ -101,16 +102,17 @@ class Integrated:
         self._joules += volts * amperes * (now - self._at)
         self._at = now
 
-    def _integrate(self) -> None:
-        while True:
-            time.sleep(EVERY_S)
-            with self._lock:
-                self._read()
-
     def __call__(self) -> float:
         with self._lock:
             self._read()
             return self._joules
+
+
+def _integrate(meter: weakref.ref[Integrated]) -> None:
+    while (present := meter()) is not None:
+        present()
+        del present
+        time.sleep(EVERY_S)
 
 
 def _nvml() -> dict[str, Meter]:

@@ -176,12 +176,12 @@ class Watch:
                 watched.resources.close()
             self.watched.clear()
             for opening in self._opening.values():
-                if opening.future is not None:
+                if opening.future is not None and not opening.future.cancel():
                     opening.future.add_done_callback(_dispose)
             self._opening.clear()
             self._outputs.close()
-        # A camera that answers slowly is left to its thread.
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        # A camera that answers slowly, or closes slowly, is left to its thread.
+        self._pool.shutdown(wait=False)
 
     def on_frame(self, channel: Channel, result: FrameResult) -> None:
         """Watch a frame of a camera."""

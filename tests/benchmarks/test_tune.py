@@ -9,11 +9,14 @@ import cv2
 import numpy as np
 import onnx
 import pytest
+import typer
 
+import edge as edge_package
 from edge.benchmarks import tune
 from edge.benchmarks.ledger import Candidate, Ledger, Point
 from edge.benchmarks.tune import Constraints, missed, rank, search
 from edge.calibrate.rendering.samples import Rendered
+from edge.cli import tune as command
 from edge.cli.app import app
 from edge.errors import AccuracyGateMissed
 
@@ -170,11 +173,29 @@ def test_a_bad_mask_is_not_recommended_even_where_it_is_the_best(
     assert (document["recommended"], document["warning"]) == (None, says)
 
 
+def test_training_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
+    assert command._edge("--version") == f"edge {edge_package.__version__}"
+    with pytest.raises(typer.Exit) as caught:
+        command._edge("inspect", tmp_path)
+    assert caught.value.exit_code == 5
+
+
 @pytest.mark.slow
-def test_a_checkpoint_is_tried_as_it_is_and_pruned(tmp_path: Path) -> None:
+def test_a_checkpoint_is_tried_as_it_is_and_pruned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trained here, and on few and small images: Python and torch are imported already."""
     from edge.train.checkpoint import save
     from edge.train.networks import create
 
+    def trained_here(*words: object) -> str:
+        small = ["--imgsz", 64, "--batch", 4, "--workers", 0, "--steps", 1]
+        small += ["--validate", "rendered:2:7"]
+        done = edge(*words, *(small if words[0] == "prune" else []), cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()[-1]
+
+    monkeypatch.setattr(command, "_edge", trained_here)
     weights = create("nano").state_dict()
     state = {"network": "nano", "variant": {}, "weights": weights, "recipe": {}, "scores": {}}
     (tmp_path / "mine").mkdir()

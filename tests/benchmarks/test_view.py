@@ -24,7 +24,7 @@ def test_spells_with_and_without_viewers(
     scene = RenderedScene("yard", 3, (60, 80))
     for number in range(20):
         cv2.imwrite(str(tmp_path / f"{number:02}.png"), scene.frame(number / 4).image)
-    build, looked, settled = builds("onnxruntime", "fp32"), [], view.SETTLE_S
+    build, looked = builds("onnxruntime", "fp32"), []
     monkeypatch.setattr(view, "LEARNED", 10)
     monkeypatch.setattr(view, "KEPT", 10)
     show = view.ViewServer.__init__
@@ -35,9 +35,9 @@ def test_spells_with_and_without_viewers(
 
     monkeypatch.setattr(view.ViewServer, "__init__", kept)
     words = [str(tmp_path), str(build), "--place", f"127.0.0.1:{free_port()}"]
-    assert view.main([*words, "--rounds", "1", "--seconds", str(2 * settled)]) == 0
+    assert view.main([*words, "--rounds", "1", "--seconds", "2"]) == 0
     rows = [row.split(" | ") for row in capsys.readouterr().out.splitlines()]
-    assert [row[1] for row in rows[2:4]] == ["75", "75"]
+    assert [row[1] for row in rows[2:4]] == ["30", "30"]
     assert all(float(row[4]) <= float(row[2]) for row in rows[2:4])  # waiting left out
     assert looked[0].slot(view.NAME).look.number > 5  # somebody looked
 

@@ -22,13 +22,10 @@ import pytest
 from edge.calibrate.rendering.scene import RenderedScene
 from edge.cli.run import scene_of
 
+from ..command import edge, interruptible
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "camera_loop.py"
 ENV = {**os.environ, "NO_COLOR": "1"}
-
-
-def edge(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "edge", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=ENV, check=False)
 
 
 @pytest.fixture
@@ -57,7 +54,10 @@ def frames_of(path: Path) -> list[np.ndarray]:
 
 def test_a_line_per_frame_and_a_video(tmp_path: Path, build: Path, empty: Path) -> None:
     words = ["--build", build, "--bg", empty, "--frames", 35, "--json", "--out", "new/out.mp4"]
-    done = edge("run", "synthetic://yard", *words, "--redact", "fill", cwd=tmp_path)
+    command = [sys.executable, "-m", "edge", "run", "synthetic://yard", "--redact", "fill", *words]
+    done = subprocess.run(
+        [*map(str, command)], capture_output=True, text=True, cwd=tmp_path, env=ENV, check=False
+    )
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["frame"] for line in lines] == list(range(35))
@@ -275,7 +275,7 @@ def test_a_closed_stdout_ends_a_run_quietly(tmp_path: Path, build: Path, empty: 
         process.stdout.readline()
     process.stdout.close()
     told = process.stderr.read()
-    assert process.wait(timeout=20) == 141, told
+    assert process.wait() == 141, told
     assert "Traceback" not in told and "error" not in told.lower()
     assert len(frames_of(tmp_path / "out.mp4")) >= 2
 
@@ -288,18 +288,19 @@ def test_a_stopped_run_leaves_a_video_that_plays(
 ) -> None:
     command = [sys.executable, "-m", "edge", "run", "synthetic://yard", "--build", str(build)]
     command += ["--bg", str(empty), "--out", "out.mp4", "--json"]
-    # A shell lets what it starts in the background ignore Ctrl-C, these tests perhaps among it.
-    was = signal.signal(signal.SIGINT, signal.default_int_handler)
-    process = subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENV
-    )
-    signal.signal(signal.SIGINT, was)
+    with interruptible():
+        process = subprocess.Popen(
+            command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=ENV,
+        )  # fmt: skip
     assert process.stdout is not None
     for _ in range(10):
         process.stdout.readline()
     process.send_signal(sent)
-    rest, told = process.communicate(timeout=20)
-    assert process.returncode == code, told
+    # `communicate` would pass by what the lines above have read ahead.
+    assert process.stderr is not None
+    rest, told = process.stdout.read(), process.stderr.read()
+    assert process.wait() == code, told
     assert "Traceback" not in told
     assert "frames," in told
     # Every frame that was told of, and at most the one that was not told of any more.
@@ -344,7 +345,9 @@ AT_ONCE = {
 
 
 @pytest.mark.parametrize("what", AT_ONCE)
-def test_what_is_known_at_once_is_said_before_anything_is_made(what: str, tmp_path: Path) -> None:
+def test_what_is_known_at_once_is_said_before_anything_is_made(
+    what: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     source, words, told = AT_ONCE[what]
     for folder, kind in (("eight", np.uint8), ("deep", np.uint16)):
         (tmp_path / folder).mkdir()
@@ -355,6 +358,7 @@ def test_what_is_known_at_once_is_said_before_anything_is_made(what: str, tmp_pa
     assert done.returncode in (1, 2) and done.stdout == ""
     assert done.stderr.startswith("error: ") and told in done.stderr
     assert done.stderr.count("\n") == 1
+    assert capfd.readouterr() == ("", "")  # of the libraries
     assert not (tmp_path / "build").exists()
 
 

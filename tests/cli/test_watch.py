@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,6 +35,8 @@ from edge.watch.float_process import open_float
 from edge.zones.file import read_zones, write_zones
 from edge.zones.zone import Zone
 
+from ..command import interruptible
+from ..edge.sinks.broker import wait_for
 from ..edge.sinks.test_metrics import parse
 
 ENV = {**os.environ, "NO_COLOR": "1"}
@@ -121,10 +122,14 @@ def test_a_file_is_read_again_while_cameras_go_on(place: Path, build: Path) -> N
     front = both[: both.index("[cameras.back]")]
     file.write_text(front)
     command = [sys.executable, "-m", "edge", "watch", "--config", str(file)]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=place, env=ENV
-    )
+    with interruptible():
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=place, env=ENV
+        )
     seen: list[dict[str, Any]] = []
+    notes: list[str] = []
+    reader = threading.Thread(target=lambda: notes.extend(process.stderr or ()))
+    reader.start()
 
     def read_until(what: Callable[[dict[str, Any]], bool]) -> None:
         assert process.stdout is not None
@@ -132,26 +137,25 @@ def test_a_file_is_read_again_while_cameras_go_on(place: Path, build: Path) -> N
             seen.append(json.loads(line))
             if what(seen[-1]):
                 return
-        raise AssertionError(process.stderr.read() if process.stderr else "")
+        raise AssertionError(notes)
 
     try:
         read_until(lambda event: event["kind"] == "appeared")
         file.write_text("colour = 5\n" + front)
         process.send_signal(signal.SIGHUP)
-        time.sleep(0.5)
+        wait_for(lambda: "everything goes on as it was" in "".join(notes))
         file.write_text(both)
         process.send_signal(signal.SIGHUP)
         read_until(lambda event: event["camera"] == "back")
     finally:
         process.send_signal(signal.SIGINT)
-        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout is not None
         # What the loop above has read ahead is in the stream, which `communicate` passes by.
         seen += events_of(process.stdout.read())
-        notes = process.stderr.read()
+        reader.join()
     assert process.wait(60) == 130
-    assert "line 1: key `colour`: unknown key" in notes
-    assert "everything goes on as it was" in notes
-    assert "2 cameras are watched as the file says now" in notes
+    assert "line 1: key `colour`: unknown key" in "".join(notes)
+    assert "2 cameras are watched as the file says now" in "".join(notes)
     # Numbers of tracks begin anew where a camera is opened anew.
     numbers = [e["track"] for e in seen if e["camera"] == "front" and e["kind"] == "appeared"]
     assert len(set(numbers)) == len(numbers)
@@ -202,7 +206,8 @@ def test_ctrl_c_ends_the_making_of_a_background(place: Path, build: Path) -> Non
     """That of a day of an endless source: it would not end by itself."""
     source = ["synthetic://yard", "--seconds", "86400"]
     command = [sys.executable, "-m", "edge", "watch", *source, "--build", str(build)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=place, env=ENV)
+    with interruptible():
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=place, env=ENV)
     before = sorted(place.iterdir())
     try:
         assert process.stderr is not None
@@ -331,7 +336,7 @@ def test_the_reader_of_stdout_may_go(place: Path, build: Path) -> None:
     command = f"{sys.executable} -m edge {' '.join(words)} | head -n 1"
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, cwd=place,
-        env=ENV, timeout=120, check=False,
+        env=ENV, check=False,
     )  # fmt: skip
     assert done.returncode == 141
     assert len(done.stdout.splitlines()) == 1 and "Traceback" not in done.stderr

@@ -6,7 +6,6 @@ import os
 import random
 import resource
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -23,6 +22,8 @@ from edge.camera.reader import open_reader
 from edge.camera.source import Decoded, Reader
 from edge.cli import app
 from edge.files import atomic_write
+
+from ..edge.sinks.broker import free_port
 
 LIMITED = """
 import resource, sys
@@ -181,9 +182,7 @@ class Broken:
 
 def test_a_thousand_reconnects_to_a_camera_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     """To a name that nobody knows each would take as long as the DNS of the machine."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        place = f"127.0.0.1:{free.getsockname()[1]}"
+    place = f"127.0.0.1:{free_port()}"
     attempts, opener = 0, open_reader
 
     def counted(url: str, value_range: object = None) -> Reader:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +15,8 @@ from edge.calibrate.rendering.scene import RenderedScene
 from edge.cli.app import app
 from edge.errors import EdgeError
 from edge.sinks.metrics import Metrics
+
+from ..edge.sinks.broker import free_port
 
 PASSWORD, ACCOUNT, TOKEN = "Sesame4711", "Mosquito0815", "ViewToken123456"
 WEBHOOK = base64.b64encode(b"hook-secret-of-31-bytes-in-all!").decode()
@@ -43,12 +44,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     cv2.imwrite(str(tmp_path / "bg.png"), image)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def run(*words: object) -> str:

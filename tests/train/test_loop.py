@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -25,7 +26,8 @@ from edge.train.loop import BACKGROUND_LOGIT, Run
 from edge.train.networks import create, normalised
 from edge.train.recipe import Recipe
 
-from ..command import edge
+from ..command import edge, interruptible
+from . import interrupted
 
 OPTIONS = [
     "--network=nano", "--data=rendered:8", "--epochs=1", "--pictures=32", "--batch=4",
@@ -44,59 +46,36 @@ def edge_train(out: Path, *more: str) -> subprocess.Popen[str]:
     )
 
 
-def trained(out: Path, *more: str) -> str:
-    """A run in this process, with one thread as those of `edge_train` have; what it printed."""
+def here(out: Path, *more: str) -> CompletedProcess[str]:
+    """A run in this process, with one thread as those of `edge_train` have."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        done = edge("train", *OPTIONS, "--workers=0", "--out", out, *more)
+        return edge("train", *OPTIONS, "--workers=0", "--out", out, *more)
     finally:
         torch.set_num_threads(threads)
+
+
+def trained(out: Path, *more: str) -> str:
+    """A run to its end in this process; what it printed."""
+    done = here(out, *more)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def refused(out: Path, *more: str) -> CompletedProcess[str]:
     """A run that ends before it begins."""
-    done = edge("train", *OPTIONS, "--workers=0", "--out", out, *more)
+    done = here(out, *more)
     assert done.returncode != 0
     return done
 
 
-INTERRUPTED = """
-import os, signal, sys
-import edge.train.loop as loop
-
-sent = getattr(signal, sys.argv.pop(1))
-signal.signal(signal.SIGINT, signal.default_int_handler)
-def clipped(self, *words, **options):
-    # After the forward pass, which moved BatchNorm's statistics, and before the weights move.
-    if run_of[0].step == 4:
-        os.kill(os.getpid(), sent)
-    return clip(self, *words, **options)
-run_of = []
-init = loop.Run.__init__
-def made(self, *words, **options):
-    init(self, *words, **options)
-    run_of.append(self)
-loop.Run.__init__ = made
-clip = loop.Fabric.clip_gradients
-loop.Fabric.clip_gradients = clipped
-from edge.cli.app import main
-main()
-"""
-
-
-def stopped(out: Path, sent: str, *more: str) -> CompletedProcess[str]:
-    """A run that gets a signal in its fifth step, after the checkpoint of the fourth."""
-    return subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, sent, "train", *OPTIONS, "--out", str(out), *more],
-        capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False,
-    )  # fmt: skip
-
-
 def killed(out: Path, *more: str) -> None:
-    assert stopped(out, "SIGKILL", *more).returncode == -9
+    done = subprocess.run(
+        [sys.executable, interrupted.__file__, "train", *OPTIONS, "--out", str(out), *more],
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False,
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL
 
 
 @pytest.fixture(scope="module")
@@ -128,17 +107,19 @@ def test_a_killed_run_goes_on_to_the_same_weights(whole: Path, tmp_path: Path) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("sent", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_run_that_was_stopped_in_a_step_goes_on_to_the_same_weights(
-    sent: str, code: int, whole: Path, tmp_path: Path
+    sent: signal.Signals, code: int, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "stopped"
-    done = stopped(out, sent)
+    with monkeypatch.context() as patch, interruptible():
+        patch.setattr(Run, "__init__", Run.__init__)
+        patch.setattr(Fabric, "clip_gradients", Fabric.clip_gradients)
+        interrupted.send_in_fifth_step(sent)
+        done = here(out)
     assert done.returncode == code, done.stderr
     assert load(out / "last.pt")["step"] == 5
-    resumed = edge_train(out, "--resume")
-    _, errors = resumed.communicate()
-    assert resumed.returncode == 0, errors
+    trained(out, "--resume")
     assert same(weights(whole), weights(out))
 
 
@@ -160,7 +141,7 @@ def noise(seed: int) -> dict[str, torch.Tensor]:
 
 def test_a_folder_has_one_run_at_a_time(tmp_path: Path) -> None:
     with claimed(tmp_path, "busy"):
-        process = edge_train(tmp_path)
+        process = edge_train(tmp_path, "--data=rendered:1", "--validate=rendered:1")
         _, errors = process.communicate()
     assert process.returncode == 1
     assert errors.splitlines()[-1] == (
@@ -213,9 +194,7 @@ def test_networks_learn_together_and_go_on_after_a_kill(tmp_path: Path) -> None:
 
     killed(twice, *FAMILY)
     # It was killed before and goes on after the networks begin to imitate each other.
-    process = edge_train(twice, *FAMILY, "--resume")
-    _, errors = process.communicate()
-    assert process.returncode == 0, errors
+    trained(twice, *FAMILY, "--resume")
     states = [load_run(run / "last.pt") for run in (once, twice)]
     assert [state["step"] for state in states] == [16, 16]
     for mine, other in zip(*(state["learners"] for state in states), strict=True):
@@ -305,11 +284,12 @@ def test_two_processes_train_the_network_that_one_trains(tmp_path: Path) -> None
     At a low rate, because at a high one Adam makes something of every difference in rounding; and
     without MS-SSIM, whose roots of structures near 0 make something of it, too.
     """
-    for name, devices in (("one", 1), ("two", 2)):
-        words = ["--imgsz=176", f"--devices={devices}", "--rate=1e-4", "--depth-loss=ssi"]
-        process = edge_train(tmp_path / name, *words)
-        _, errors = process.communicate()
-        assert process.returncode == 0, errors
+    words = ["--imgsz=176", "--rate=1e-4", "--depth-loss=ssi"]
+    trained(tmp_path / "one", *words)
+    process = edge_train(tmp_path / "two", *words, "--devices=2")
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    for name in ("one", "two"):
         assert load(tmp_path / name / "last.pt")["step"] == 8
 
     def curve(run: str, name: str) -> list[float]:

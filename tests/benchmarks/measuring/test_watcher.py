@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -78,4 +79,4 @@ def test_a_real_process_beside_us_is_seen() -> None:
     finally:
         busy.kill()
         busy.wait()
-    assert watch.others_share > 0.1
+    assert watch.others_share > 0.2 / (os.cpu_count() or 1)  # it may take one core

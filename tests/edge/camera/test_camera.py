@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -22,6 +21,8 @@ from edge.camera.camera import Camera
 from edge.camera.source import CameraError, CameraEvent, Decoded, Frame
 from edge.clock import steady
 from edge.errors import UsageError
+
+from ..sinks.broker import free_port, wait_for
 
 SERVER = Path(__file__).parents[2] / "rtsp_server.py"
 
@@ -167,7 +168,10 @@ def test_csi_needs_gstreamer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Wire:
-    """A live source that the test feeds: pictures, None for the end, and refusals to open."""
+    """A live source that the test feeds: pictures, None for the end, and refusals to open.
+
+    A read waits until something comes, or the test hangs up.
+    """
 
     def __init__(self) -> None:
         self.live, self.fps = True, 25.0
@@ -175,6 +179,7 @@ class Wire:
         self.refusals = 0
         self.opened: list[float] = []
         self.more = threading.Condition()
+        self.waiting = self.over = False
 
     def open(self, url: str, value_range: None = None) -> Wire:
         self.opened.append(time.monotonic())
@@ -184,19 +189,34 @@ class Wire:
         return self
 
     def feed(self, *items: np.ndarray | None) -> None:
+        """Give items; they are where `take` finds them when the next one is asked for."""
         with self.more:
             self.given += items
-            self.more.notify()
-            self.more.wait_for(lambda: not self.given, 5)
-        time.sleep(0.02)  # from read to the slot
+            self.waiting = False
+            self.more.notify_all()
+            if items[-1] is not None:
+                assert self.more.wait_for(lambda: self.waiting, 60)
 
     def read(self) -> Decoded | None:
         with self.more:
-            if not self.more.wait_for(lambda: bool(self.given), 0.5):
-                return None
-            item = self.given.pop(0)
-            self.more.notify()
+            self.waiting = not self.given
+            self.more.notify_all()
+            self.more.wait_for(lambda: bool(self.given) or self.over)
+            item = self.given.pop(0) if self.given else None
         return None if item is None else Decoded(item)
+
+    def hang_up(self) -> None:
+        with self.more:
+            self.over = True
+            self.more.notify_all()
+
+    @contextmanager
+    def camera(self, url: str = "rtsp://x", **options: float) -> Iterator[Camera]:
+        with Camera(url, **options) as source:  # type: ignore[arg-type]
+            try:
+                yield source
+            finally:
+                self.hang_up()
 
     def skip(self) -> bool:
         return False
@@ -210,7 +230,7 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
     made = Wire()
     monkeypatch.setattr(camera, "open_reader", made.open)
     monkeypatch.setattr(camera, "FIRST_WAIT_S", 0.05)
-    monkeypatch.setattr(camera, "TIMEOUT_S", 1.0)
+    monkeypatch.setattr(camera, "TIMEOUT_S", 60.0)
     return made
 
 
@@ -219,7 +239,7 @@ def grey(level: int) -> np.ndarray:
 
 
 def test_only_the_newest_frame_is_given_and_the_others_are_counted(wire: Wire) -> None:
-    with Camera("rtsp://x") as source:
+    with wire.camera() as source:
         wire.feed(grey(1), grey(2), grey(3))
         item = source.take()
         assert isinstance(item, Frame)
@@ -228,26 +248,26 @@ def test_only_the_newest_frame_is_given_and_the_others_are_counted(wire: Wire) -
 
 
 def until(source: Camera, kind: str) -> CameraEvent:
-    end = time.monotonic() + 5
-    while time.monotonic() < end:
+    """The next event; frames before it are passed over."""
+
+    def event() -> CameraEvent | None:
         item = source.take()
-        if isinstance(item, CameraEvent):
-            assert item.kind == kind
-            return item
-        time.sleep(0.005)
-    raise AssertionError(f"no event {kind!r}")
+        return item if isinstance(item, CameraEvent) else None
+
+    found: CameraEvent = wait_for(event)
+    assert found.kind == kind
+    return found
 
 
 def test_a_source_that_dies_is_reported_once_and_opened_again_ever_more_rarely(wire: Wire) -> None:
-    with Camera("rtsp://ann:pw@x") as source:
+    with wire.camera("rtsp://ann:pw@x") as source:
         wire.feed(grey(1))
         wire.refusals = 3
         wire.feed(None)
         assert "pw" not in until(source, "lost").text
-        while len(wire.opened) < 5:
-            time.sleep(0.01)
+        wait_for(lambda: len(wire.opened) == 5)
         waits = np.diff(wire.opened[1:])
-        assert all(later > 1.5 * sooner for sooner, later in itertools.pairwise(waits))
+        assert (waits > np.array([0.1, 0.2, 0.4]) - 0.01).all()
         wire.feed(grey(2))
         until(source, "back")
         item = source.take()
@@ -256,10 +276,12 @@ def test_a_source_that_dies_is_reported_once_and_opened_again_ever_more_rarely(w
 
 
 def test_a_frozen_picture_is_an_event_and_so_is_its_end(wire: Wire) -> None:
-    with Camera("rtsp://x", frozen_s=0.1) as source:
-        for _ in range(10):
+    with wire.camera(frozen_s=0.1) as source:
+        item: object = None
+        while not isinstance(item, CameraEvent):
             wire.feed(grey(7))
-        until(source, "frozen")
+            item = source.take()
+        assert item.kind == "frozen"
         other = grey(7)
         other[5, 5] = 8  # as the seconds of a clock in the picture
         wire.feed(other)
@@ -270,21 +292,23 @@ def test_a_thread_that_breaks_says_so_and_ends(wire: Wire) -> None:
     def broken() -> None:
         raise MemoryError("a picture of a petabyte")
 
-    with Camera("rtsp://ann:pw@x") as source:
+    with wire.camera("rtsp://ann:pw@x") as source:
+        wire.feed(grey(1))
         wire.read = broken  # type: ignore[method-assign, assignment]
-        told = until(source, "lost").text
-        while "cannot be read any more" not in told:
-            told = until(source, "lost").text
-        assert "MemoryError" in told
-        assert source.ended
+        wire.feed(None)
+        assert "is lost" in until(source, "lost").text
+        assert "cannot be read any more (MemoryError)" in until(source, "lost").text
+        wait_for(lambda: source.ended)
 
 
 def test_closing_ends_the_thread(wire: Wire) -> None:
-    before = threading.active_count()
     source = Camera("rtsp://x")
+    (thread,) = (each for each in threading.enumerate() if each.name == "rtsp://x")
+    # A read that is under way ends by itself.
+    threading.Timer(0.05, wire.hang_up).start()
     source.close()
     source.close()
-    assert threading.active_count() == before
+    assert not thread.is_alive()
     assert source.ended
 
 
@@ -308,10 +332,7 @@ def rtsp() -> Iterator[Callable[..., tuple[subprocess.Popen[str], str]]]:
     running: list[subprocess.Popen[str]] = []
 
     def start(*account: str, port: int = 0) -> tuple[subprocess.Popen[str], str]:
-        if not port:
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                port = free.getsockname()[1]
+        port = port or free_port()
         running.append(serve(port, *account))
         return running[-1], f"127.0.0.1:{port}/cam"
 
@@ -321,15 +342,13 @@ def rtsp() -> Iterator[Callable[..., tuple[subprocess.Popen[str], str]]]:
         process.wait()
 
 
-def take_frame(source: Camera, seconds: float = 30) -> Frame:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        source.wake.wait(0.2)
-        source.wake.clear()
+def take_frame(source: Camera) -> Frame:
+    def frame() -> Frame | None:
         item = source.take()
-        if isinstance(item, Frame):
-            return item
-    raise AssertionError("no frame")
+        return item if isinstance(item, Frame) else None
+
+    found: Frame = wait_for(frame)
+    return found
 
 
 @pytest.mark.slow
@@ -342,17 +361,9 @@ def test_an_rtsp_camera_that_is_killed_and_comes_back(rtsp) -> None:  # type: ig
         assert begun <= first.at <= steady()
         process.send_signal(signal.SIGKILL)
         process.wait()
-        end = time.monotonic() + 20
-        while not isinstance(item := source.take(), CameraEvent):
-            assert time.monotonic() < end
-            time.sleep(0.02)
-        assert item.kind == "lost"
+        until(source, "lost")
         rtsp(port=int(address.split(":")[1].split("/")[0]))
-        end = time.monotonic() + 30
-        while not isinstance(item := source.take(), CameraEvent):
-            assert time.monotonic() < end
-            time.sleep(0.02)
-        assert item.kind == "back"
+        until(source, "back")
         assert take_frame(source).number > first.number
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from edge.errors import EdgeError
 from edge.loop.channel import Channel
 from edge.loop.pipeline import CameraPipeline, FrameResult
 from edge.loop.run import run_channels
+
+from ..sinks.broker import wait_for
 
 IMAGE = np.zeros((48, 64, 3), np.uint8)
 
@@ -52,11 +55,14 @@ class Fake:
         OPENED.append(self)
 
     def read(self) -> Decoded | None:
+        self.number += 1
         if self.live:
-            time.sleep(0.2 if "slow" in self.url else 0.01)
+            time.sleep(0.01)
+            if "slow" in self.url and self.number == 8:
+                with suppress(AssertionError):
+                    wait_for(lambda: OPENED[0].closed, 30)
             SLOW_SAW.append(OPENED[0].closed)
             return Decoded(IMAGE)
-        self.number += 1
         if "torn" in self.url and self.number == 3:
             raise UnreadableFrame("two are damaged", 2)
         if "grows" in self.url and self.number == 3:
@@ -135,7 +141,8 @@ def test_a_listener_that_fails_ends_the_loop_with_its_own_error(  # type: ignore
 
 
 def test_a_live_source_that_has_given_its_frames_is_closed(open_channels) -> None:  # type: ignore[no-untyped-def]
-    """Frames that it gives while others are still read are not counted as dropped."""
+    """Frames that it gives while others are still read are not counted as dropped. The slow one
+    gives its last frames when it sees that."""
     channels, wake = open_channels("live-quick", "live-slow")
     assert run_channels(channels, wake, Recorder(), frames=8) == []
     assert SLOW_SAW[-1]

@@ -167,9 +167,11 @@ def test_fit_makes_any_picture_fit(builds, rng: np.random.Generator) -> None:
 
 
 LOOP = """
-import gc, resource, sys, tracemalloc
+import ctypes, gc, resource, sys, tracemalloc
 import numpy as np
 import edge
+
+ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE: huge pages come by chance
 
 def resident():
     with open("/proc/self/statm") as file:

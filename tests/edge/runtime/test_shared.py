@@ -238,9 +238,11 @@ def test_a_graph_is_free_again_after_a_frame_that_failed(
 
 
 SCENES = """
-import resource, sys
+import ctypes, resource, sys
 import numpy as np
 import edge
+
+ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE: huge pages come by chance
 
 def resident():
     with open("/proc/self/statm") as file:

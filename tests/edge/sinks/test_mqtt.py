@@ -184,7 +184,7 @@ def test_a_broker_that_hangs_and_dies_gets_what_it_did_not_acknowledge(
     broker.kill()
     wait_for(lambda: not sink._connected)
     broker.start()
-    monkeypatch.setattr(mqtts, "ANSWER_S", 10)
+    monkeypatch.setattr(mqtts, "ANSWER_S", 60)
     with Listener(broker.port, "site/#") as listener:
         sink.send(given)
         wait_for(lambda: listener.of("/events"))
@@ -213,8 +213,7 @@ def test_a_sender_killed_at_any_point_loses_nothing(broker: Mosquitto, tmp_path:
     seeds = 6
     with Listener(broker.port, "site/+/events") as listener:
         stored = send_and_kill(tmp_path, f"mqtt://127.0.0.1:{broker.port}/site", seeds)
-        wait_for(lambda: len(set(listener.of("/events"))) >= len(stored))
-        time.sleep(0.2)
+        listener.settle()  # the last sender ended when the broker had everything
         received = [json.loads(payload)["id"] for payload in listener.of("/events")]
     assert len(stored) > 20
     assert not set(stored) - set(received)
@@ -246,13 +245,11 @@ def test_home_assistant_is_told_of_everything_and_of_nothing_that_is_gone(
         for topic in found
     } == expected
     assert len({config["unique_id"] for config in found.values()}) == len(found)
-    kept = retained(broker.port, "house/#")
-    for config in found.values():
-        # Every topic that Home Assistant reads has a value from the start.
-        state = config.get("state_topic")
-        assert state is None or state in kept, state
-        assert all(place["topic"] in kept for place in config["availability"])
-        assert config["device"]["identifiers"]
+    # Every topic that Home Assistant reads has a value from the start.
+    read = {config["state_topic"] for config in found.values() if "state_topic" in config}
+    read |= {place["topic"] for config in found.values() for place in config["availability"]}
+    wait_for(lambda: read <= retained(broker.port, "house/#").keys())
+    assert all(config["device"]["identifiers"] for config in found.values())
     sink.close()
     fewer = {"door": CAMERAS["door"][:1]}
     opened(Site(fewer, (), lambda switch: None), prefix="house/site")
@@ -282,7 +279,7 @@ def test_two_programs_of_one_prefix_are_told(opened: Callable[..., Any], said: l
 
 def test_without_discovery(broker: Mosquitto, opened: Callable[..., Any]) -> None:
     opened(discovery=False)
-    time.sleep(0.2)
+    wait_for(lambda: "site/back yard/count" in retained(broker.port, "site/#"))  # comes after it
     assert retained(broker.port, "homeassistant/#") == {}
 
 
@@ -358,6 +355,12 @@ def test_the_last_snapshot_is_an_image(
     wait_for(lambda: retained(broker.port, "site/#").get("site/door/snapshot") == "two")
 
 
+def told(sink: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait until a sink knows why it cannot connect; from now on it is not waited for."""
+    wait_for(lambda: not sink._why.startswith("no answer"))
+    monkeypatch.setattr(mqtts, "ANSWER_S", 0.1)
+
+
 def test_user_and_password(tmp_path: Path, said: list[str], monkeypatch: Any) -> None:
     passwords, port = tmp_path / "passwords", free_port()
     subprocess.run(["mosquitto_passwd", "-c", "-b", str(passwords), "watch", "pa/ss"], check=True)
@@ -367,13 +370,15 @@ def test_user_and_password(tmp_path: Path, said: list[str], monkeypatch: Any) ->
              f"password_file {passwords}", f"acl_file {acl}")  # fmt: skip
     file = tmp_path / "file"
     file.write_text("pa/ss\n")
-    monkeypatch.setattr(mqtts, "ANSWER_S", 1.0)
     with Mosquitto(tmp_path, *lines, port=port):
-        wrong = open_sink({"url": f"mqtt://watch:wrong@127.0.0.1:{port}/site"}, Site(CAMERAS))
+        url = f"mqtt://watch:wrong@127.0.0.1:{port}/site"
+        wrong: Any = open_sink({"url": url}, Site(CAMERAS))
+        told(wrong, monkeypatch)
         with pytest.raises(SinkError, match="refuses the connection") as caught:
             wrong.send(event())
         assert "wrong" not in str(caught.value)
         wrong.close()
+        monkeypatch.setattr(mqtts, "ANSWER_S", 60)
         table = {"url": f"mqtt://127.0.0.1:{port}/site", "user": "watch"}
         right: Any = open_sink({**table, "password_file": str(file)}, Site(CAMERAS))
         right.send(event())
@@ -393,26 +398,27 @@ def test_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )  # fmt: skip
     lines = (f"listener {port} 127.0.0.1", "allow_anonymous true",
              f"certfile {certificate}", f"keyfile {key}")  # fmt: skip
-    monkeypatch.setattr(mqtts, "ANSWER_S", 1.0)
     with Mosquitto(tmp_path, *lines, port=port):
-        stranger = open_sink({"url": f"mqtts://localhost:{port}"}, Site())
+        stranger: Any = open_sink({"url": f"mqtts://localhost:{port}"}, Site())
+        told(stranger, monkeypatch)
         with pytest.raises(SinkError, match="certificate verify failed"):
             stranger.send(event())
         stranger.close()
+        monkeypatch.setattr(mqtts, "ANSWER_S", 60)
         friend = open_sink({"url": f"mqtts://localhost:{port}", "ca": str(certificate)}, Site())
         friend.send(event())
         friend.close()
 
 
 def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mqtts, "ANSWER_S", 0.3)
     port = free_port()
-    sink = open_sink({"url": f"mqtt://127.0.0.1:{port}"}, Site())
+    sink: Any = open_sink({"url": f"mqtt://127.0.0.1:{port}"}, Site())
+    told(sink, monkeypatch)
     with pytest.raises(SinkError, match=f"cannot connect to 127.0.0.1:{port}: Connection refused"):
         sink.send(event())
     start = time.monotonic()
     sink.close()
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30
 
 
 @pytest.mark.parametrize(

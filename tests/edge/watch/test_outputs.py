@@ -71,20 +71,21 @@ def test_an_event_is_printed_sent_recorded_and_counted(
             tmp_path, {"hook": f"http://127.0.0.1:{port}/"}, recordings=Recordings(redact="fill")
         )
         out.configure(chosen, {"door": (MAT,), "yard": ()}, Board())
+        out.put(event(camera="yard"))  # a camera that has no sink
         for number in range(30):
             made = [event(id="e-begin")] if number == 15 else []
             for each in out.frame("door", False, result(number, number / 5), made):
                 out.put(each)
-        out.put(event(camera="yard"))  # a camera that has no sink
+        wait_for(lambda: receiver.taken)
         wait_for(lambda: not out._outbox.spool.waiting()["hook"])  # type: ignore[union-attr]
         samples = parse(metrics.text())
         out.close()
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [line["camera"] for line in lines] == ["door", "yard"]
+    assert [line["camera"] for line in lines] == ["yard", "door"]
     assert receiver.taken == ["e-begin"]
-    assert json.loads(receiver.requests[0][2]) == lines[0]
+    assert json.loads(receiver.requests[0][2]) == lines[1]
     for key in ("snapshot", "clip"):
-        assert (tmp_path / "recordings" / lines[0][key]).stat().st_size > 500
+        assert (tmp_path / "recordings" / lines[1][key]).stat().st_size > 500
     door = ("camera", "door")
     assert samples["edge_frames_total", (door,)] == 30
     crossed = (door, ("kind", "line_crossed"), ("phase", "once"))

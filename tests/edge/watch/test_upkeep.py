@@ -68,7 +68,10 @@ def see(watched: Watched, image: Image, seconds: int, begin: float = 1e9) -> lis
     """What is told of so many seconds, a frame for every eight."""
     kinds = []
     for second in range(0, seconds, 8):
-        result = watched.channel.pipeline.process(Frame(image, second, begin + second, 0.0))
+        pipeline = watched.channel.pipeline
+        if pipeline._coming is not None:  # what is prepared beside the frames is taken by this one
+            pipeline._coming[1].result()
+        result = pipeline.process(Frame(image, second, begin + second, 0.0))
         kinds += [event.kind for event in watched.watcher.frame(result)]
     return kinds
 
