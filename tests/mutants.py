@@ -303,17 +303,23 @@ def _changed_in_place(file: str, code: str) -> bool:
     )
     if shell != new_shell or functions.keys() != new.keys():
         return False
-    missing = {key for key, code in new.items() if code != functions[key]}
-    place = Path(file).resolve()
+    changed = {key for key, code in new.items() if code != functions[key]}
+    if any(_inner(new[key]) != _inner(functions[key]) for key in changed):
+        return False  # functions that were made of it may live already
+    place, found = Path(file).resolve(), set()
     for live in gc.get_objects():
         if not isinstance(live, types.FunctionType):
             continue
         key = (live.__code__.co_name, live.__code__.co_firstlineno)
-        if key in new and Path(live.__code__.co_filename).resolve() == place:
+        if key in changed and Path(live.__code__.co_filename).resolve() == place:
             with contextlib.suppress(ValueError):  # it closes over other variables
                 live.__code__ = new[key]
-                missing.discard(key)
-    return not missing
+                found.add(key)
+    return found == changed
+
+
+def _inner(code: types.CodeType) -> list[types.CodeType]:
+    return [each for each in code.co_consts if isinstance(each, types.CodeType)]
 
 
 def _functions(
@@ -326,7 +332,10 @@ def _functions(
         if not isinstance(constant, types.CodeType):
             shell.append(constant)
         elif constant.co_flags & inspect.CO_OPTIMIZED:
-            functions[constant.co_name, constant.co_firstlineno] = constant
+            key = constant.co_name, constant.co_firstlineno
+            if key in functions:  # two lambdas of one line
+                shell.append(constant)
+            functions.setdefault(key, constant)
         else:
             inner, its = _functions(constant)
             shell.append(inner)
