@@ -26,7 +26,8 @@ import sys
 import tempfile
 import time
 import types
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,10 @@ ROOT = Path(__file__).parents[1]
 ENDED = os.WEXITED | os.WNOHANG | os.WNOWAIT
 SHARE = 0.85
 """Of the mutants that are not equivalent, those that some test must notice."""
-CPU_S, POLL_S, ASLEEP = 60, 0.05, 1200
-"""A mutant with more seconds of its own time loops; one asleep at so many looks waits for ever."""
+CPU_S, ASLEEP_S = 10, 60
+"""A mutant that takes so much longer than its tests do loops; one that sleeps so long waits for
+ever."""
+POLL_S = 0.02
 BROKEN = 70
 """Exit status of a process that failed beside the tests."""
 SKIPPED = (".git", ".venv", ".*_cache", "build", "reports", "runs", "demo", "*.egg-info")
@@ -228,6 +231,8 @@ class Checkout:
         os.chdir(folder)
         os.environ.update(PYTHONPATH=str(folder), OMP_NUM_THREADS="1")
         sys.path[0] = str(folder)
+        # Processes that tests start by `spawn` would import the main module, which is this one.
+        sys.modules["__main__"] = types.ModuleType("__main__")
         _forget_ours()
         _pytest("--collect-only", "-qqq", *tests)
         sys.dont_write_bytecode = True
@@ -236,12 +241,13 @@ class Checkout:
     def lines(self, tests: Sequence[str]) -> tuple[dict[str, float], dict[str, list[str]]]:
         """CPU seconds of each test, and by FILE:LINE the tests that run that line."""
         file = self.folder.parent / "lines.json"
-        self._forked(lambda: _pytest(*tests, plugins=[Recorded(file)]), seconds=3600)
+        self._forked(lambda: _pytest(*tests, plugins=[Recorded(file)]), 3600)
         found = json.loads(file.read_text())
         return found["seconds"], found["by_line"]
 
-    def notices(self, mutant: Mutant, tests: Sequence[str]) -> bool:
-        """Whether one of the tests fails, or does not end, with the mutant."""
+    def notices(self, mutant: Mutant, tests: Sequence[str], seconds: float) -> bool:
+        """Whether one of the tests, which take so many seconds, fails or does not end with the
+        mutant."""
         if not tests:
             return False
         files = list(dict.fromkeys(name.partition("::")[0] for name in tests))
@@ -254,11 +260,11 @@ class Checkout:
 
         place.write_text(mutant.code)
         try:
-            return self._forked(test) != 0
+            return self._forked(test, CPU_S + 3 * round(seconds)) != 0
         finally:
             shutil.copy2(ROOT / mutant.file, place)
 
-    def _forked(self, work: Any, seconds: int = CPU_S) -> int:
+    def _forked(self, work: Callable[[], int], seconds: int) -> int:
         """Exit status of a function in a process of its own; it and what it started end with it."""
         child = os.fork()
         if child == 0:
@@ -272,10 +278,12 @@ class Checkout:
                 os._exit(status)
             finally:
                 os._exit(BROKEN)
-        asleep = 0
-        while asleep < ASLEEP and os.waitid(os.P_PID, child, ENDED) is None:
+        polls = asleep = 0
+        while asleep < ASLEEP_S and os.waitid(os.P_PID, child, ENDED) is None:
             time.sleep(POLL_S)
-            asleep = asleep + 1 if _sleeps(child) else 0
+            polls += 1
+            if polls % round(1 / POLL_S) == 0:  # a count: a stop of all is no time
+                asleep = asleep + 1 if _sleeps(child) else 0
         os.killpg(child, signal.SIGKILL)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if status == BROKEN:
@@ -383,9 +391,10 @@ def try_part(checkout: Checkout, name: str, mutants: Sequence[Mutant]) -> float:
     known, killed, same = equivalents(), 0, 0
     seconds, by_line = checkout.lines(PARTS[name].tests)
     for mutant in mutants:
+        tests = tests_of(mutant, seconds, by_line)
         if mutant.key in known:
             same += 1
-        elif checkout.notices(mutant, tests_of(mutant, seconds, by_line)):
+        elif checkout.notices(mutant, tests, sum(seconds[name] for name in tests)):
             killed += 1
         else:
             print(f"{mutant.file}:{mutant.line}\n- {mutant.before}\n+ {mutant.after}\n", flush=True)
@@ -402,6 +411,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--at", default="", metavar="FILE[:LINE]", help="of these only those there")
     given = parser.parse_args()
+    warnings.simplefilter("ignore", SyntaxWarning)
     tests = [folder for name in given.parts for folder in PARTS[name].tests]
     shares = []
     with tempfile.TemporaryDirectory(prefix="mutants-") as place:
