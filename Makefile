@@ -9,7 +9,11 @@ SHELL := bash
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
+<<<<<<< HEAD
 .PHONY: run demo test check fuzz fuzz-coverage kills bench-peers performance instruction-sets accuracy backgrounds \
+=======
+.PHONY: run demo test check fuzz kills mutants bench-peers performance instruction-sets accuracy backgrounds \
+>>>>>>> w-mutants
     distances upkeep endurance zoo gpu-check clean
 
 run: .venv/run
@@ -40,6 +44,12 @@ fuzz-coverage: .venv/test
 KILLS ?= 50
 kills: .venv/test
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.hostile.kills --kills $(KILLS)
+
+# $(MUTANTS) changes of each part of the code, drawn by $(SEED): do the tests notice?
+MUTANTS ?= 60
+SEED ?= 1
+mutants: .venv/mutants
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutants --mutants $(MUTANTS) --seed $(SEED) $(PARTS)
 
 # Lint, types and the fast tests.
 check: .venv/test
@@ -116,6 +126,10 @@ SYSTEM = $(if $(TEGRA),,$(shell $(PYTHON) -c 'import tensorrt' 2>/dev/null || ec
 .venv/test: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) -e '.[openvino,$(RTX),train,dev$(OPENCV)]'
 	@touch $@ .venv/run
+
+.venv/mutants: .venv/test
+	$(PIP) -e '.[mutants$(OPENCV)]'
+	@touch $@
 
 # A real RTSP server and a browser for the tests; without root and apt those tests are skipped.
 .venv/packages: tests/packages.txt | $(BIN)/python

@@ -62,6 +62,7 @@ def test_extremes_alone_take_one_pass(network: onnx.ModelProto, samples: list[Sa
     short = histograms(split(network), samples, threads=1, needs_bins=False, watch=ticks)
     assert next(ticks) == passes(needs_bins=False) * len(samples)
     full = histograms(split(network), samples, threads=1, needs_bins=True, watch=ticks)
+    assert next(ticks) == len(samples) + 1 + passes(needs_bins=True) * len(samples)
     assert {n: (h.low, h.high) for n, h in short.items()} == {
         n: (h.low, h.high) for n, h in full.items()
     }

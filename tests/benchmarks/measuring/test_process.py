@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from edge.benchmarks.measuring import process as module
 from edge.benchmarks.measuring.build_worker import BuildJob
 from edge.benchmarks.measuring.process import process
 from edge.benchmarks.measuring.rounds import frames
@@ -28,3 +31,14 @@ def test_an_error_for_the_user_travels_with_its_hint(tmp_path: Path) -> None:
     with pytest.raises(BuildMismatch, match="is not a build") as caught, process(job):
         pass
     assert "edge build" in caught.value.hint
+
+
+def test_the_last_answer_is_the_memory_in_mib(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linux counts it in KiB."""
+    held = SimpleNamespace(ru_maxrss=512 * 1024)
+    monkeypatch.setattr(module.resource, "getrusage", lambda who: held)
+    calls = iter([(lambda worker, by: worker * by, (3,), {}), None])
+    told: list[object] = []
+    link: Any = SimpleNamespace(send=told.append, recv=lambda: next(calls))
+    module._serve(link, SimpleNamespace(open=lambda: 7))  # type: ignore[arg-type]
+    assert told == [None, 21, 512.0]

@@ -45,3 +45,23 @@ def test_too_few_samples_have_no_interval() -> None:
     latency = summary([1.0] * 63)
     assert latency.p90_interval is None
     assert latency.p50_interval == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(("name", "least"), ENOUGH.items())
+def test_enough_is_as_many_as_miss_a_percentile_twice_with_confidence(
+    name: str, least: int
+) -> None:
+    """The least n of which no more than one is beyond the percentile in 1 % of the cases."""
+    below = float(name[1:]) / 100
+
+    def at_most_one(n: int) -> float:
+        return float(below**n + n * (1 - below) * below ** (n - 1))
+
+    assert at_most_one(least) <= 0.01 < at_most_one(least - 1)
+
+
+def test_an_interval_is_as_far_below_as_above(rng: np.random.Generator) -> None:
+    """That of mirrored samples is mirrored."""
+    values = rng.normal(0, 1, 101)
+    low, high = interval(values.tolist(), 50)
+    assert interval((-values).tolist(), 50) == (-high, -low)

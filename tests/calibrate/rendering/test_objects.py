@@ -57,3 +57,23 @@ def test_a_new_file_is_a_new_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     finally:
         object_kinds.cache_clear()
         sys.modules.pop(f"{objects.__name__}.dog", None)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_people_have_the_shape_of_people(seed: int) -> None:
+    """Seen by who walks with them, at any moment of a step."""
+    person = object_kinds()["person"].draw(np.random.default_rng(seed))
+    way = PATH[1] - PATH[0]
+    ahead = way / np.linalg.norm(way)
+    side = np.array([ahead[2], 0, -ahead[0]], np.float32)
+    for since in np.linspace(0, 1.25, 6):
+        parts = person.parts(float(since), PATH, 1.2)
+        place = PATH[0] + ahead * np.float32(1.2 * since)
+        every = outline(parts) - place
+        assert np.abs(every @ side).max() < 0.65
+        assert np.abs(every @ ahead).max() < 0.75
+        legs = outline([part for part in parts if part.colour is person.legs])
+        assert legs[:, 1].min() < 0.2  # to the ankles
+        hair = outline([part for part in parts if part.colour is person.hair])
+        assert hair[:, 1].max() == pytest.approx(every[:, 1].max())
+        assert every[:, 1].max() == pytest.approx(1.06 * person.height, rel=0.06)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from edge.calibrate.rendering.samples import Rendered
+from edge.calibrate.rendering.samples import VERSION, Rendered
 from edge.calibrate.rendering.scene import KINDS, RenderedScene
 from edge.samples.sample import FOREGROUND
 
@@ -148,3 +151,36 @@ def test_an_index_out_of_range_and_an_unknown_kind_are_refused() -> None:
         Rendered(3, SIZE)[3]
     with pytest.raises(ValueError, match="unknown kind"):
         RenderedScene("cellar", 0, SIZE)
+
+
+PIXELS = Path(__file__).with_name("pixels.json")
+
+
+def described() -> list[list[float]]:
+    """Of twelve scenes the brightness of a frame and its background in blocks of 16 x 16 pixels,
+    the pixels of its mask, and the means of its depth (1/1000) and its spread."""
+    rendered = Rendered(12, (48, 64), seed=3, frames_per_scene=1)
+    found = []
+    for number in range(len(rendered)):
+        sample = rendered[number]
+        assert sample.depth is not None
+        images = [image.astype(np.float32) for image in (sample.bg, sample.fg_bg)]
+        blocks = [cv2.resize(image, (4, 3), interpolation=cv2.INTER_AREA) for image in images]
+        spread = 0.0 if sample.spread is None else float(sample.spread.mean())
+        values = [int((sample.mask == FOREGROUND).sum()), 1e3 * float(sample.depth.mean()), spread]
+        found.append([round(float(v), 1) for v in [*values, *np.ravel(blocks)]])
+    return found
+
+
+def test_the_pixels_of_a_version_stay() -> None:
+    """Stored activation ranges, and the reports of `rendered:N`, are of these pixels: where they
+    change, VERSION goes up. `python -m tests.calibrate.rendering.test_samples` prints PIXELS."""
+    kept = json.loads(PIXELS.read_text())
+    assert kept["version"] == VERSION
+    for now, was in zip(described(), kept["scenes"], strict=True):
+        assert now == pytest.approx(was, abs=1.5, rel=0.005)
+
+
+if __name__ == "__main__":
+    scenes = ",\n".join(json.dumps(scene, separators=(",", ":")) for scene in described())
+    print(f'{{"version": {VERSION}, "scenes": [\n{scenes}\n]}}')

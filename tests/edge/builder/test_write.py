@@ -206,3 +206,39 @@ def test_a_graph_that_tensorrt_would_refuse_is_not_built(
     with pytest.raises(EdgeError, match=r"tensorrt-rtx would refuse frame\.onnx: .*uint8"):
         write_build(wrong, tmp_path / "a")
     assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize(("target", "cpu"), [("onnxruntime", True), ("tensorrt", False)])
+def test_a_cpu_gets_its_sigmoid_before_the_upsampling_and_int8_for_any_instructions(
+    target: str, cpu: bool, plan: Callable[..., Plan], tmp_path: Path
+) -> None:
+    given = plan(target, "int8")
+    manifest = write_build(given, tmp_path / "a", graphs_only=True)
+    written = onnx.load(tmp_path / "a" / "frame.onnx")
+
+    def last(model: onnx.ModelProto) -> str:
+        return next(n.op_type for n in model.graph.node if "mask" in n.output)
+
+    assert last(given.frame) == "Sigmoid"
+    assert (last(written) != "Sigmoid") == cpu
+    assert manifest.instructions == ("any" if cpu else "")
+    assert {t.name for t in manifest.background_inputs} <= {"bg", "spread"}
+    assert manifest.background_inputs
+    assert manifest.runtime[0] == given.target.modules[0]
+    assert not manifest.bundled
+
+
+def test_floats_run_on_any_instructions_anyway(plan: Callable[..., Plan], tmp_path: Path) -> None:
+    manifest = write_build(plan("onnxruntime", "fp32"), tmp_path / "a", graphs_only=True)
+    assert manifest.instructions == ""
+
+
+def test_the_time_of_finishing_and_the_size_are_of_what_was_built(
+    plan: Callable[..., Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_build(plan("onnxruntime", "fp32"), tmp_path / "a", graphs_only=True)
+    clock = iter([10.0, 12.5])
+    monkeypatch.setattr(builds_module.time, "monotonic", lambda: next(clock, 12.5))
+    manifest = finish_build(tmp_path / "a")
+    assert manifest.build_s == 2.5
+    assert manifest.size_mb == round((tmp_path / "a" / "frame.onnx").stat().st_size / 1e6, 3)

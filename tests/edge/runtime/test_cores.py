@@ -100,3 +100,12 @@ def test_both_versions_count_where_both_are_mounted(machine: Machine) -> None:
     assert cores.usable_cores() == 5
     machine.write("sys/fs/cgroup/unified/b/cpu.max", "200000 100000")
     assert cores.usable_cores() == 2
+
+
+@pytest.mark.parametrize(("count", "expected"), [(None, 1), (4, 4)])
+def test_a_system_without_affinity_is_asked_for_its_cores(
+    count: int | None, expected: int, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: count)
+    assert cores.usable_cores() == expected

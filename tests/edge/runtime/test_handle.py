@@ -275,3 +275,20 @@ def test_a_signal_after_handles_were_closed_in_the_order_of_opening(
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
+
+
+@pytest.mark.parametrize("target", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("fold", [True, False])
+def test_the_background_graph_runs_once_for_a_background_or_else_at_every_frame(
+    target: str, fold: bool, builds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = np.zeros((64, 64, 3), np.uint8)
+    with edge.open(builds(target, "fp32"), threads=1, fold=fold) as h:
+        edge.set_background(h, image)
+        runs, backend = [], h.backend
+        monkeypatch.setattr(type(backend), "_run_background", lambda self: runs.append(1))
+        edge.infer(h, image)
+        edge.wait(h, edge.submit(h, image))
+        assert len(runs) == (0 if fold else 2)
+        edge.set_background(h, image)
+        assert len(runs) == (1 if fold else 3)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
 
 from edge.errors import UsageError
+from edge.things import ground as module
 from edge.things.find import find_things
 from edge.things.ground import Ground
 
@@ -116,3 +119,35 @@ def test_small_masks_work() -> None:
     (thing,) = find_things(mask, mask, (3, 2), ground)
     assert thing.box == (1, 0, 1, 1)
     assert thing.foot is None  # at the right border
+
+
+def test_something_small_keeps_its_foot_at_an_edge_and_something_tall_does_not() -> None:
+    bg, depth = floor()
+    bg[130:180, 40:160] = 200
+    ground = Ground(bg, depth)
+    for tall, known in ((18, True), (22, False)):
+        mask = np.zeros(SIZE, np.float32)
+        mask[130 - tall : 130, 60:80] = 1
+        (thing,) = find_things(mask, None, SIZE, ground)
+        assert (thing.foot == (70.0, 130.0)) is known, tall
+
+
+def test_an_edge_far_above_the_lower_end_hides_no_foot() -> None:
+    """Who leans over a table ends there with an arm, and stands beside it."""
+    bg, depth = floor()
+    bg[100:140, 80:160] = 200
+    mask = np.zeros(SIZE, np.float32)
+    mask[60:180, 50:80] = 1
+    mask[80:100, 80:140] = 1
+    (thing,) = find_things(mask, None, SIZE, Ground(bg, depth))
+    assert thing.foot == (65.0, 180.0)
+
+
+@pytest.mark.parametrize(("scene", "known"), [("spread", False), ("scene_depth", True)])
+def test_the_ground_of_a_build_has_a_depth_where_the_build_knows_one(
+    scene: str, known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    h = SimpleNamespace(manifest=SimpleNamespace(scene=[SimpleNamespace(name=scene)]))
+    monkeypatch.setattr(module, "scene_depth", lambda h: np.ones((4, 6), np.float32))
+    ground = module.ground_of(h, np.zeros((4, 6, 3), np.uint8))  # type: ignore[arg-type]
+    assert (ground.depth is not None) == known

@@ -324,3 +324,13 @@ def test_masks_of_all_kinds_pass_through() -> None:
             assert min(wide, tall) >= 0
             assert max(wide, tall) < 2000
             assert math.isfinite(track.speed)
+
+
+def test_of_two_alike_each_is_the_one_that_is_nearest() -> None:
+    """In whatever order they are seen, and though either could be the other."""
+    tracker = Tracker()
+    seen = [thing(100, 200, 40, 120), thing(150, 200, 40, 120)]
+    for frame in range(20):
+        tracks = tracker.update(seen if frame % 2 else seen[::-1], frame / 10)
+        lefts = {track.number: track.thing.box[0] for track in tracks}
+        assert lefts == {1: 150, 2: 100}

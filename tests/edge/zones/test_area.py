@@ -113,3 +113,16 @@ def test_ignored_pixels_are_cut_out_of_a_mask(white: int) -> None:
     assert (ignored.cut(mask, None, 0.0)[:, :10] == white).all()
     assert (ignored.cut(mask, depth, 0.0, {"sky"})[:, 15:] == white).all()
     assert IgnoredPixels([], (10, 20)).cut(mask, depth, 0.0) is mask
+
+
+def test_a_foot_on_the_edge_is_in() -> None:
+    area = ZoneArea(LEFT, SIZE)
+    assert area.includes(track(foot=(99.6, 50.0)), False) is True
+    assert area.includes(track(foot=(100.0, 50.0)), False) is True
+    assert area.includes(track(foot=(100.1, 50.0)), False) is False
+
+
+@pytest.mark.parametrize(("lower_end", "cut"), [(97.0, False), (98.0, True), (100.0, True)])
+def test_a_box_is_cut_off_within_two_pixels_of_the_border(lower_end: float, cut: bool) -> None:
+    seen = track(foot=None, place=(50.0, lower_end))
+    assert stands_at(seen, SIZE) == ((50.0, 99.0) if cut else None)

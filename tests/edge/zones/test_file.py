@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -236,3 +237,16 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     link.symlink_to("real.json")
     write_zones(link, ZONES)
     assert link.is_symlink() and read_zones(tmp_path / "real.json") == ZONES
+
+
+def test_a_value_is_shown_as_it_was_typed(tmp_path: Path) -> None:
+    path = tmp_path / "zones.json"
+    path.write_text(json.dumps(one(kind="Tür")))
+    with pytest.raises(UsageError, match='key `kind`: "Tür", expected restricted'):
+        read_zones(path)
+
+
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules")
+def test_the_command_prints_the_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_module("edge.zones.file", run_name="__main__")
+    assert json.loads(capsys.readouterr().out) == schema()

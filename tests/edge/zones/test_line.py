@@ -160,3 +160,18 @@ def test_who_is_lost_elsewhere_or_around_the_line_has_not_crossed() -> None:
     assert leaving(NEAR_SIDE, way((150, 50), (180, 50)), 2.0) == []
     assert leaving(NEAR_SIDE, way((150, 95), (195, 95)), 2.0) == []
     assert leaving(GATE, way((60, 50), (99, 50)), 2.0) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "zone"),
+    [
+        ({"ground_depth": 0.4}, {"depth": (0.4, 0.6)}),
+        ({"ground_depth": 0.6}, {"depth": (0.4, 0.6)}),
+        ({"position": (3.0, 4.0)}, {"distance_m": (0.0, 5.0)}),
+        ({"position": (3.0, 4.0), "ground_depth": None}, {"distance_m": (5.0, 6.0)}),
+        ({"area": 0.01}, {"min_size": 0.01}),
+    ],
+)
+def test_who_counts(values: dict[str, object], zone: dict[str, object]) -> None:
+    """Bounds are in."""
+    assert crossings(replace(GATE, **zone), way((60, 50), (140, 50)), **values) == ["out"]

@@ -144,3 +144,11 @@ def test_a_folder_of_something_else_stays(build: Path, tmp_path: Path, folder: P
     (tmp_path / "photos").mkdir()
     with pytest.raises(UsageError, match=r"photos was not written by --format"):
         get("deepstream").write(build, manifests.read(build), tmp_path / "photos")
+
+
+@pytest.mark.parametrize("scene", [True, False])
+def test_the_library_is_compiled_where_the_build_has_a_scene(scene: bool, build: Path) -> None:
+    manifest = manifests.read(build)
+    manifest = manifest if scene else replace(manifest, scene=())
+    assert ("g++ -shared" in deepstream._script(manifest)) == scene
+    assert ("custom-lib-path" in deepstream._config(manifest)) == scene
