@@ -9,12 +9,8 @@ SHELL := bash
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-<<<<<<< HEAD
-.PHONY: run demo test check fuzz fuzz-coverage kills bench-peers performance instruction-sets accuracy backgrounds \
-=======
-.PHONY: run demo test check fuzz kills mutants bench-peers performance instruction-sets accuracy backgrounds \
->>>>>>> w-mutants
-    distances upkeep endurance zoo gpu-check clean
+.PHONY: run demo test check fuzz fuzz-coverage kills mutants bench-peers performance instruction-sets \
+    accuracy backgrounds distances upkeep endurance zoo gpu-check clean
 
 run: .venv/run
 	$(BIN)/edge build --precision int8
