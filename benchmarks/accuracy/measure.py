@@ -18,6 +18,8 @@ from edge.samples.sample import Image, Sample
 
 UNKNOWN = "spread unknown"
 """The condition that the network is not told the spread."""
+IN_USE = "registered, without what sways"
+"""The condition that masks are as `edge run` uses them."""
 THRESHOLDS = range(5, 105, 5)
 """Thresholds from which the absolute difference gets its best."""
 
@@ -100,11 +102,15 @@ def measure(
                     if shadow is not None:
                         network.shadows.append((int((mask & shadow).sum()), int(shadow.sum())))
             if disturbance is CLEAN:
+                earlier = samples[index - 1] if index else None
+                before = earlier[1].fg_bg if earlier and earlier[0] == scene else None
                 takes = [noise(sample.fg_bg, rng, NOISE_SIGMA) for _ in range(2)]
                 for network in disturbed:
                     counts = network.counts.setdefault(UNKNOWN, {})
                     add_counts(counts, scene, network.mask(scene, *pair, None), sample)
                     known = network.spreads[index]
+                    used = network.mask_in_use(scene, *pair, known, before)
+                    add_counts(network.counts.setdefault(IN_USE, {}), scene, used, sample)
                     first, second = (network.mask(scene, sample.bg, t, known) for t in takes)
                     network.flicker.append(float((first != second).mean()))
             elif scene not in scenes:

@@ -27,6 +27,7 @@ from edge.calibrate.pipeline import BuildRequest, build
 from edge.errors import EdgeError
 from edge.progress import note
 from edge.samples.sample import Image
+from edge.scene.sway import AGO_S, Sway
 
 PRECISIONS = ("fp32", "int8")
 BUNDLED, UNSEEN, PERMISSIVE, PRUNED = "bundled", "unseen", "permissive", "pruned"
@@ -123,6 +124,29 @@ class Network:
         probability = self.answer(scene, bg, frame, spread, stabilized)[0]
         assert probability is not None
         return probability >= THRESHOLD
+
+    def mask_in_use(
+        self, scene: str, bg: Image, frame: Image, spread: Image | None, before: Image | None
+    ) -> Mask:
+        """The mask as `edge run` uses it, bool [H, W]: registered, without what sways.
+
+        Args:
+            scene, bg, frame, spread: as of `answer`.
+            before: an earlier frame; None: it is the first, and nothing sways.
+        """
+        h, self._scene = self.handle(scene), None
+        background, fitted = edge.fit(h, bg), edge.fit(h, frame)
+        lives = None if spread is None else edge.fit(h, spread)
+        stabilizer, sway = edge.Stabilizer(h, background, lives), Sway(background, lives)
+        if before is not None:
+            earlier = edge.fit(h, before)
+            mask, _ = stabilizer.infer(earlier)
+            assert mask is not None
+            sway.without(mask, earlier, 0.0, stabilizer.offset)
+        mask, _ = as_float(stabilizer.infer(fitted))
+        assert mask is not None
+        left = sway.without(mask, fitted, AGO_S, stabilizer.offset)
+        return np.asarray(cv2.resize(left, frame.shape[1::-1])) >= THRESHOLD
 
 
 def open_networks(folder: Path, runs: Path | None, stack: ExitStack) -> Iterator[Network]:

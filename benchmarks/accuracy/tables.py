@@ -10,7 +10,7 @@ import numpy as np
 from edge.benchmarks.accuracy.categories import in_categories
 from edge.benchmarks.accuracy.depth import Depths, mean_of
 from edge.benchmarks.accuracy.disturbances import CLEAN, conditions
-from edge.benchmarks.accuracy.measure import UNKNOWN, Thresholds, f_measure
+from edge.benchmarks.accuracy.measure import IN_USE, UNKNOWN, Thresholds, f_measure
 from edge.benchmarks.accuracy.networks import Counts, Network, measured_disturbed
 from edge.benchmarks.measuring.machine import machine
 from edge.benchmarks.reporting.codec import encode
@@ -75,7 +75,7 @@ def disturbance_table(networks: list[Network], plain: Thresholds) -> list[str]:
         ["F-measure lost", f"absolute difference > {threshold}", *(n.title for n in disturbed)],
         (
             [c, lost(difference, c), *(lost(n.counts, c) for n in disturbed)]
-            for c in (UNKNOWN, *conditions())
+            for c in (UNKNOWN, IN_USE, *conditions())
         ),
     )
 

@@ -94,7 +94,7 @@ def drawn(result: FrameResult, redact: str | None = None) -> Image:
     if redact is not None:
         dx, dy = result.offset or (0.0, 0.0)
         offset = dx * width / mask.shape[1], dy * height / mask.shape[0]
-        frame = redacted(frame, mask, redact, result.background, offset)
+        frame = redacted(frame, result.private, redact, result.background, offset)
     shown = outlined(frame, mask)
     if result.depth is None:
         return shown

@@ -43,7 +43,8 @@ class FrameResult:
 
     Attributes:
         frame: the frame.
-        mask, depth: [h, w] as `edge.infer` gives them, valid until two further frames of this
+        mask, depth: [h, w] as `edge.infer` gives them, the mask without what sways
+            (edge.scene.sway) and what is to be ignored; valid until two further frames of this
             camera are processed; depth is None where the network has none.
         foreground: share of the frame in the mask, 0 to 1.
         things: the connected parts of the mask, the largest first.
@@ -56,6 +57,8 @@ class FrameResult:
             changes of edge.scene.upkeep.
         busy_ms: milliseconds of computing.
         latency_ms: milliseconds since the frame arrived, waiting included.
+        whole: the mask before anything was taken out of it, to be kept for as long as one likes;
+            None: nothing was.
     """
 
     frame: Frame
@@ -69,6 +72,12 @@ class FrameResult:
     events: list[CameraEvent]
     busy_ms: float
     latency_ms: float
+    whole: Plane | None = None
+
+    @property
+    def private(self) -> Plane:
+        """The mask by which people are hidden: what was taken out of the other may be one."""
+        return self.mask if self.whole is None else self.whole
 
 
 class CameraPipeline:
@@ -96,7 +105,7 @@ class CameraPipeline:
         since: when it was taken, in seconds of time.monotonic.
         repaint: has areas of it learned anew, as somebody asks.
         shadow: shown every frame while the background fits: its time, the image at the build's
-            size, and mask and depth before the cut, to be read during the call only.
+            size, and mask and depth as the network gives them, to be read during the call only.
 
     Raises:
         UsageError: the build gives no mask, or the background is not an image.
@@ -139,6 +148,7 @@ class CameraPipeline:
         self.h, self.background, self.since = ready.h, ready.background, time.monotonic()
         self.stabilizer, self.ground = ready.stabilizer, ready.ground
         self._check, self._warning = ready.check, ready.warning
+        self._sway = ready.sway
         self._checked = float("-inf")
 
     def process(self, frame: Frame) -> FrameResult:
@@ -168,6 +178,8 @@ class CameraPipeline:
         assert mask is not None
         if self.shadow is not None and self._check.fits:
             self.shadow(frame.at, image, mask, depth)
+        moved = self.stabilizer.offset if self.stabilizer else (0.0, 0.0)
+        whole, mask = mask, self._sway.without(mask, image, frame.at, moved)
         seen = mask
         if self.cut is not None:
             mask = self.cut(mask, depth)
@@ -189,6 +201,7 @@ class CameraPipeline:
             events=events,
             busy_ms=1e3 * (time.perf_counter() - start),
             latency_ms=1e3 * (time.monotonic() - frame.arrived),
+            whole=None if mask is whole else whole.copy(),
         )
 
     def _warned(self, frame: Frame) -> list[CameraEvent]:

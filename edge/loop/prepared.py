@@ -9,6 +9,7 @@ from edge.runtime.handle import Handle, set_background
 from edge.scene.background import Background
 from edge.scene.check import SceneCheck
 from edge.scene.stabilize import Stabilizer
+from edge.scene.sway import Sway
 from edge.things.ground import Ground, ground_of
 
 
@@ -22,6 +23,7 @@ class Prepared:
         stabilizer: registers frames to it; None where they are taken as they are.
         ground: where things stand before it.
         check: whether frames fit it.
+        sway: takes out of masks what of the scene moves by itself.
         warning: the sentence about its unsure part, or None.
     """
 
@@ -30,6 +32,7 @@ class Prepared:
     stabilizer: Stabilizer | None
     ground: Ground
     check: SceneCheck
+    sway: Sway
     warning: str | None
 
 
@@ -49,5 +52,6 @@ def prepare(h: Handle, background: Background, stabilize: bool, name: str) -> Pr
         Stabilizer(h, bg, spread) if stabilize else None,
         ground_of(h, bg),
         SceneCheck(background.image),
+        Sway(bg, spread),
         background.warning(name),
     )

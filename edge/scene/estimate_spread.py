@@ -18,15 +18,12 @@ from edge.samples.sample import Image
 from edge.scene.background import Masks
 from edge.scene.spread import deviation, spread_of
 from edge.scene.stabilize import registered_to
+from edge.scene.sway import ALIKE, explained, moved_range
 
 PASSES = 2
 """Passes with the network: with the spread unknown, then with that of the first."""
 AROUND = 4 / 224
 """Rim of what is new that is left out too, as a share of the image's shorter side."""
-MOVES = 8 / 224
-"""How far the background's texture may move, likewise."""
-ALIKE = 12
-"""Grey levels within which two pixels look alike."""
 EXPLAINED = 0.8
 """Share of an area that the moved background has to explain."""
 STANDS = 0.4
@@ -77,21 +74,17 @@ def alive(frames: Image, bg: Image, new: Bools) -> Bools:
     Returns:
         bool [N, H, W]: connected areas of `new`, each whole or not at all.
     """
-    reach = 2 * round(MOVES * min(bg.shape[:2])) + 1
-    kernel = np.ones((reach, reach), np.uint8)
-    high, low = cv2.dilate(bg, kernel), cv2.erode(bg, kernel)
+    moved = moved_range(bg)
     usual = median_where(frames, np.where(new.any(0), new, True))
     often = new.sum(0) >= AGAIN
     found = np.zeros(new.shape, np.bool_)
     for image, plane, out in zip(frames, new, found, strict=True):
         if not plane.any():
             continue
-        beyond = cv2.max(cv2.subtract(image, high), cv2.subtract(low, image)).max(2)
-        explained = beyond <= ALIKE
         stands = often & (deviation(image, usual) <= ALIKE)
         count, labels = cv2.connectedComponents(plane.view(np.uint8), connectivity=8)
         size = np.bincount(labels.ravel(), minlength=count)
-        lives = np.bincount(labels[explained], minlength=count) >= EXPLAINED * size
+        lives = np.bincount(labels[explained(image, *moved)], minlength=count) >= EXPLAINED * size
         lives &= np.bincount(labels[stands], minlength=count) < STANDS * size
         lives[0] = False
         out[:] = lives[labels]

@@ -46,7 +46,7 @@ class Picture:
     Attributes:
         at: seconds.
         data: JPEG of uint8 [H, W, 3] BGR.
-        mask: uint8 [h, w] of the build.
+        mask: uint8 [h, w], by which people are hidden.
         background: of the frame's full size.
         offset: from the background in pixels of the build, as of FrameResult.
     """
@@ -60,7 +60,7 @@ class Picture:
     @classmethod
     def of(cls, result: FrameResult, at: float) -> Picture:
         """The picture of a frame."""
-        mask = result.mask
+        mask = result.private
         if mask.dtype != np.uint8:
             mask = (255 * mask).astype(np.uint8)
         data = jpeg(small(result.frame.image), QUALITY)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,14 @@ def test_the_foreground_is_hidden_and_the_rest_is_untouched(how: str) -> None:
     assert np.array_equal(hidden[outside], FRAME[outside])
     # Of 40 x 40 pixels of noise only some colours are left.
     assert len(np.unique(inside.reshape(-1, 3), axis=0)) <= (1 if how == "fill" else 64)
+
+
+@pytest.mark.parametrize("how", ["fill", "blur"])
+def test_what_was_taken_out_of_the_mask_is_hidden_all_the_same(how: str) -> None:
+    nothing = result_of(FRAME, np.zeros_like(MASK), None)
+    assert np.array_equal(drawn(nothing, how), FRAME)
+    hidden = drawn(replace(nothing, whole=MASK), how)
+    assert np.array_equal(hidden, redacted(FRAME, MASK, how, certain(FRAME)))
 
 
 def test_near_is_brighter_than_far() -> None:

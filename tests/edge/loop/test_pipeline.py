@@ -19,11 +19,13 @@ from edge.errors import EdgeError, UsageError
 from edge.loop import pipeline as module
 from edge.loop.pipeline import CHECK_S, CONFIRMED_S, CameraPipeline
 from edge.loop.prepared import Prepared, prepare
+from edge.runtime.backend import Plane
 from edge.samples.sample import Image
 from edge.scene.background import Background, certain
 from edge.scene.bank import first_entry
 from edge.scene.check import HOLD_S
 from edge.scene.improve import AGES_S, EVERY_S, BackgroundImprover, Estimate
+from edge.scene.sway import Sway
 from edge.scene.upkeep import RENEWED, SWITCHED, Change, Upkeep
 
 
@@ -62,6 +64,34 @@ def test_the_foreground_follows_the_truth(source: Camera, h: edge.Handle, bg: Im
         assert result.latency_ms >= result.busy_ms > 0
         assert all(thing.area <= 1 for thing in result.things)
     assert np.corrcoef(shares, true)[0, 1] > 0.7  # at 64x64 people are a few pixels
+
+
+def test_what_sways_is_no_thing_but_is_hidden_and_compared(
+    source: Camera, h: edge.Handle, bg: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if all sways: no thing, no foreground; redaction and the float process see the network's
+    mask, and the frame may be kept while others follow."""
+    asked: list[tuple[float, tuple[float, float]]] = []
+
+    def all_of_it(
+        sway: Sway, mask: Plane, image: Image, at: float, offset: tuple[float, float]
+    ) -> Plane:
+        asked.append((at, offset))
+        return np.zeros_like(mask)
+
+    monkeypatch.setattr(Sway, "without", all_of_it)
+    pipeline, compared = CameraPipeline(source, h, bg), []
+    pipeline.shadow = lambda at, image, mask, depth: compared.append(mask.copy())
+    frames = [next_of(source) for _ in range(12)]
+    results = [pipeline.process(frame) for frame in frames]
+    monkeypatch.undo()
+    assert [at for at, _ in asked] == [frame.at for frame in frames]
+    assert not any(result.things or result.foreground for result in results)
+    assert sum(float(mask.mean()) for mask in compared) > 0
+    for result, mask in zip(results, compared, strict=True):
+        assert np.array_equal(result.private, mask)
+    seen = pipeline.process(frames[-1])
+    assert seen.whole is None and seen.private is seen.mask
 
 
 def test_a_trembling_camera_is_stabilized(source: Camera, h: edge.Handle, bg: Image) -> None:

@@ -9,6 +9,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy as np
 import pytest
 
 from edge.loop.overlay import OUTLINE
+from edge.scene.background import certain
 from edge.sinks import recorder as recorders
 from edge.sinks.recorder import Recorder
 
@@ -186,6 +188,23 @@ def test_redact_hides_what_the_mask_misses(make: Callable[..., Recorder], tmp_pa
         shown = result(number, number / RATE)
         shown.mask[:] = 0
         recorder.frame("door", shown, [event()] if number == 30 else [], live=False)
+    recorder.close()
+    (picture,), (clip,) = files(tmp_path, ".jpg"), files(tmp_path, ".webm")
+    assert redness(cv2.imread(str(picture))) == 0
+    assert all(redness(frame) == 0 for frame in play(clip)[1])
+
+
+def test_redact_hides_what_was_taken_out_of_the_mask(
+    make: Callable[..., Recorder], tmp_path: Path
+) -> None:
+    """Somebody in the colours of the scene: only the whole mask knows of him."""
+    recorder = make(redact="fill")
+    for number in range(60):
+        shown = result(number, number / RATE)
+        like_him = certain(shown.frame.image)
+        taken = replace(shown, mask=np.zeros_like(shown.mask), whole=shown.mask)
+        taken = replace(taken, background=like_him)
+        recorder.frame("door", taken, [event()] if number == 30 else [], live=False)
     recorder.close()
     (picture,), (clip,) = files(tmp_path, ".jpg"), files(tmp_path, ".webm")
     assert redness(cv2.imread(str(picture))) == 0
