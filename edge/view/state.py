@@ -88,6 +88,7 @@ class State:
             "name": config.name,
             "source": redact_address(config.source),
             "open": watched is not None,
+            "ended": None if watched else self._feed.watching.ended.get(config.name),
             "troubles": self._feed.troubles(config.name),
             "zones": None,
         }
@@ -98,6 +99,9 @@ class State:
         else:
             if zones is not None:
                 camera["zones"], camera["version"] = zones.content["zones"], zones.version
+                camera["zones_error"] = zones.wrong
+                now = time.time()
+                camera["resting"] = [zone.name for zone in zones.zones if not zone.active(now)]
         if watched is not None:
             pipeline = watched.channel.pipeline
             number, sure = self._sureness(config.name, pipeline.background)
