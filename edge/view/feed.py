@@ -5,6 +5,7 @@ The loop never waits for the view. It overwrites one slot for each camera, and c
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import deque
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
+from edge.camera.address import redact_address
 from edge.events.event import BEGIN, CAMERA_KINDS, END, Event
 from edge.loop.pipeline import FrameResult
 from edge.things.tracks import Track
@@ -61,6 +63,7 @@ class Told:
         evidence: its frame; None where there is none.
         zone: that it names, as it was then; None where it names none.
         trajectory: of its thing until then, in pixels of the frame.
+        followed: its thing is still there, seen or hidden.
     """
 
     number: int
@@ -68,6 +71,7 @@ class Told:
     evidence: Future[Evidence] | None
     zone: Zone | None
     trajectory: tuple[Point, ...]
+    followed: bool
 
 
 class Pace(NamedTuple):
@@ -196,10 +200,12 @@ class Feed:
             self._trajectories.get(event.camera),
         )
         trajectory = () if trajectories is None else trajectories.of(event.track)
-        zone = self._zone(event)
+        zone, followed = self._zone(event), self._followed(event)
+        event = self._named(event)
         with self._lock:
             self._numbers += 1
-            self._told.append(Told(self._numbers, event, kept, zone, trajectory))
+            told = Told(self._numbers, event, kept, zone, trajectory, followed)
+            self._told.append(told)
             if event.kind in CAMERA_KINDS and event.phase == BEGIN:
                 self._begun[event.incident] = event
             elif event.phase == END:
@@ -211,6 +217,21 @@ class Feed:
         watched = self.watching.watched.get(event.camera)
         zones = () if watched is None else watched.watcher.settings.zones
         return next((zone for zone in zones if zone.name == event.zone), None)
+
+    def _followed(self, event: Event) -> bool:
+        """Whether the thing of an event is followed now."""
+        watched = self.watching.watched.get(event.camera)
+        tracks = () if watched is None else watched.watcher.tracks
+        return any(track.number == event.track for track in tracks)
+
+    def _named(self, event: Event) -> Event:
+        """An event whose text calls its camera by its name: sources know their address only."""
+        sources = (c.source for c in self.watching.config.cameras if c.name == event.camera)
+        source = next(sources, None)
+        if event.text is None or source is None:
+            return event
+        address = rf"(?<!\S){re.escape(redact_address(source))}(?![^\s:;,])"
+        return replace(event, text=re.sub(address, lambda _: event.camera, event.text, count=1))
 
     def told(self, after: int) -> list[Told]:
         """The events after one, the oldest first."""
