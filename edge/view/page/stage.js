@@ -62,7 +62,8 @@ export class Stage {
     return shown;
   }
 
-  drawZones(zones, chosen, add = () => {}) {
+  /** Draw zones; `resting` are the names of those outside their hours. */
+  drawZones(zones, chosen, resting, add = () => {}) {
     this.zones.replaceChildren();
     zones.forEach((zone, index) => {
       const kind = zone.kind === "line" ? "polyline" : "polygon";
@@ -70,9 +71,38 @@ export class Stage {
       drawn.classList.toggle("chosen", index === chosen);
       drawn.dataset.zone = index;
       const top = zone.points.reduce((a, b) => (b[1] < a[1] ? b : a));
-      this.zones.append(drawn, this.label(...this.pixels(top), zone.name));
+      const rests = resting.includes(zone.name);
+      drawn.classList.toggle("resting", rests);
+      const label = this.label(...this.pixels(top), rests ? `${zone.name} (outside its hours)` : zone.name);
+      this.zones.append(drawn, label, ...(zone.kind === "line" ? this.ways(zone) : []));
     });
     add(this.zones);
+  }
+
+  /** Arrows across the longest part of a line, to the sides that its two directions name. */
+  ways({ points, directions }) {
+    const corners = points.map((point) => this.pixels(point));
+    const parts = corners.slice(1).map((end, index) => [corners[index], end]);
+    const length = ([a, b]) => Math.hypot(b[0] - a[0], b[1] - a[1]);
+    const longest = parts.reduce((a, b) => (length(b) > length(a) ? b : a));
+    const [a, b] = longest;
+    const far = Math.max(length(longest), 1e-6);
+    // To the right as seen from the beginning to the end; y goes down.
+    const right = [(a[1] - b[1]) / far, (b[0] - a[0]) / far];
+    const middle = [0, 1].map((axis) => (a[axis] + b[axis]) / 2);
+    return (directions ?? ["right", "left"]).flatMap((name, way) => {
+      const [x, y] = right.map((share) => (way ? -share : share) * this.scale);
+      const at = (along, aside) => [middle[0] + along * x - aside * y, middle[1] + along * y + aside * x];
+      const [tip, one, other] = [at(26, 0), at(19, 5), at(19, -5)];
+      const [left, top] = at(32, 0);
+      const height = 0.85 * LETTERS * this.scale;
+      const anchor = Math.abs(x) < 0.4 * this.scale ? "middle" : x < 0 ? "end" : "start";
+      const label = { x: left, y: top + (0.35 + 0.5 * Math.sign(Math.round(y / this.scale))) * height, "font-size": height, "text-anchor": anchor };
+      return [
+        shape("path", { d: `M${at(4, 0)}L${tip}M${one}L${tip}L${other}`, class: "way" }),
+        shape("text", label, name),
+      ];
+    });
   }
 
   drawTracks(tracks) {
