@@ -190,7 +190,7 @@ function drawThing(svg, caption, event) {
   svg.replaceChildren();
   const { box, size, track, phase } = event;
   const name = track === null ? "it" : `thing ${track}`;
-  const where = phase === "end" ? `${name} was last seen` : `${name} is`;
+  const where = phase === "end" ? `${name} was last seen` : `${name} was`;
   caption.textContent = box && size ? `The frame, mask outlined; the yellow box is where ${where}` : "The frame, mask outlined";
   if (!box || !size) return;
   const [[x, y, width, height], unit] = [box, size[1] / 40];

@@ -19,7 +19,8 @@ export class Stage {
     this.zones = this.svg.querySelector(".zones");
     this.tracks = this.svg.querySelector(".tracks");
     this.draft = this.svg.querySelector(".draft");
-    this.size = [3, 4];
+    this.size = null;
+    this.resize([480, 640]); // until those of the camera are known
   }
 
   /** Take the height and width of the camera's frames; true where they are others than before. */
@@ -96,11 +97,14 @@ export class Stage {
       const [tip, one, other] = [at(26, 0), at(19, 5), at(19, -5)];
       const [left, top] = at(32, 0);
       const height = 0.85 * LETTERS * this.scale;
-      const anchor = Math.abs(x) < 0.4 * this.scale ? "middle" : x < 0 ? "end" : "start";
-      const label = { x: left, y: top + (0.35 + 0.5 * Math.sign(Math.round(y / this.scale))) * height, "font-size": height, "text-anchor": anchor };
+      const half = 0.32 * height * name.length; // of the label, about
+      const aside = Math.abs(x) < 0.4 * this.scale ? 0 : Math.sign(x);
+      const inside = Math.max(half, Math.min(this.size[1] - half, left + aside * half));
+      const below = 0.35 + 0.5 * Math.sign(Math.round(y / this.scale));
+      const place = { x: inside, y: top + below * height, "font-size": height, "text-anchor": "middle" };
       return [
         shape("path", { d: `M${at(4, 0)}L${tip}M${one}L${tip}L${other}`, class: "way" }),
-        shape("text", label, name),
+        shape("text", place, name),
       ];
     });
   }

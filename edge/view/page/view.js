@@ -187,7 +187,7 @@ function phase({ open, ended, troubles }) {
   if (ended === "") return "ended";
   if (ended !== null) return "is not watched any more";
   if (troubles.includes("lost")) return "tried again until it is there";
-  return "being opened: its background is made where none is kept, which may take some minutes";
+  return "being opened: its background is made where none is given or kept, which may take some minutes";
 }
 
 async function takePicture(data) {

@@ -205,7 +205,8 @@ def test_a_depth_is_clicked_and_lights_up(browser: Browser, site: Callable[..., 
     browser.wait(f"{MESSAGE} === 'Saved.'")
     for wrong in ("abc", "0,2 - 0,4", "0.47-0.6m", "0.6 - 0.47", "0.2 - 1.4", "0.3"):
         browser.run("document.querySelector('.message').textContent = ''")
-        browser.run("document.querySelector('[data-key=\"depth 0\"]').select()")
+        browser.run("document.querySelector('[data-key=\"depth 0\"]').focus()")
+        browser.run("document.activeElement.select()")
         browser.write(wrong)
         browser.press("Enter")
         browser.wait(f"{MESSAGE}.startsWith('Not saved: Depth is two numbers')")
@@ -306,7 +307,8 @@ def test_the_list_of_events_stays_while_somebody_is_at_it(
     browser.mouse("Moved", *browser.place("#events li"))
     before = browser.run(EVENTS)
     running.feed.event(event(id="second", kind="loitering", zone="porch"))
-    browser.wait("document.querySelector('#new').textContent.endsWith(' new')")
+    browser.wait("!document.querySelector('#new').hidden")
+    assert browser.run("document.querySelector('#new').textContent").endswith(" new")
     assert browser.run(EVENTS) == before
     browser.mouse("Moved", 1, 1)
     browser.wait(f"{EVENTS}.includes('loitering')")
