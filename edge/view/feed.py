@@ -5,7 +5,6 @@ The loop never waits for the view. It overwrites one slot for each camera, and c
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections import deque
@@ -15,11 +14,11 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
-from edge.camera.address import redact_address
 from edge.events.event import BEGIN, CAMERA_KINDS, END, Event
 from edge.loop.pipeline import FrameResult
 from edge.things.tracks import Track
 from edge.view.evidence import Evidence, Witness
+from edge.view.reasons import named
 from edge.view.trajectories import Point, Trajectories
 from edge.zones.zone import Zone
 
@@ -225,13 +224,12 @@ class Feed:
         return any(track.number == event.track for track in tracks)
 
     def _named(self, event: Event) -> Event:
-        """An event whose text calls its camera by its name: sources know their address only."""
-        sources = (c.source for c in self.watching.config.cameras if c.name == event.camera)
-        source = next(sources, None)
-        if event.text is None or source is None:
+        """An event whose text calls its camera by its name."""
+        cameras = (each for each in self.watching.config.cameras if each.name == event.camera)
+        camera = next(cameras, None)
+        if event.text is None or camera is None:
             return event
-        address = rf"(?<!\S){re.escape(redact_address(source))}(?![^\s:;,])"
-        return replace(event, text=re.sub(address, lambda _: event.camera, event.text, count=1))
+        return replace(event, text=named(event.text, camera))
 
     def told(self, after: int) -> list[Told]:
         """The events after one, the oldest first."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import cv2
 import numpy as np
 
+from edge.camera.address import redact_address
 from edge.events.event import Event
+from edge.watch.config import CameraConfig
 from edge.zones.zone import ANY, FOOT, OVERLAP, Zone
 
 PARTS = {FOOT: "its foot", OVERLAP: "half of it", ANY: "a part of it"}
@@ -20,6 +24,12 @@ OF_THINGS = {
     "left_behind": "{thing} stays where it was not before.",
     "taken_away": "Something that belongs to the background is gone.",
 }
+
+
+def named(text: str, camera: CameraConfig) -> str:
+    """A text that calls a camera by its name: sources know their address only."""
+    address = rf"(?<!\S){re.escape(redact_address(camera.source))}(?![^\s:;,])"
+    return re.sub(address, lambda _: camera.name, text, count=1)
 
 
 def why(event: Event, zone: Zone | None, followed: bool = True) -> str:
@@ -43,41 +53,41 @@ def why(event: Event, zone: Zone | None, followed: bool = True) -> str:
 
 
 def _in_zone(event: Event, zone: Zone, thing: str) -> str:
-    named = _named(zone)
+    place = _place(zone)
     if event.kind == "line_crossed":
         return f"{thing} crossed the line “{zone.name}” to “{event.direction}” with its foot."
     if event.kind == "occupancy":
         limit = "" if zone.max_count is None else f"; more than {zone.max_count} are too many"
-        return f"{event.count} in the {named}{limit}."
+        return f"{event.count} in the {place}{limit}."
     if event.kind == "loitering":
-        return f"{thing} was in the {named} for more than {zone.loitering_s:g} seconds."
+        return f"{thing} was in the {place} for more than {zone.loitering_s:g} seconds."
     depth = "" if (told := _depth(event, zone)) is None else f", and {told[0]}"
     return (
-        f"{thing} entered the {named}: {PARTS[zone.rule]} was inside its outline{depth}, in"
+        f"{thing} entered the {place}: {PARTS[zone.rule]} was inside its outline{depth}, in"
         f" {zone.inertia_frames} frames or more over {zone.inertia_s:g} seconds or more."
     )
 
 
 def _left(event: Event, zone: Zone, thing: str, followed: bool) -> str:
     """Why a thing is in a zone no more: it went, or nothing is known of it any more."""
-    named, depth = _named(zone), _depth(event, zone)
+    place, depth = _place(zone), _depth(event, zone)
     told = "" if depth is None else f"; {depth[0]}"
     if not followed:
-        return f"{thing} was seen no more; until then it was in the {named}{told}."
+        return f"{thing} was seen no more; until then it was in the {place}{told}."
     if zone.rule == FOOT and _beside(event, zone):
-        return f"{thing} left the {named}: its foot was outside its outline{told}."
+        return f"{thing} left the {place}: its foot was outside its outline{told}."
     if depth is not None and not depth[1]:
-        return f"{thing} left the {named}: {depth[0]}."
+        return f"{thing} left the {place}: {depth[0]}."
     if zone.rule != FOOT:
         way = ", or its depth outside the interval" if zone.depth is not None else ""
-        return f"{thing} left the {named}: {OUT[zone.rule]} was inside its outline{way}."
+        return f"{thing} left the {place}: {OUT[zone.rule]} was inside its outline{way}."
     return (
-        f"{thing} was in the {named} until the zone or its camera was not watched any more, or the"
+        f"{thing} was in the {place} until the zone or its camera was not watched any more, or the"
         f" thing became too small{told}."
     )
 
 
-def _named(zone: Zone) -> str:
+def _place(zone: Zone) -> str:
     return f"{zone.kind} zone “{zone.name}”"
 
 

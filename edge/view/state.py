@@ -13,6 +13,7 @@ from edge.errors import EdgeError
 from edge.scene.background import Background
 from edge.view.feed import Feed, Pace, Told
 from edge.view.machine import Machine
+from edge.view.reasons import named
 from edge.view.zones import EditedZones
 from edge.watch.config import CameraConfig
 from edge.watch.watch import Watched
@@ -84,11 +85,12 @@ class State:
         return None if watched is None else watched.channel.pipeline.ground.depth
 
     def _camera(self, config: CameraConfig, watched: Watched | None) -> Json:
+        ended = None if watched else self._feed.watching.ended.get(config.name)
         camera: Json = {
             "name": config.name,
             "source": redact_address(config.source),
             "open": watched is not None,
-            "ended": None if watched else self._feed.watching.ended.get(config.name),
+            "ended": ended and named(ended, config),
             "troubles": self._feed.troubles(config.name),
             "zones": None,
         }

@@ -262,6 +262,7 @@ def test_it_says_when_the_connection_is_lost_and_comes_back(
     lost = event(kind="lost", phase="begin")
     running.feed.event(lost)
     browser.wait(f"{CAPTION} === 'The last picture, not of now'")
+    browser.wait("document.querySelector('#events img')")
     running.feed.event(replace(lost, id="back", kind="back", phase="end"))
     browser.wait(f"{CAPTION} === 'Live, mask outlined'")
     running.hide()
@@ -270,6 +271,8 @@ def test_it_says_when_the_connection_is_lost_and_comes_back(
     browser.run("document.querySelector('aside').scrollIntoView({ block: 'end' })")
     assert browser.run("scrollY") > 100
     assert browser.run("document.querySelector('#connection').getBoundingClientRect().top") >= 0
+    browser.run("document.querySelector('#events img').src += '?again'")
+    browser.wait("document.querySelector('#events img').hidden")  # no icon of a broken image
     running.show()
     browser.wait(f"{STATUS} === 'Live'")
     browser.wait("document.querySelector('.tracks rect')")

@@ -206,6 +206,8 @@ def test_a_recording_that_has_ended_is_not_being_opened(site: Callable[..., Site
     running.cameras["door"].ended = True
     wait_for(lambda: not state(running)["cameras"][0]["open"])
     assert [c["ended"] for c in state(running)["cameras"]] == ["", None]
+    running.watching.ended["door"] = "rtsp://***@door/stream ended early"
+    assert state(running)["cameras"][0]["ended"] == "door ended early"
 
 
 def test_a_zone_outside_its_hours_rests(site: Callable[..., Site]) -> None:
