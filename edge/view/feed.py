@@ -18,6 +18,7 @@ from edge.events.event import BEGIN, CAMERA_KINDS, END, Event
 from edge.loop.pipeline import FrameResult
 from edge.things.tracks import Track
 from edge.view.evidence import Evidence, Witness
+from edge.view.reasons import named
 from edge.view.trajectories import Point, Trajectories
 from edge.zones.zone import Zone
 
@@ -61,6 +62,7 @@ class Told:
         evidence: its frame; None where there is none.
         zone: that it names, as it was then; None where it names none.
         trajectory: of its thing until then, in pixels of the frame.
+        followed: its thing is still there, seen or hidden.
         redacted: its pictures hide the foreground.
     """
 
@@ -69,6 +71,7 @@ class Told:
     evidence: Future[Evidence] | None
     zone: Zone | None
     trajectory: tuple[Point, ...]
+    followed: bool
     redacted: bool
 
 
@@ -198,10 +201,12 @@ class Feed:
             self._trajectories.get(event.camera),
         )
         trajectory = () if trajectories is None else trajectories.of(event.track)
-        zone, redacted = self._zone(event), self.redact is not None
+        zone, followed = self._zone(event), self._followed(event)
+        redacted, event = self.redact is not None, self._named(event)
         with self._lock:
             self._numbers += 1
-            self._told.append(Told(self._numbers, event, kept, zone, trajectory, redacted))
+            told = Told(self._numbers, event, kept, zone, trajectory, followed, redacted)
+            self._told.append(told)
             if event.kind in CAMERA_KINDS and event.phase == BEGIN:
                 self._begun[event.incident] = event
             elif event.phase == END:
@@ -213,6 +218,20 @@ class Feed:
         watched = self.watching.watched.get(event.camera)
         zones = () if watched is None else watched.watcher.settings.zones
         return next((zone for zone in zones if zone.name == event.zone), None)
+
+    def _followed(self, event: Event) -> bool:
+        """Whether the thing of an event is followed now."""
+        watched = self.watching.watched.get(event.camera)
+        tracks = () if watched is None else watched.watcher.tracks
+        return any(track.number == event.track for track in tracks)
+
+    def _named(self, event: Event) -> Event:
+        """An event whose text calls its camera by its name."""
+        cameras = (each for each in self.watching.config.cameras if each.name == event.camera)
+        camera = next(cameras, None)
+        if event.text is None or camera is None:
+            return event
+        return replace(event, text=named(event.text, camera))
 
     def told(self, after: int) -> list[Told]:
         """The events after one, the oldest first."""

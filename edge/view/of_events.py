@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Literal
@@ -34,7 +35,7 @@ class OfEvents:
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
-        self._cases: dict[str, str] = {}
+        self._cases: dict[str, tuple[Path, bool]] = {}
 
     def routes(self) -> list[Route]:
         """Where it answers."""
@@ -42,7 +43,7 @@ class OfEvents:
             *(Route(f"/events/{{event}}/{name}", self._picture(name)) for name in PICTURES),
             Route("/events/{event}/clip", self.clip),
             Route("/events/{event}/explained", self.explained),
-            Route("/events/{event}/wrong", self.wrong, methods=["POST"]),
+            Route("/events/{event}/wrong", self.wrong, methods=["POST", "DELETE"]),
         ]
 
     def _picture(self, name: str) -> Callable[[Request], Awaitable[Response]]:
@@ -65,21 +66,24 @@ class OfEvents:
 
     async def explained(self, request: Request) -> Response:
         """Why an event was told; the trajectory of its thing, in pixels of the camera's frames; the
-        outline of its zone, as shares of the frame; which files there are; where its case is."""
+        outline of its zone, as shares of the frame; which files there are; where its case is, and
+        whether that says that nobody was there."""
         told = self._feed.find(request.path_params["event"])
         if told is None:
             return sentence(404, "this event is not kept any more")
         found = await self._evidence(request)
+        case, nobody = self._cases.get(told.event.id, (None, None))
         return JSONResponse(
             {
-                "why": why(told.event, told.zone),
+                "why": why(told.event, told.zone, told.followed),
                 "trajectory": told.trajectory,
                 "outline": None if told.zone is None else told.zone.points,
                 "seen": found is not None,
                 "depth": found is not None and found.depth is not None,
                 "kept": found is not None and found.frame is not None,
                 "clip": self._clip(told) is not None,
-                "case": self._cases.get(told.event.id),
+                "case": case and str(case),
+                "nobody": nobody,
             }
         )
 
@@ -102,8 +106,11 @@ class OfEvents:
     async def wrong(self, request: Request) -> Response:
         """Somebody says that an event was wrong: its frame is written as a case.
 
-        {"nobody": true}: nobody was there. {"nobody": false}: something was, but not so.
+        {"nobody": true}: nobody was there. {"nobody": false}: something was, but not so. DELETE
+        takes it back, unless somebody has labelled the case since.
         """
+        if request.method == "DELETE":
+            return self._taken_back(request.path_params["event"])
         content = await json_of(request)
         if isinstance(content, Response):
             return content
@@ -118,12 +125,27 @@ class OfEvents:
         if nobody and told.event.box is None:
             return sentence(409, "this event names no place where nobody could have been")
         folder = self._feed.watching.config.folder / CASES
-        event, reason = told.event, why(told.event, told.zone)
+        event, reason = told.event, why(told.event, told.zone, told.followed)
         try:
             place = await asyncio.get_running_loop().run_in_executor(
                 self._feed.pool, lambda: write_case(folder, event, reason, found, nobody)
             )
         except EdgeError as error:
             return sentence(500, str(error))
-        self._cases[event.id] = str(place)
-        return JSONResponse({"case": str(place)})
+        self._cases[event.id] = place, nobody
+        return JSONResponse({"case": str(place), "nobody": nobody})
+
+    def _taken_back(self, event_id: str) -> Response:
+        place, nobody = self._cases.get(event_id, (None, None))
+        if place is None:
+            return sentence(404, "nothing was said of this event that can be taken back")
+        if not nobody and any((place / "groundtruth").glob("*")):
+            return sentence(409, f"{place} was labelled by hand; delete the folder yourself")
+        try:
+            shutil.rmtree(place)
+        except FileNotFoundError:
+            pass  # somebody was faster
+        except OSError as error:
+            return sentence(500, f"cannot delete {place}: {error.strerror or error}")
+        del self._cases[event_id]
+        return JSONResponse({})

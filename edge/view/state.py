@@ -13,6 +13,7 @@ from edge.errors import EdgeError
 from edge.scene.background import Background
 from edge.view.feed import Feed, Pace, Told
 from edge.view.machine import Machine
+from edge.view.reasons import named
 from edge.view.zones import EditedZones
 from edge.watch.config import CameraConfig
 from edge.watch.watch import Watched
@@ -84,10 +85,12 @@ class State:
         return None if watched is None else watched.channel.pipeline.ground.depth
 
     def _camera(self, config: CameraConfig, watched: Watched | None) -> Json:
+        ended = None if watched else self._feed.watching.ended.get(config.name)
         camera: Json = {
             "name": config.name,
             "source": redact_address(config.source),
             "open": watched is not None,
+            "ended": ended and named(ended, config),
             "troubles": self._feed.troubles(config.name),
             "zones": None,
         }
@@ -98,6 +101,9 @@ class State:
         else:
             if zones is not None:
                 camera["zones"], camera["version"] = zones.content["zones"], zones.version
+                camera["zones_error"] = zones.wrong
+                now = time.time()
+                camera["resting"] = [zone.name for zone in zones.zones if not zone.active(now)]
         if watched is not None:
             pipeline = watched.channel.pipeline
             number, sure = self._sureness(config.name, pipeline.background)

@@ -16,6 +16,7 @@ from edge.zones.file import (
     refuse_distances,
     write_zones,
 )
+from edge.zones.zone import Zone
 
 
 class Conflict(EdgeError):
@@ -29,6 +30,10 @@ class EditedZones:
         path: their file.
         metres: the scene is calibrated, so zones may have distances.
 
+    Attributes:
+        content: of zones.json.
+        version: of the content.
+
     Raises:
         EdgeError, UsageError: as of edge.zones.file.read_zones.
     """
@@ -39,13 +44,23 @@ class EditedZones:
         self._take()
 
     def refresh(self) -> None:
-        """Take over what others wrote; zones stay while the file is wrong, which the loop says."""
+        """Take over what others wrote; zones stay while the file is wrong, as `wrong` says."""
         try:
             changed = self._file.changed()
         except EdgeError:
             return
         if changed:
             self._take()
+
+    @property
+    def wrong(self) -> str | None:
+        """Why what the file holds now was not taken over; None where it was."""
+        return self._file.wrong
+
+    @property
+    def zones(self) -> list[Zone]:
+        """The zones, as the content has them."""
+        return self._file.zones
 
     def save(self, content: Any, version: str) -> None:
         """Write zones, whole or not at all; `edge watch` takes them over within a second.

@@ -85,6 +85,11 @@ class Watch:
         opener: opens a camera.
         outputs: get every event.
         reread: reads the configuration again, on `reload`; None: there is no file.
+
+    Attributes:
+        watched: the cameras that are open, by name.
+        ended: the cameras that are watched no more, by name, with a sentence about what failed;
+            empty where a recording has come to its end.
     """
 
     def __init__(
@@ -97,6 +102,7 @@ class Watch:
         self.config, self._open, self._outputs, self._reread = config, opener, outputs, reread
         self.wake, self._reload = threading.Event(), threading.Event()
         self.watched: dict[str, Watched] = {}
+        self.ended: dict[str, str] = {}
         self._opening: dict[str, _Opening] = {}
         self._pool = ThreadPoolExecutor(OPENED_AT_ONCE, "edge-open")
         self._failures: list[str] = []
@@ -204,6 +210,7 @@ class Watch:
     def on_failure(self, channel: Channel, error: EdgeError) -> None:
         """Go on without a camera."""
         note(f"{error}; the other cameras go on")
+        self.ended[self._of(channel).config.name] = str(error)
 
     def switch(self, camera: str, zone: str | None, on: bool) -> None:
         """Switch a zone, or with None a whole camera, on or off; may be called from any thread."""
@@ -250,7 +257,8 @@ class Watch:
             alive = {id(channel) for channel in running}
             for name, watched in list(self.watched.items()):
                 if id(watched.channel) not in alive:
-                    self._remove(name)  # its source has ended
+                    self.ended.setdefault(name, "")
+                    self._remove(name)
                     continue
                 self._read_zones(watched)
                 self._read_metres(watched)
@@ -288,6 +296,7 @@ class Watch:
         future = self._pool.submit(self._open, config, self.wake)
         future.add_done_callback(lambda _: self.wake.set())
         self._opening[config.name] = _Opening(config, future)
+        self.ended.pop(config.name, None)
 
     def _look_at(self, name: str, opening: _Opening, running: list[Channel]) -> None:
         """Take a camera that is open; try again where it cannot be reached."""
@@ -354,6 +363,7 @@ class Watch:
         if len(self.config.cameras) == 1 or not (self.watched or self._opening or running):
             raise error
         note(f"{error}; the other cameras go on")
+        self.ended[name] = str(error)
         self._failures.append(f"{name} was given up")
 
     def _take_over(self, running: list[Channel]) -> None:

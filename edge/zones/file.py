@@ -152,7 +152,7 @@ KEYS: dict[str, Key] = {
         f"at most {MOST_POINTS} points [x, y], each from 0 (left, top) to 1 (right, bottom)",
         _points,
     ),
-    "depth": _interval(1, "[lowest, highest] relative inverse depth from 0 (far) to 1 (near)"),
+    "depth": _interval(1, "two numbers from 0 (far) to 1 (near), the smaller first: [0.4, 0.6]"),
     "distance_m": _interval(math.inf, "[lowest, highest] distance in metres"),
     "rule": _choice(RULES),
     "directions": Key(
@@ -337,8 +337,12 @@ class ZonesFile:
         """Read the file; errors as of `read_zones`.
 
         metres: the scene is calibrated, so zones may have distances.
+
+        Attributes:
+            wrong: why what the file holds now was not taken over; None where it was.
         """
         self.path, self._metres = path, metres
+        self.wrong: str | None = None
         self._stamp = stamp(path)
         self.zones = read_zones(path, metres)
 
@@ -352,8 +356,12 @@ class ZonesFile:
         if now == self._stamp:
             return False
         self._stamp = now
-        zones = read_zones(self.path, self._metres)
-        same, self.zones = zones == self.zones, zones
+        try:
+            zones = read_zones(self.path, self._metres)
+        except EdgeError as error:
+            self.wrong = str(error)
+            raise
+        same, self.zones, self.wrong = zones == self.zones, zones, None
         return not same
 
 

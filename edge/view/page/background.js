@@ -5,6 +5,8 @@ import { Marks } from "/marks.js";
 
 const PAINT =
   "Drag over what is not there any more, such as the ghost of somebody who walked away. The area is learned anew from the next two seconds: let nobody stand in it. By keyboard: arrows, space for each of two corners, Escape leaves it.";
+const RENEW =
+  "This replaces the whole background, also the one that is kept, and cannot be undone. For ten seconds the camera is looked at: people who walk through are left out, whoever or whatever stays all the time becomes a part of it.";
 const MEASURE =
   "Click a point on the floor and give its distance: metres along the floor from the spot below the camera. Two are enough, one near and one far; a third says how large the error is. By keyboard: arrows, space.";
 
@@ -15,18 +17,19 @@ export class Background {
     this.place = `/cameras/${encodeURIComponent(name)}`;
     this.camera = null;
     this.number = 0; // of the background that is shown
-    this.work = ""; // "paint" or "measure", while that is done
+    this.work = ""; // "renew", "paint" or "measure", while that is done
     this.points = [];
     this.marks = new Marks(this.part("svg"));
     this.part(".open").onclick = () => this.toggle();
-    this.part(".renew").onclick = () => this.renew();
+    this.part(".renew").onclick = () => this.ask();
+    this.part(".sure").onclick = () => this.renew();
     this.part(".paint").onclick = () => this.paint();
     this.part(".unpaint").onclick = () => this.unpaint();
     this.part(".measure").onclick = () => this.measure();
-    this.part(".leave").onclick = () => this.leave("");
+    this.part(".leave").onclick = () => this.quit();
     this.part("form").onsubmit = (event) => this.save(event);
     section.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && this.work) this.leave("");
+      if (event.key === "Escape" && this.work) this.quit();
     });
   }
 
@@ -57,7 +60,7 @@ export class Background {
     const sure = `${Math.round(100 * camera.sure)} % of it is sure`;
     say(this.part(".age"), `In use for ${duration(camera.background_s)}; ${sure}`);
     const busy = camera.painting || camera.learning;
-    this.part(".renew").disabled = camera.learning || !camera.learns;
+    this.part(".renew").disabled = camera.learning || !camera.learns || this.work !== "";
     this.part(".paint").disabled = busy || this.work !== "";
     this.part(".unpaint").disabled = busy || !camera.painted;
     this.part(".measure").disabled = this.work !== "" || camera.metres === null;
@@ -76,7 +79,7 @@ export class Background {
   begin(work, text) {
     this.work = work;
     this.part(".leave").hidden = false;
-    this.part(".paint").disabled = this.part(".measure").disabled = true;
+    for (const each of [".renew", ".paint", ".measure"]) this.part(each).disabled = true;
     this.tell(text);
   }
 
@@ -84,17 +87,32 @@ export class Background {
     this.work = "";
     this.points = [];
     this.marks.stop();
-    this.part(".leave").hidden = this.part("form").hidden = true;
+    this.part(".leave").hidden = this.part(".sure").hidden = this.part("form").hidden = true;
     this.part("ol").replaceChildren();
-    this.part(".paint").disabled = this.part(".measure").disabled = false;
+    for (const each of [".renew", ".paint", ".measure"]) this.part(each).disabled = false;
     this.tell(text);
     if (this.camera) this.take(this.camera);
   }
 
+  /** Leave what is done, with the focus on what began it. */
+  quit() {
+    const begun = this.part(`.${this.work}`);
+    this.leave("");
+    begun.focus({ preventScroll: true });
+  }
+
+  /** A background that is good is not replaced by one click. */
+  ask() {
+    this.begin("renew", RENEW);
+    this.part(".sure").hidden = false;
+    this.part(".leave").focus({ preventScroll: true });
+  }
+
   async renew() {
+    this.leave("The scene is being learned anew, from ten seconds of it …");
     this.part(".renew").disabled = true;
     const found = await send(`${this.place}/confirm`, "POST");
-    this.tell(found.error ?? "The scene is being learned anew, from ten seconds of it …");
+    if (found.error) this.tell(found.error);
   }
 
   paint() {
@@ -131,11 +149,13 @@ export class Background {
     button.onclick = () => {
       this.points = this.points.filter((each) => each !== added);
       row.remove();
+      this.tell(MEASURE);
       this.shown();
     };
     row.append(label, button);
     this.part("ol").append(row);
     this.points.push(added);
+    this.tell(MEASURE); // what was refused before is another matter now
     this.shown();
     input.focus();
   }

@@ -1,11 +1,13 @@
 // Zones: drawn, moved, bent, named and deleted; every step is saved, and can be undone.
 
-import { Interval } from "/interval.js";
+import { Interval, typed } from "/interval.js";
 import { shape } from "/stage.js";
 
 const STEP = 0.005; // of the frame, by an arrow key; ten times as much with shift
 const STEPS = 100; // that can be undone
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const NO_INTERVAL =
+  "Not saved: Depth is two numbers from 0 (far) to 1 (near), the smaller one first, such as 0.4 – 0.6; empty is any depth.";
 const clamp = (value) => Math.round(1e4 * Math.min(1, Math.max(0, value))) / 1e4;
 const copy = (zones) => JSON.parse(JSON.stringify(zones));
 
@@ -19,6 +21,7 @@ export class Editor {
     this.former = [];
     this.chosen = -1;
     this.kinds = {};
+    this.resting = []; // names of the zones outside their hours
     this.editing = false;
     this.draft = null; // { line, points, cross }
     this.drag = null;
@@ -48,6 +51,13 @@ export class Editor {
     if (camera.zones === null) {
       this.say(camera.zones_error ?? "Start with --zones FILE to draw zones.", !camera.zones_error);
       return;
+    }
+    this.part(".broken").textContent = camera.zones_error
+      ? `Somebody else wrote a file of zones that is wrong; the zones stay as they were. ${camera.zones_error}`
+      : "";
+    if (String(camera.resting) !== String(this.resting)) {
+      this.resting = camera.resting;
+      this.render();
     }
     if (camera.version === this.version || this.drag || this.waiting) return;
     if (this.version !== null) this.former = [];
@@ -88,7 +98,12 @@ export class Editor {
     this.chosen = -1;
     this.render();
     this.svg.focus();
-    const most = line ? "" : " or the first point";
+    this.explain();
+  }
+
+  /** Say how a draft goes on. */
+  explain() {
+    const most = this.draft.line ? "" : " or the first point";
     this.say(
       `Click the points; Enter${most} or a double click ends, Escape leaves it. By keyboard: arrows, space, Enter.`,
       true,
@@ -100,7 +115,10 @@ export class Editor {
     const near = (other) =>
       Math.hypot(...[0, 1].map((axis) => (other[axis] - place[axis]) * this.svg.getBoundingClientRect()[axis ? "height" : "width"])) < 10;
     if (!line && points.length > 2 && near(points[0])) return this.finish();
-    if (!points.length || !near(points.at(-1))) points.push(place);
+    if (!points.length || !near(points.at(-1))) {
+      points.push(place);
+      this.explain();
+    }
     this.drawDraft();
   }
 
@@ -145,6 +163,7 @@ export class Editor {
     this.interval?.close();
     this.interval = null;
     this.article.classList.remove("measuring");
+    this.drawDraft();
     this.say("");
   }
 
@@ -156,6 +175,10 @@ export class Editor {
     if (this.interval) {
       event.preventDefault();
       this.interval.click(place);
+      if (this.interval) {
+        this.say("The first one is marked. Click the point at the other end of the zone; Escape leaves it.", true);
+        this.drawDraft();
+      }
       return;
     }
     if (this.draft) {
@@ -164,6 +187,7 @@ export class Editor {
       this.point(place);
       return;
     }
+    this.say("");
     const { zone, point, middle } = event.target.dataset;
     if (zone === undefined) {
       this.choose(-1);
@@ -224,7 +248,7 @@ export class Editor {
       this.undo();
       return;
     }
-    if (event.key === "Escape" && (this.draft || this.drag || this.interval)) return this.cancel();
+    if (event.key === "Escape") return this.cancel();
     const arrow = ARROWS[event.key];
     const step = STEP * (event.shiftKey ? 10 : 1);
     const { zone, point } = event.target.dataset;
@@ -238,12 +262,15 @@ export class Editor {
       if (this.draft) this.drawDraft();
     } else if (point !== undefined) {
       const zones = copy(this.zones);
-      const { points, kind } = zones[zone];
-      if (arrow) zones[zone].points = shifted(points, Number(point), arrow.map((value) => value * step));
-      else if (event.key === "Delete" && points.length > (kind === "line" ? 2 : 3)) points.splice(point, 1);
-      else return;
+      const { points, kind, name } = zones[zone];
+      const least = kind === "line" ? 2 : 3;
+      if (!arrow && event.key !== "Delete") return;
       event.preventDefault();
+      if (arrow) zones[zone].points = shifted(points, Number(point), arrow.map((value) => value * step));
+      else if (points.length > least) points.splice(point, 1);
+      else return this.say(`${name} keeps ${least} points at least; its Delete below removes all of it.`);
       this.commit(zones);
+      this.handle(Math.min(point, points.length - 1))?.focus(); // the one that was deleted has no focus
     }
   }
 
@@ -293,13 +320,16 @@ export class Editor {
     if (answer?.ok) {
       this.version = found.version;
       this.saved = copy(zones);
+      if (!this.draft && !this.interval && this.waiting === 1) this.say("Saved.", true);
       return;
     }
     this.say(found.error);
     this.former = [];
     this.zones = copy(this.saved);
     this.version = answer?.status === 412 ? "" : this.version;
+    const inside = this.article.contains(document.activeElement);
     this.render();
+    if (inside && document.activeElement === document.body) this.part(".edit").focus({ preventScroll: true });
   }
 
   // What is seen ----------------------------------------------------------------------------------
@@ -320,7 +350,7 @@ export class Editor {
   }
 
   drawZones() {
-    this.stage.drawZones(this.zones, this.editing ? this.chosen : -1, (group) => {
+    this.stage.drawZones(this.zones, this.editing ? this.chosen : -1, this.resting, (group) => {
       const zone = this.editing && !this.draft && this.zones[this.chosen];
       if (!zone) return;
       const count = zone.points.length;
@@ -345,13 +375,15 @@ export class Editor {
   drawDraft() {
     const group = this.stage.draft;
     group.replaceChildren();
+    const dot = (point) => {
+      const [cx, cy] = this.stage.pixels(point);
+      group.append(shape("circle", { cx, cy, r: 5 * this.stage.scale, class: "handle" }));
+    };
+    if (this.interval?.mark) dot(this.interval.mark);
     if (!this.draft) return;
     const { points, cross } = this.draft;
     group.append(shape("polyline", { points: this.stage.path([...points, cross]) }));
-    for (const point of points) {
-      const [cx, cy] = this.stage.pixels(point);
-      group.append(shape("circle", { cx, cy, r: 5 * this.stage.scale, class: "handle" }));
-    }
+    points.forEach(dot);
     const [x, y] = this.stage.pixels(cross);
     const arm = 12 * this.stage.scale;
     group.append(shape("path", { d: `M${x - arm} ${y}H${x + arm}M${x} ${y - arm}V${y + arm}`, class: "cross" }));
@@ -381,12 +413,18 @@ export class Editor {
         if (input !== document.activeElement || input.was !== value(now)) input.value = input.was = value(now);
       }
     };
-    const field = (label, key, value, change) => {
+    const field = (label, key, value, change, placeholder = "", wrong = () => "") => {
       const input = document.createElement("input");
-      Object.assign(input, { spellcheck: false, maxLength: 200 });
+      Object.assign(input, { spellcheck: false, maxLength: 200, placeholder });
       filled.push([input, value]);
       input.dataset.key = `${key} ${index}`;
-      input.onchange = () => this.change(index, (edited) => change(edited, input.value.trim()));
+      input.onchange = () => {
+        const text = input.value.trim();
+        const why = wrong(text);
+        if (!why) return this.change(index, (edited) => change(edited, text));
+        this.say(why);
+        input.value = input.was;
+      };
       return labelled(label, input);
     };
     row.append(field("Name", "name", (now) => now.name, (edited, text) => (edited.name = text)));
@@ -416,14 +454,13 @@ export class Editor {
       field("Hours", "hours", (now) => (now.hours ?? []).join(", "), (edited, text) => {
         if (text) edited.hours = text.split(",").map((each) => each.trim());
         else delete edited.hours;
-      }),
+      }, "e.g. 22:00-06:00"),
     );
     row.append(
       field("Depth", "depth", (now) => (now.depth ?? []).join(" – "), (edited, text) => {
-        const bounds = text.match(/\d*\.?\d+/g);
-        if (bounds) edited.depth = bounds.map(Number);
+        if (text) edited.depth = typed(text);
         else delete edited.depth;
-      }),
+      }, "e.g. 0.4 – 0.6", (text) => (text && !typed(text) ? NO_INTERVAL : "")),
     );
     const button = (text, className, click) => {
       const made = document.createElement("button");
@@ -435,6 +472,7 @@ export class Editor {
       this.cancel();
       this.chosen = -1;
       this.commit(this.zones.filter((_, other) => other !== index));
+      this.part(".undo").focus();
     });
     return row;
   }

@@ -2,10 +2,18 @@
 
 const AROUND = 0.04; // share of its depth around a point that lights up before the first click
 
+const TYPED = /^(\d*\.?\d+)\s*(?:[-–]|to)\s*(\d*\.?\d+)$/;
+
+/** [lowest, highest] as somebody typed it; null where that is no interval of 0 to 1. */
+export function typed(text) {
+  const bounds = (text.match(TYPED) ?? []).slice(1).map(Number);
+  return bounds.length && bounds[0] < bounds[1] && bounds[1] <= 1 ? bounds : null;
+}
+
 export class Interval {
   /** `points` are those of the zone; `done` gets [lowest, highest] inverse depth, near is large. */
   constructor(camera, stage, points, done) {
-    Object.assign(this, { camera, stage, points, done, first: null, depth: null });
+    Object.assign(this, { camera, stage, points, done, first: null, mark: null, depth: null });
     this.canvas = stage.svg.parentElement.querySelector(".lit");
   }
 
@@ -55,6 +63,7 @@ export class Interval {
     const here = this.at(place);
     if (this.first === null) {
       this.first = here;
+      this.mark = place;
       return;
     }
     const round = (value) => Math.round(1e3 * value) / 1e3;

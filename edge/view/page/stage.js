@@ -19,7 +19,8 @@ export class Stage {
     this.zones = this.svg.querySelector(".zones");
     this.tracks = this.svg.querySelector(".tracks");
     this.draft = this.svg.querySelector(".draft");
-    this.size = [3, 4];
+    this.size = null;
+    this.resize([480, 640]); // until those of the camera are known
   }
 
   /** Take the height and width of the camera's frames; true where they are others than before. */
@@ -62,7 +63,8 @@ export class Stage {
     return shown;
   }
 
-  drawZones(zones, chosen, add = () => {}) {
+  /** Draw zones; `resting` are the names of those outside their hours. */
+  drawZones(zones, chosen, resting, add = () => {}) {
     this.zones.replaceChildren();
     zones.forEach((zone, index) => {
       const kind = zone.kind === "line" ? "polyline" : "polygon";
@@ -70,9 +72,41 @@ export class Stage {
       drawn.classList.toggle("chosen", index === chosen);
       drawn.dataset.zone = index;
       const top = zone.points.reduce((a, b) => (b[1] < a[1] ? b : a));
-      this.zones.append(drawn, this.label(...this.pixels(top), zone.name));
+      const rests = resting.includes(zone.name);
+      drawn.classList.toggle("resting", rests);
+      const label = this.label(...this.pixels(top), rests ? `${zone.name} (outside its hours)` : zone.name);
+      this.zones.append(drawn, label, ...(zone.kind === "line" ? this.ways(zone) : []));
     });
     add(this.zones);
+  }
+
+  /** Arrows across the longest part of a line, to the sides that its two directions name. */
+  ways({ points, directions }) {
+    const corners = points.map((point) => this.pixels(point));
+    const parts = corners.slice(1).map((end, index) => [corners[index], end]);
+    const length = ([a, b]) => Math.hypot(b[0] - a[0], b[1] - a[1]);
+    const longest = parts.reduce((a, b) => (length(b) > length(a) ? b : a));
+    const [a, b] = longest;
+    const far = Math.max(length(longest), 1e-6);
+    // To the right as seen from the beginning to the end; y goes down.
+    const right = [(a[1] - b[1]) / far, (b[0] - a[0]) / far];
+    const middle = [0, 1].map((axis) => (a[axis] + b[axis]) / 2);
+    return (directions ?? ["right", "left"]).flatMap((name, way) => {
+      const [x, y] = right.map((share) => (way ? -share : share) * this.scale);
+      const at = (along, aside) => [middle[0] + along * x - aside * y, middle[1] + along * y + aside * x];
+      const [tip, one, other] = [at(26, 0), at(19, 5), at(19, -5)];
+      const [left, top] = at(32, 0);
+      const height = 0.85 * LETTERS * this.scale;
+      const half = 0.32 * height * name.length; // of the label, about
+      const aside = Math.abs(x) < 0.4 * this.scale ? 0 : Math.sign(x);
+      const inside = Math.max(half, Math.min(this.size[1] - half, left + aside * half));
+      const below = 0.35 + 0.5 * Math.sign(Math.round(y / this.scale));
+      const place = { x: inside, y: top + below * height, "font-size": height, "text-anchor": "middle" };
+      return [
+        shape("path", { d: `M${at(4, 0)}L${tip}M${one}L${tip}L${other}`, class: "way" }),
+        shape("text", place, name),
+      ];
+    });
   }
 
   drawTracks(tracks) {

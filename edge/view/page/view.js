@@ -1,13 +1,14 @@
 // The page: it asks for the state and for one picture of each camera after another.
 
 import { Background } from "/background.js";
-import { facts, words } from "/dom.js";
+import { facts, say, words } from "/dom.js";
 import { Editor } from "/editor.js";
-import { forgetEvents, showEvent } from "/events.js";
+import { forgetEvents, showEvent, showPictures } from "/events.js";
 import { Stage } from "/stage.js";
 
 const SILENCE_MS = 8000; // without a message after which the connection is given up
 const RETRY_MS = [500, 1000, 2000, 5000];
+const UNSEEN = ["lost", "frozen"]; // while there are no new pictures
 const UNFITTING = ["camera_moved", "scene_changed"]; // until the scene is learned anew
 
 const byId = (id) => document.getElementById(id);
@@ -64,6 +65,8 @@ function status(text, lost) {
   shown.textContent = text;
   shown.classList.toggle("lost", lost);
   document.body.classList.toggle("lost", lost);
+  for (const camera of cameras.values()) camera.describe();
+  if (!lost) showPictures();
 }
 
 setInterval(() => {
@@ -87,11 +90,12 @@ class Camera {
     this.stage = new Stage(this.article);
     this.empty = false;
     this.number = 0;
+    this.camera = null; // its last state
     this.background = 0;
     this.asked = false;
     this.editor = new Editor(name, this.article, this.stage, (empty) => {
       this.empty = empty;
-      this.article.querySelector(".live figcaption").textContent = empty ? "The empty scene" : "Live, mask outlined";
+      this.describe();
       if (empty) this.showBackground();
     });
     new ResizeObserver(() => this.editor.render()).observe(this.stage.svg);
@@ -105,9 +109,9 @@ class Camera {
   }
 
   take(camera, kinds) {
-    this.article.querySelector(".troubles").textContent = camera.open
-      ? camera.troubles.map(words).join(", ")
-      : ["being opened", ...camera.troubles.map(words)].join(", ");
+    this.camera = camera;
+    say(this.article.querySelector(".troubles"), [...camera.troubles.map(words), camera.ended].filter(Boolean).join(", "));
+    say(this.article.querySelector(".phase"), phase(camera));
     const unfitting = camera.troubles.some((kind) => UNFITTING.includes(kind));
     const confirm = this.article.querySelector(".confirm");
     confirm.hidden = !unfitting;
@@ -122,6 +126,7 @@ class Camera {
     if (camera.drift != null) figures.push(["INT8 drift", `${(100 * camera.drift).toFixed(2)} %`]);
     if (camera.unreadable) figures.push(["Unreadable", camera.unreadable]);
     facts(this.article.querySelector(".figures"), figures, true);
+    this.describe();
     const resized = camera.size && this.stage.resize(camera.size);
     if (resized) this.editor.render();
     if (camera.background !== undefined && camera.background !== this.background) {
@@ -130,6 +135,18 @@ class Camera {
     }
     this.panel.take(camera);
     this.editor.take(camera, kinds);
+  }
+
+  /** Say what the picture is, and whether it is one of now. */
+  describe() {
+    const lost = document.body.classList.contains("lost");
+    const { open, troubles } = this.camera ?? { open: true, troubles: [] };
+    const stale = lost || !open || troubles.some((kind) => UNSEEN.includes(kind));
+    this.article.classList.toggle("stale", stale);
+    let text = stale ? "The last picture, not of now" : "Live, mask outlined";
+    if (this.empty) text = "The empty scene";
+    else if (!this.number) text = "No picture yet";
+    say(this.article.querySelector(".live figcaption"), text);
   }
 
   async confirm(button) {
@@ -148,8 +165,10 @@ class Camera {
   }
 
   async picture(header, frame, depth) {
+    const first = !this.number;
     this.number = header.number;
     this.ask();
+    if (first) this.describe();
     const [image, deep] = await Promise.all([createImageBitmap(frame), depth.size ? createImageBitmap(depth) : null]);
     if (this.stage.resize(header.size)) this.editor.render();
     if (this.empty) image.close();
@@ -160,6 +179,15 @@ class Camera {
     if (deep) this.stage.showDepth(deep);
     else this.stage.depth.hidden = true;
   }
+}
+
+/** What goes on with a camera that is not watched now. */
+function phase({ open, ended, troubles }) {
+  if (open) return "";
+  if (ended === "") return "ended";
+  if (ended !== null) return "is not watched any more";
+  if (troubles.includes("lost")) return "tried again until it is there";
+  return "being opened: its background is made where none is given or kept, which may take some minutes";
 }
 
 async function takePicture(data) {

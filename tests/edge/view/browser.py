@@ -113,14 +113,19 @@ class Browser:
             assert time.monotonic() < end, f"never: {script}"
             time.sleep(0.05)
 
-    def mouse(self, kind: str, x: float, y: float) -> None:
-        pressed = {"button": "left", "clickCount": 1} if kind != "Moved" else {"buttons": 1}
+    def mouse(self, kind: str, x: float, y: float, count: int = 1) -> None:
+        pressed = {"button": "left", "clickCount": count} if kind != "Moved" else {"buttons": 1}
         self.send("Input.dispatchMouseEvent", type=f"mouse{kind}", x=x, y=y, **pressed)
 
     def click(self, x: float, y: float) -> None:
         self.mouse("Moved", x, y)
         self.mouse("Pressed", x, y)
         self.mouse("Released", x, y)
+
+    def double_click(self, x: float, y: float) -> None:
+        self.click(x, y)
+        self.mouse("Pressed", x, y, 2)
+        self.mouse("Released", x, y, 2)
 
     def drag(self, begin: tuple[float, float], end: tuple[float, float]) -> None:
         self.mouse("Moved", *begin)

@@ -146,6 +146,25 @@ def test_what_was_seen_wrongly_is_labelled_by_hand(
     assert 0.02 < (labels == 255).mean() < 0.1
 
 
+def test_what_was_said_is_taken_back(site: Callable[..., Site]) -> None:
+    running = site(zones=[PORCH])
+    told = entered(running)
+    path = f"/events/{told.id}/wrong"
+    assert running.ask(path, "DELETE").status == 404
+    place = Path(say(running, told, {"nobody": True}).json["case"])
+    assert running.ask(path, "DELETE", headers={"Origin": "http://evil.example"}).status == 403
+    assert running.ask(path, "DELETE").status == 200
+    assert not place.exists()
+    assert running.ask(f"/events/{told.id}/explained").json["case"] is None
+    # What somebody has drawn since is not deleted.
+    assert say(running, told, {"nobody": False}).status == 200
+    assert running.ask(f"/events/{told.id}/explained").json["nobody"] is False
+    (place / "mask.png").rename(place / "groundtruth" / "000001.png")
+    answer = running.ask(path, "DELETE")
+    assert (answer.status, "labelled by hand" in answer.json["error"]) == (409, True)
+    assert place.is_dir()
+
+
 @pytest.mark.parametrize("content", [b"{", b"[]", b"{}", b'{"nobody": 1}', b'{"nobody": "x"}'])
 def test_words_that_mean_nothing_keep_nothing(
     content: bytes, site: Callable[..., Site], tmp_path: Path
@@ -240,20 +259,71 @@ def test_a_background_is_kept_once_for_all_events_before_it() -> None:
         ({"rule": "any"}, {}, "a part of it was inside"),
         ({"depth": (0.5, 0.7)}, {"depth": 0.62}, "ground at its foot was 0.62, inside 0.5 to 0.7"),
         ({"depth": (0.5, 0.7), "rule": "any"}, {"depth": 0.9}, "depth of it was inside 0.5 to 0.7"),
-        ({"distance_m": (2, 8)}, {"distance_m": 4.26}, "4.3 m away, where the zone has 2 to 8 m"),
+        ({"distance_m": (2, 8)}, {"distance_m": 4.26}, "4.3 m away, inside the zone's 2 to 8 m"),
         ({"hours": ("22:00-06:00",)}, {}, "The zone is active 22:00-06:00."),
         ({"loitering_s": 20}, {"kind": "loitering"}, "for more than 20 seconds"),
         ({"kind": "counted", "max_count": 2}, {"kind": "occupancy", "count": 3, "track": None},
          "3 in the counted zone “porch”; more than 2 are too many"),
         ({"kind": "line", "points": ((0, 0), (1, 1))},
          {"kind": "line_crossed", "direction": "out"}, "crossed the line “porch” to “out”"),
-        ({}, {"kind": "zone_left"}, "was out of the restricted zone “porch”"),
     ],
 )  # fmt: skip
 def test_the_rule_is_said_in_words(zone: dict[str, Any], given: dict[str, Any], told: str) -> None:
     points = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))
     porch = Zone(**{"name": "porch", "kind": "restricted", "points": points, **zone})
     assert told in why(event(**{"kind": "zone_entered", "track": 3, **given}), porch)
+
+
+LEFT_OF_IT, IN_IT = {**BOX, "foot": (40.0, 100.0)}, BOX
+DEEP = "the ground at its foot was 0.43, outside 0.5 to 0.95"
+
+
+@pytest.mark.parametrize(
+    ("zone", "given", "followed", "told"),
+    [
+        ({}, {**IN_IT, "depth": 0.62}, False, "was seen no more; until then it was in the"
+         " restricted zone “porch”; the depth of the ground at its foot was 0.62, inside 0.5"),
+        ({}, {**LEFT_OF_IT, "depth": 0.62}, True, "left the restricted zone “porch”: its foot was"
+         " outside its outline; the depth of the ground at its foot was 0.62, inside 0.5 to 0.95"),
+        ({}, {**IN_IT, "depth": 0.43}, True,
+         f"left the restricted zone “porch”: the depth of {DEEP}"),
+        ({"depth": None, "distance_m": (2, 8)}, {**IN_IT, "distance_m": 9.04}, True,
+         "left the restricted zone “porch”: it was 9.0 m away, outside the zone's 2 to 8 m"),
+        ({"rule": "any"}, {**IN_IT, "depth": 0.43}, True, "no part of it was inside its outline,"),
+        ({}, {**IN_IT, "depth": 0.62}, True, "was not watched any more"),
+    ],
+)  # fmt: skip
+def test_it_is_said_why_a_zone_was_left(
+    zone: dict[str, Any], given: dict[str, Any], followed: bool, told: str
+) -> None:
+    left = event(kind="zone_left", phase="end", **given)
+    assert told in why(left, replace(PORCH, **zone), followed)
+    assert "is not there any more" in why(replace(left, zone="porch"), None)
+
+
+def test_a_thing_that_is_followed_no_more_did_not_leave(site: Callable[..., Site]) -> None:
+    running = site(zones=[PORCH])
+    told = entered(running)
+    running.feed.event(replace(told, id="gone", kind="zone_left", phase="end", track=999))
+    found = running.ask("/events/gone/explained").json["why"]
+    assert found.startswith("Thing 999 was seen no more; until then it was in")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("rtsp://***@door/stream was moved by 3 px", "door was moved by 3 px"),
+        ("rtsp://***@door/stream: learned anew", "door: learned anew"),
+        ("cannot open rtsp://***@door/stream: refused", "cannot open door: refused"),
+        ("cannot open rtsp://***@door/stream2", "cannot open rtsp://***@door/stream2"),
+    ],
+)
+def test_texts_name_the_camera_as_its_file_does(
+    text: str, shown: str, site: Callable[..., Site]
+) -> None:
+    running = site()
+    running.feed.event(event(id="moved", kind="camera_moved", text=text))
+    assert running.ask("/events/moved/explained").json["why"] == shown
 
 
 def test_every_kind_has_words() -> None:

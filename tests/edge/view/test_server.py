@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -201,6 +202,23 @@ def test_a_camera_that_was_moved_is_confirmed(site: Callable[..., Site]) -> None
     assert confirmed == ["door"]
 
 
+def test_a_recording_that_has_ended_is_not_being_opened(site: Callable[..., Site]) -> None:
+    running = site("door", "yard")
+    assert [(c["open"], c["ended"]) for c in state(running)["cameras"]] == 2 * [(True, None)]
+    running.cameras["door"].ended = True
+    wait_for(lambda: not state(running)["cameras"][0]["open"])
+    assert [c["ended"] for c in state(running)["cameras"]] == ["", None]
+    running.watching.ended["door"] = "rtsp://***@door/stream ended early"
+    assert state(running)["cameras"][0]["ended"] == "door ended early"
+
+
+def test_a_zone_outside_its_hours_rests(site: Callable[..., Site]) -> None:
+    later = (time.localtime().tm_hour + 2) % 24
+    hours = {"later": f"{later:02}:00-{later:02}:30", "always": "00:00-24:00"}
+    zones = [replace(ALL, name=name, hours=(text,)) for name, text in hours.items()]
+    assert state(site(zones=zones))["cameras"][0]["resting"] == ["later"]
+
+
 def test_redaction_holds_for_the_view(site: Callable[..., Site]) -> None:
     running = site(redact="fill")
     with running.live() as page:
@@ -255,6 +273,9 @@ def test_nobody_overwrites_what_another_drew(site: Callable[..., Site]) -> None:
     running.zones.write_text('{"schema": 1, "zones": [')
     answer = save(running, as_json([]), version)
     assert (answer.status, "mend it first" in answer.json["error"]) == (412, True)
+    door = state(running)["cameras"][0]
+    assert "expected JSON" in door["zones_error"]
+    assert [zone["name"] for zone in door["zones"]] == ["all"]
     assert running.zones.read_text() == '{"schema": 1, "zones": ['
 
 

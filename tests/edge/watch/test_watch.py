@@ -178,8 +178,10 @@ def test_the_only_camera_that_fails_is_an_error_and_one_of_several_is_told() -> 
     cameras.failing["b"] = UsageError("b.mp4 is no video")
     with pytest.raises(UsageError, match=r"b\.mp4 is no video"):
         Watch(config("b"), cameras.open, cameras).run()
-    assert Watch(config("a", "b"), cameras.open, cameras).run() == ["b was given up"]
+    watching = Watch(config("a", "b"), cameras.open, cameras)
+    assert watching.run() == ["b was given up"]
     assert cameras.told("a") == PRESENT
+    assert watching.ended["b"] == "b.mp4 is no video"
 
 
 def test_a_camera_that_is_away_at_first_is_lost_and_comes_back() -> None:

@@ -78,7 +78,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (one(points=[[0, 0], [1, 0], [0.5, 1e-9]]), "the zone has no area"),
     (one(points="all"), 'key `points`: "all", expected at most 100 points'),
     (one(points=[[0, 0]] * 201), "key `points`"),
-    (one(depth=[0.5, 0.2]), "key `depth`: [0.5, 0.2], expected [lowest, highest] relative"),
+    (one(depth=[0.5, 0.2]), "key `depth`: [0.5, 0.2], expected two numbers from 0 (far)"),
     (one(depth=[0, 1.5]), "key `depth`"),
     (one(depth=0.5), "key `depth`"),
     (one(distance_m=[2, 1]), "key `distance_m`"),
@@ -198,6 +198,9 @@ def test_an_edited_file_is_taken_over_and_a_wrong_one_is_told_once(tmp_path: Pat
     with pytest.raises(UsageError):
         watched.changed()
     assert not watched.changed() and watched.zones == ZONES[:2]
+    assert watched.wrong is not None and str(path) in watched.wrong
+    write_zones(path, ZONES[:2])
+    assert not watched.changed() and watched.wrong is None  # mended: it holds what it held
     path.unlink()
     with pytest.raises(EdgeError):
         watched.changed()
