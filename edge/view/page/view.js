@@ -15,6 +15,7 @@ const byId = (id) => document.getElementById(id);
 const cameras = new Map();
 let socket = null;
 let attempts = 0;
+let live = false;
 let heard = 0;
 let run = null;
 let last = 0;
@@ -26,21 +27,24 @@ function connect() {
   mine.binaryType = "arraybuffer";
   heard = Date.now();
   mine.onopen = () => {
-    attempts = 0;
-    status("Live", false);
     ask({ state: run === null ? 0 : last });
     for (const camera of cameras.values()) camera.ask();
   };
   mine.onmessage = ({ data }) => {
     heard = Date.now();
+    if (!live) {
+      [live, attempts] = [true, 0]; // one page too many is let in only to be told so
+      status("Live", false);
+    }
     if (typeof data === "string") takeState(JSON.parse(data));
     else takePicture(data);
   };
-  mine.onclose = () => {
+  mine.onclose = (closed) => {
     if (mine !== socket) return;
     const wait = RETRY_MS[Math.min(attempts, RETRY_MS.length - 1)];
     attempts += 1;
-    status("The connection is lost; trying again …", true);
+    live = false;
+    status(closed.reason ? `${closed.reason}; trying again …` : "The connection is lost; trying again …", true);
     setTimeout(reconnect, wait);
   };
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.view import server
 from edge.zones.file import read_zones, write_zones
 from edge.zones.zone import LINE, Zone
 
@@ -278,6 +279,16 @@ def test_it_says_when_the_connection_is_lost_and_comes_back(
     browser.wait("document.querySelector('.tracks rect')")
     browser.run("document.querySelector('.tracks').replaceChildren()")
     browser.wait("document.querySelector('.tracks rect')")
+
+
+def test_a_page_too_many_says_so_and_comes_in_when_there_is_room(
+    browser: Browser, site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "VIEWERS", 0)
+    browser.open(site().url)
+    browser.wait(f"{STATUS} === '0 pages are open already; trying again …'")
+    monkeypatch.undo()
+    browser.wait(f"{STATUS} === 'Live'")
 
 
 def test_a_camera_that_was_moved_is_confirmed(browser: Browser, site: Callable[..., Site]) -> None:
