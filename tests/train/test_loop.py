@@ -302,8 +302,8 @@ def test_two_processes_train_the_network_that_one_trains(tmp_path: Path) -> None
         assert two == pytest.approx(one, rel=5e-3)  # separate statistics give a tenth
     start = create_weights()
     one, two = (
-        torch.cat([(weights(tmp_path / run)[name] - v).flatten() for name, v in start.items()])
-        for run in ("one", "two")
+        torch.cat([(learned[name] - value).flatten() for name, value in start.items()])
+        for learned in (weights(tmp_path / run) for run in ("one", "two"))
     )
     assert torch.nn.functional.cosine_similarity(one, two, dim=0) > 0.97
 
