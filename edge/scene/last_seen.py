@@ -11,11 +11,12 @@ from edge.samples.sample import Image
 from edge.scene.relight import relit
 
 MOST = 4
-"""Looks that are held: an image of the scene each. What else is hidden joins the newest."""
+"""Looks that are held, an image of the scene each. Beyond that the one of the fewest pixels is
+given up, and their present guess is taken on."""
 Bools = npt.NDArray[np.bool_]
 
 
-@dataclass
+@dataclass(eq=False)
 class _Look:
     """The scene at some time, which of it was a guess then, and what has been hidden since."""
 
@@ -48,10 +49,11 @@ class LastSeen:
         self._looks = [look for look in self._looks if look.hidden.any()]
         if not new.any():
             return
-        if len(self._looks) < MOST:
-            self._looks.append(_Look(image, guessed & ~new, new))
-        else:
-            self._looks[-1].hidden |= new
+        if len(self._looks) == MOST:
+            least = min(self._looks, key=lambda look: int(look.hidden.sum()))
+            self._looks.remove(least)
+            new |= least.hidden
+        self._looks.append(_Look(image, guessed & ~new, new))
 
     def replace(self, hidden: Bools, image: Image, guessed: Bools) -> None:
         """Note a look of what is hidden that tells more, as `hide` takes it."""

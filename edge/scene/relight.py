@@ -56,14 +56,15 @@ def relit(bg: Image, image: Image, covered: Bools, lit: Bools | None = None) -> 
             cv2.resize(plane.astype(np.float32), size, interpolation=cv2.INTER_AREA), np.float32
         )
 
-    soft_image, soft_bg, soft_former = (
-        cv2.blur(small(plane), (3, 3)) + np.float32(DARK) for plane in (image, bg, former)
+    soft_image, soft_bg = (
+        cv2.blur(small(plane), (3, 3)) + np.float32(DARK) for plane in (image, bg)
     )
-    colour = cv2.cvtColor(soft_former / 256, cv2.COLOR_BGR2LAB)
-    colour[..., 1:] *= np.float32(CHROMA)
+    # Noise must not change what a pixel is taken for, nor blur mix what meets at an edge.
+    colour = _colour(cv2.medianBlur(small(former).astype(np.uint8), 5))
     # At the rim a soft pixel mixes what is seen with what is not.
     seen = cv2.erode(small(~covered if lit is None else lit), np.ones((3, 3), np.uint8)) > 0.999
-    scene = _Scene(np.log(soft_image / soft_bg), colour, seen)
+    soft_colour = _colour(cv2.blur(small(former), (3, 3)))
+    scene = _Scene(np.log(soft_image / soft_bg), soft_colour, colour, seen)
     gain = np.zeros_like(colour)
     count, labels = cv2.connectedComponents((small(covered) > 0).view(np.uint8))
     for number in range(1, count):
@@ -82,11 +83,13 @@ class _Scene:
 
     Attributes:
         ratio: float32 [h, w, 3], logarithm of the ratio of its lights.
-        colour: float32 [h, w, 3], of its materials.
+        soft_colour: float32 [h, w, 3], of its materials, as soft as the ratio.
+        colour: the same, sharp.
         seen: bool [h, w], where that is known.
     """
 
     ratio: Floats
+    soft_colour: Floats
     colour: Floats
     seen: Bools
 
@@ -116,16 +119,22 @@ class _Scene:
             return np.zeros((len(inside), 3), np.float32)
         around = around[:: -(-len(around) // SAMPLES)]
         where, far = planes(around)
-        ratio, colour = (plane.reshape(-1, 3)[around] for plane in (self.ratio, self.colour))
+        ratio, colour = (plane.reshape(-1, 3)[around] for plane in (self.ratio, self.soft_colour))
         own = self.colour.reshape(-1, 3)[inside]
-        palette = _palette(own)
+        palette = _palette(self.soft_colour.reshape(-1, 3)[inside])
         by_distance = np.exp(-2 * far**2) + np.float32(1e-6)
         all_over = _fit(where, ratio, by_distance[None], np.zeros((3, 3), np.float32), 1e-6)[0]
         weights = by_distance * _alike(palette, colour)
         lights = _fit(where, ratio, weights, all_over, OWN * len(around))
         share = _alike(own, palette, relative=True)
         found = np.einsum("nc,ni,cij->nj", share, planes(inside)[0], lights, optimize=True)
-        return np.asarray(np.clip(found, *np.percentile(ratio, (1, 99), axis=0)), np.float32)
+        return np.asarray(np.clip(found, ratio.min(0), ratio.max(0)), np.float32)
+
+
+def _colour(image: cv2.typing.MatLike) -> Floats:
+    """Colours of an image, [h, w, 3] BGR of 0 to 255, in which materials are apart."""
+    lab = cv2.cvtColor(image.astype(np.float32) / np.float32(255), cv2.COLOR_BGR2LAB)
+    return np.asarray(lab * np.array([1, CHROMA, CHROMA], np.float32), np.float32)
 
 
 def _palette(colours: Floats) -> Floats:

@@ -27,7 +27,7 @@ from edge.scene.check import CHANGED, HOLD_S, OK, SceneCheck
 from edge.scene.gather import LEAST
 from edge.scene.last_seen import LastSeen
 from edge.scene.light import Light, light_of, same_structure
-from edge.scene.occluder import Box, Occluder, Place, shows
+from edge.scene.occluder import Box, Occluder, Place, apart, shows
 from edge.scene.spread import moving_share
 
 EVERY_S = 4.0
@@ -127,6 +127,7 @@ class Upkeep:
         self._entry = self.bank[0]
         self._covered: list[Box] = []
         self._last: Image | None = None
+        self._things: Bools = np.zeros((1, 1), np.bool_)
         self._last_seen = LastSeen()
         self._reset()
 
@@ -206,6 +207,7 @@ class Upkeep:
         if light_of(image).distance(self._light) > LIGHT:
             return None  # what the mask shows is the light; `check` sees to it
         self._last = image
+        self._things = mask >= 0.5 * (255 if mask.dtype == np.uint8 else 1)
         self._covered = [
             *covered,
             *(occluder.box for occluder in self._occluders if occluder.stands),
@@ -298,6 +300,9 @@ class Upkeep:
         sure = seen | _full(empty, self._fresh)
         self._last_seen.hide(~sure, before.image, before.unsure)
         self._fresh = self._last_seen.relit(self._fresh, sure)
+        for occluder in self._occluders:
+            if occluder.stands and self._last is not None:
+                self._fresh = apart(self._fresh, self._last, occluder.thing & ~sure)
         background = _with(replace(before, image=self._fresh.copy()), self._fresh, sure)
         for occluder in self._occluders:
             occluder.hidden &= ~sure
@@ -422,7 +427,9 @@ class Upkeep:
         self._last_seen.hide(hidden, before.image, before.unsure)
         background = replace(
             before,
-            image=self._last_seen.relit(image, ~hidden),
+            image=apart(
+                self._last_seen.relit(image, ~hidden), image, hidden & _full(self._things, image)
+            ),
             confidence=np.where(hidden, np.uint8(0), np.uint8(255)),
         )
         self._enter(background, at)
@@ -458,11 +465,11 @@ class Upkeep:
 
     def _occlude(self, image: Image) -> None:
         """Remember how what hides guesses looks."""
-        unsure = self._entry.background.unsure
+        unsure, things = self._entry.background.unsure, _full(self._things, image)
         for box in self._covered:
             place = self._place(box)
             if unsure[place].any():
-                self._occluders.append(Occluder(image, box, place, unsure))
+                self._occluders.append(Occluder(image, box, place, unsure, things))
 
     def _place(self, box: Box) -> Place:
         """Rows and columns of a box with its rim, as far as the image has them."""

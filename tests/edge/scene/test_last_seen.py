@@ -50,7 +50,7 @@ def test_a_guess_lights_nothing() -> None:
     assert off(seen.relit(stood_on(scene()), ~hidden)[INSIDE], scene()[INSIDE]) < 1
 
 
-def test_more_than_it_holds_joins_the_newest() -> None:
+def test_of_more_than_it_holds_the_present_guess_is_taken_on() -> None:
     seen, hidden = LastSeen(), NOTHING.copy()
     for column in range(8):
         hidden = hidden.copy()
