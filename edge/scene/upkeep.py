@@ -174,6 +174,7 @@ class Upkeep:
         self._odd: list[Image] = []
         self._odd_since = 0.0
         self._occluders: list[Occluder] = []
+        self._revealed = np.zeros(self._fresh.shape[:2], np.bool_)
         self._samples: deque[Image] = deque(maxlen=SAMPLES)
         self._sampled = -math.inf
         self._spread_at: float | None = None
@@ -290,6 +291,8 @@ class Upkeep:
         """The fresh background, where it is worth it; `seen` was learned at once."""
         if self._renewed is None or (at - self._renewed < RENEW_S and not seen.any()):
             return None
+        if not seen.any():
+            self._revealed[:] = False  # by now it is empty, or something came
         self._renewed, before = at, self._entry.background
         # Means of 25 pixels: the noise of single ones is no change.
         fresh, known = (cv2.blur(image, (5, 5)) for image in (self._fresh, before.image))
@@ -297,7 +300,8 @@ class Upkeep:
         share = float(differs.mean())
         if share < DIFFERS_SHARE and not seen.any():
             return None
-        sure = seen | _full(empty, self._fresh)
+        self._revealed |= seen
+        sure = self._revealed | _full(empty, self._fresh)
         self._last_seen.hide(~sure, before.image, before.unsure)
         self._fresh = self._last_seen.relit(self._fresh, sure)
         for occluder in self._occluders:

@@ -109,7 +109,7 @@ class Followed:
         dx, wide = _step(seen.box[0] - box[0], seen.box[2] - box[2], self.wide)
         dy, tall = _step(seen.box[1] - box[1], seen.box[3] - box[3], self.tall)
         usual = _usual(wide / self.wide) and _usual(tall / self.tall)
-        if shared and not usual:
+        if shared and not (usual and wide <= self.wide):
             self.keep_inside(seen.box)
             self._keep_foot(seen.thing, time_s)
         else:
