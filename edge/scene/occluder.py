@@ -15,7 +15,7 @@ SHOWN = 0.42
 cars and people who left, at most 0.2 where they stand and 0.4 where they have gone half."""
 STANDS = 0.7
 """Correlation with what hid it from which that is still there."""
-STILL_S, STILLS, MOVED = 30.0, 3, 3.0
+STILL_S, STILLS, MOVED = 30.0, 3, 1.5
 """Time of a mean, means that must be alike before all of a place is learned, and grey levels by
 which four pixels in a square change when somebody shifts their weight."""
 CONTRAST = 10.0
@@ -51,6 +51,7 @@ class Occluder:
         self._hid = _grey(image[place])
         self.thing = self.hidden & thing
         self._shown_since: float | None = None
+        self._left = False
         self._means: list[Floats] = []
         self._looks: list[Floats] = []
         self._looks_since = 0.0
@@ -58,8 +59,8 @@ class Occluder:
     def learnable(self, image: Image, same: Bools, at: float) -> Bools:
         """Which of the hidden pixels are seen now, bool [H, W].
 
-        When what hid them has left those that show the guess; the others may be somebody who
-        stands there. All of them when nothing at all has moved there for long.
+        Once, when what hid them has left, those that show the guess; the others may be somebody
+        who stands there. All of them when nothing at all has moved there for long.
 
         Args:
             image: uint8 [H, W, 3] BGR.
@@ -74,8 +75,9 @@ class Occluder:
             self._shown_since = None
         elif self._shown_since is None:
             self._shown_since = at
-        if self._shown_since is None or at - self._shown_since < HOLD_S:
+        if self._left or self._shown_since is None or at - self._shown_since < HOLD_S:
             return np.zeros_like(self.hidden)
+        self._left = True
         return self.hidden & same
 
     def _still(self, now: Floats, at: float) -> bool:

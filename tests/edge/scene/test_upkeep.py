@@ -16,7 +16,7 @@ from edge.samples.sample import Image
 from edge.scene import upkeep as module
 from edge.scene.background import certain
 from edge.scene.check import SceneCheck
-from edge.scene.occluder import HOLD_S
+from edge.scene.occluder import HOLD_S, STILL_S
 from edge.scene.upkeep import (
     EVERY_S,
     LEARNED,
@@ -222,19 +222,23 @@ def test_who_stands_there_when_the_light_changes_is_not_learned() -> None:
     assert off(day.bg[INSIDE], infrared(stood_on(scene()))[INSIDE]) > 40
 
 
-def test_a_guess_of_another_structure_is_learned_when_it_was_taken_away_or_is_empty() -> None:
+def test_a_guess_of_another_structure_is_learned_when_it_was_taken_away_or_is_empty_or_still() -> (
+    None
+):
     """The mask shows the difference between guess and truth, and a track stands there."""
     mask = np.zeros(MASK, np.float32)
     mask[7:18, 10:15] = 1
     truth = infrared(scene())
     truth[15:25, 20:30] += 20  # no guess knows what infrared shows
-    for gone in ([OUTLINE], []):
+    for gone, seconds in (([OUTLINE], LONG_S), ([], LONG_S), (None, STILL_S)):
         day = Day(scene())
         day.see(stood_on(scene()), 10, mask=mask, covered=[THING], step=1.0)
         day.see(stood_on(truth), 100, mask=mask, covered=[THING])
-        day.see(truth, 600, mask=mask, covered=[THING])
+        day.see(truth, 2 * STILL_S, mask=mask, covered=[THING], step=2.0)
         assert off(day.bg[INSIDE], truth[INSIDE]) > 8  # it may be somebody
-        day.see(truth, LONG_S + 10, mask=mask if gone else None, gone=gone, step=2.0)
+        covered = [THING] if gone is None else []
+        seen = np.zeros_like(mask) if gone == [] else mask
+        day.see(truth, seconds + 10, mask=seen, covered=covered, gone=gone or [], step=2.0)
         assert off(day.bg[INSIDE], truth[INSIDE]) < 4
 
 
@@ -254,7 +258,7 @@ def test_a_guess_of_the_same_structure_is_replaced_at_once() -> None:
     day.see(truth, HOLD_S, mask=mask, covered=[THING], step=0.6)
     assert off(day.bg[INSIDE], truth[INSIDE]) > 10
     day.see(truth, 0.6, mask=mask, covered=[THING], step=0.6)
-    assert off(day.bg[INSIDE], truth[INSIDE]) < 6
+    assert off(day.bg[INSIDE], truth[INSIDE]) < 9  # specks are still a guess
 
 
 def test_who_stands_before_what_is_learned_is_not_learned() -> None:
@@ -265,7 +269,7 @@ def test_who_stands_before_what_is_learned_is_not_learned() -> None:
     passer = truth.copy()
     passer[30:48, 25:35] = 20
     day.see(passer, 10, covered=[THING, (25, 30, 10, 18)], step=1.0)
-    assert off(day.bg[15:26, 20:30], truth[15:26, 20:30]) < 6
+    assert off(day.bg[15:26, 20:30], truth[15:26, 20:30]) < 8
     assert off(day.bg[30:35, 25:30], passer[30:35, 25:30]) > 40
 
 
