@@ -333,6 +333,7 @@ class _Printer:
         self._as_json, self._update = as_json, update
         self.doubts: dict[str, list[str]] = {}
         self._unreadable: dict[str, int] = {}
+        self._unsure: dict[str, str] = {}
 
     def on_frame(self, channel: Channel, result: FrameResult) -> None:
         if self._as_json:
@@ -346,7 +347,10 @@ class _Printer:
                 doubts.append(event.kind)
         count = self._unreadable.get(channel.name, 0) + (event.kind == "unreadable")
         self._unreadable[channel.name] = count
-        if event.kind != "unreadable" or count <= MAX_NOTES:
+        again = event.kind == "background_unsure" and self._unsure.get(channel.name) == event.text
+        if event.kind == "background_unsure":
+            self._unsure[channel.name] = event.text  # said anew when the share changes
+        if not again and (event.kind != "unreadable" or count <= MAX_NOTES):
             note(event.text)
         if self._as_json:
             line = {"source": channel.name, "event": event.kind, "at": round(event.at, 3)}

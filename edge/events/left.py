@@ -18,6 +18,7 @@ from edge.events.look import Fact, Look
 from edge.events.standing import Travels
 from edge.samples.sample import Image
 from edge.scene.outlines import ghosts
+from edge.things.followed import STILL_S
 from edge.things.thing import Thing
 from edge.things.tracks import Track
 
@@ -26,7 +27,8 @@ LEFT_S = 30.0
 EVERY_S = 0.5
 """Seconds between two looks at a thing that does not move."""
 SAME, SAME_SHARE = 18, 0.85
-"""Grey levels within which a pixel looks the same, and share of them in a thing that does."""
+"""Grey levels within which a pixel looks the same, and share of them in a thing that does. Colours
+do not count: analogue cameras change those of sharp edges from frame to frame."""
 STEADY = 0.8
 """Share of the looks in which something that lies there looks the same: people walk before it."""
 OTHERS = 4
@@ -42,7 +44,7 @@ class _Still:
     """A thing that does not move: how it looked first, and how often it looked the same."""
 
     place: tuple[slice, slice]
-    first: Image
+    first: npt.NDArray[np.uint8]
     inside: npt.NDArray[np.bool_]
     began: float
     last: float
@@ -92,14 +94,14 @@ class Left:
             place = _place(track.thing, look.image.shape)
             inside = _inside(track.thing, place)
             if inside.any():
-                first = look.image[place].copy()
+                first = _grey(look.image[place])
                 self._stills[track.number] = _Still(place, first, inside, look.at, look.at)
             return True
         if look.at - still.last < EVERY_S:
             return False
         still.last = look.at
         still.looks += 1
-        changed = cv2.absdiff(look.image[still.place], still.first).max(2)
+        changed = cv2.absdiff(_grey(look.image[still.place]), still.first)
         if float((changed[still.inside] <= SAME).mean()) >= SAME_SHARE:
             still.same, still.others = still.same + 1, 0
         else:
@@ -110,7 +112,10 @@ class Left:
         if is_gone(look.image, look.bg, track.thing):
             return "taken_away"
         still = self._stills.get(track.number)
-        if still is None or look.at - still.began < self.left_s or self._travels.went(track):
+        # A thing is looked at from when it is known to stand, which is STILL_S later.
+        if still is None or look.at - still.began < self.left_s - STILL_S:
+            return None
+        if self._travels.went(track):
             return None
         if still.same < STEADY * still.looks:
             return None
@@ -132,6 +137,10 @@ def is_gone(image: Image, bg: Image, thing: Thing) -> bool:
     near = cv2.dilate(inside.view(np.uint8), np.ones((5, 5), np.uint8)) > 0
     gone = ghosts(bg, image, near)
     return int(np.count_nonzero(gone & inside)) > GONE * int(np.count_nonzero(inside))
+
+
+def _grey(image: Image) -> npt.NDArray[np.uint8]:
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
 
 
 def _place(thing: Thing, shape: tuple[int, ...], around: int = 0) -> tuple[slice, slice]:

@@ -7,17 +7,20 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.samples.sample import Image
-from edge.scene.outlines import ghosts
 
-HOLD_S, UNLIKE_HOLD_S = 1.0, 8.0
-"""Time for which what hid a place has left before the place is learned: where it shows the guess,
-and where it is only more like it than like what hid it."""
+HOLD_S = 1.0
+"""Time for which what hid a place has left before what shows the guess there is learned."""
 SHOWN = 0.42
 """Share of what is hidden that shows the guess, from which nothing hides it: 0.5 to 0.9 of rendered
 cars and people who left, at most 0.2 where they stand and 0.4 where they have gone half."""
-STANDS, LEFT, STILL = 0.7, 0.1, 0.9
-"""Correlation with what hid it from which that is still there; that by which a place looks more
-like the guess; and that of two looks at a place where nothing moves."""
+STANDS = 0.7
+"""Correlation with what hid it from which that is still there."""
+STILL_S, STILLS, MOVED = 30.0, 3, 1.5
+"""Time of a mean, means that must be alike before all of a place is learned, and grey levels by
+which four pixels in a square change when somebody shifts their weight."""
+CONTRAST = 10.0
+"""Grey levels by which a guess differs from what is known to stand before it: no guess is surer,
+and a network does not see what looks like the ground behind it."""
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
 Box = tuple[int, int, int, int]
@@ -31,31 +34,33 @@ class Occluder:
 
     Args:
         image: uint8 [H, W, 3] BGR, in which it does.
-        guess: the same, the background that was guessed.
         box: of it.
         place: its box with a rim.
         hidden: bool [H, W], which pixels are a guess.
+        thing: bool [H, W], the mask when it was last seen surely.
 
     Attributes:
+        thing: which of the hidden pixels it covers.
         stands: whether it was there at the last look, seen by the mask or not.
     """
 
-    def __init__(self, image: Image, guess: Image, box: Box, place: Place, hidden: Bools) -> None:
+    def __init__(self, image: Image, box: Box, place: Place, hidden: Bools, thing: Bools) -> None:
         self.box, self.place, self.stands = box, place, True
         self.hidden = np.zeros_like(hidden)
         self.hidden[place] = hidden[place]
-        self._hid, self._guess = _grey(image[place]), _grey(guess[place])
-        self._last = self._hid
+        self._hid = _grey(image[place])
+        self.thing = self.hidden & thing
         self._shown_since: float | None = None
-        self._unlike_since: float | None = None
-        self._shown = False
+        self._left = False
+        self._means: list[Floats] = []
+        self._looks: list[Floats] = []
+        self._looks_since = 0.0
 
     def learnable(self, image: Image, same: Bools, at: float) -> Bools:
         """Which of the hidden pixels are seen now, bool [H, W].
 
-        Those that show the guess, when enough of them do. Where another light shows other
-        structures, all of them, when the place only looks more like the guess than like what hid
-        it.
+        Once, when what hid them has left, those that show the guess; the others may be somebody
+        who stands there. All of them when nothing at all has moved there for long.
 
         Args:
             image: uint8 [H, W, 3] BGR.
@@ -63,39 +68,31 @@ class Occluder:
             at: its time in seconds.
         """
         now = _grey(image[self.place])
-        like = _alike(now, self._hid)
-        self.stands = like > STANDS
-        unlike = _alike(now, self._guess) > like + LEFT and _alike(now, self._last) > STILL
-        self._last = now
-        self._shown_since = _since(self._shown_since, shows(same, self.hidden, self.box), at)
-        self._unlike_since = _since(self._unlike_since, unlike, at)
-        if self._shown_since is not None and at - self._shown_since >= HOLD_S:
-            self._shown = True
-            return self.hidden & same
-        if (
-            not self._shown
-            and self._unlike_since is not None
-            and at - self._unlike_since >= UNLIKE_HOLD_S
-        ):
-            return self.hidden
-        return np.zeros_like(self.hidden)
+        self.stands = _alike(now, self._hid) > STANDS
+        if not self.stands and self._still(now, at):
+            return np.array(self.hidden)
+        if not shows(same, self.hidden, self.box):
+            self._shown_since = None
+        elif self._shown_since is None:
+            self._shown_since = at
+        if self._left or self._shown_since is None or at - self._shown_since < HOLD_S:
+            return np.zeros_like(self.hidden)
+        self._left = True
+        return self.hidden & same
 
-
-def standing(image: Image, guess: Image, other: Bools) -> Bools:
-    """What stands where an image shows something else than a guess, with a rim, bool [H, W]: its
-    outline is an edge of the image and none of the guess."""
-    square = np.ones((5, 5), np.uint8)
-    near = cv2.dilate(other.view(np.uint8), square).view(np.bool_)
-    solid = cv2.morphologyEx(other.view(np.uint8), cv2.MORPH_OPEN, square)
-    labels = cv2.connectedComponents(solid, connectivity=4)[1]
-    found = np.unique(labels[ghosts(image, guess, near)])
-    stands = np.isin(labels, found[found > 0])
-    return np.asarray(cv2.dilate(stands.view(np.uint8), square) > 0)
-
-
-def _since(before: float | None, holds: bool, at: float) -> float | None:
-    """Since when something holds."""
-    return None if not holds else at if before is None else before
+    def _still(self, now: Floats, at: float) -> bool:
+        """Whether the means of the last times are alike: nobody stands so still."""
+        if not self._looks:
+            self._looks_since = at
+        self._looks.append(now)
+        if at - self._looks_since < STILL_S:
+            return False
+        mean = np.mean(self._looks, 0)
+        self._looks = []
+        if self._means and _moved(mean, self._means[0]):
+            self._means = []
+        self._means.append(mean)
+        return len(self._means) >= STILLS
 
 
 def shows(same: Bools, hidden: Bools, box: Box) -> bool:
@@ -104,6 +101,28 @@ def shows(same: Bools, hidden: Bools, box: Box) -> bool:
     inside = np.s_[max(top, 0) : max(top + tall, 0), max(left, 0) : max(left + wide, 0)]
     where = hidden[inside]
     return bool(where.any()) and float(same[inside][where].mean()) > SHOWN
+
+
+def apart(guess: Image, image: Image, thing: Bools) -> Image:
+    """A guess that differs by CONTRAST from what is known to stand before it.
+
+    Args:
+        guess: uint8 [H, W, 3] BGR.
+        image: the same, with the thing.
+        thing: bool [H, W], where that is.
+    """
+    differs = cv2.blur(guess.astype(np.float32) - image, (5, 5)).mean(2)[thing]
+    more = np.where(differs < 0, -1, 1) * np.maximum(CONTRAST - np.abs(differs), 0)
+    made: Image = guess.copy()
+    made[thing] = np.rint(np.clip(guess[thing] + more[:, None], 0, 255))
+    return made
+
+
+def _moved(a: Floats, b: Floats) -> bool:
+    """Whether two planes differ in more than their brightness."""
+    change = a - b
+    moved = np.abs(change - np.median(change)) > MOVED
+    return bool(cv2.erode(moved.view(np.uint8), np.ones((2, 2), np.uint8)).any())
 
 
 def _grey(image: Image) -> Floats:

@@ -25,8 +25,9 @@ from edge.scene.background import Background
 from edge.scene.bank import MOST, Entry, first_entry
 from edge.scene.check import CHANGED, HOLD_S, OK, SceneCheck
 from edge.scene.gather import LEAST
-from edge.scene.light import Light, light_of, relit, same_structure
-from edge.scene.occluder import Box, Occluder, Place, shows, standing
+from edge.scene.last_seen import LastSeen
+from edge.scene.light import Light, light_of, same_structure
+from edge.scene.occluder import Box, Occluder, Place, apart, shows
 from edge.scene.spread import moving_share
 
 EVERY_S = 4.0
@@ -126,6 +127,8 @@ class Upkeep:
         self._entry = self.bank[0]
         self._covered: list[Box] = []
         self._last: Image | None = None
+        self._things: Bools = np.zeros((1, 1), np.bool_)
+        self._last_seen = LastSeen()
         self._reset()
 
     @property
@@ -145,12 +148,14 @@ class Upkeep:
                 self._pool.submit(self._keeper.forget, entry.number)
         self._entry = first_entry(background, self._entry.number, self._entry.used)
         self.bank, self._covered, self._last = [self._entry], [], None
+        self._last_seen = LastSeen()
         self._keep(self._entry)
         self._reset()
 
     def take(self, background: Background) -> None:
         """Go on with a background of which somebody had an area learned anew."""
         self._entry.background = background
+        self._last_seen = LastSeen()
         self._keep(self._entry)
         self._reset()
 
@@ -169,6 +174,7 @@ class Upkeep:
         self._odd: list[Image] = []
         self._odd_since = 0.0
         self._occluders: list[Occluder] = []
+        self._revealed = np.zeros(self._fresh.shape[:2], np.bool_)
         self._samples: deque[Image] = deque(maxlen=SAMPLES)
         self._sampled = -math.inf
         self._spread_at: float | None = None
@@ -202,6 +208,7 @@ class Upkeep:
         if light_of(image).distance(self._light) > LIGHT:
             return None  # what the mask shows is the light; `check` sees to it
         self._last = image
+        self._things = mask >= 0.5 * (255 if mask.dtype == np.uint8 else 1)
         self._covered = [
             *covered,
             *(occluder.box for occluder in self._occluders if occluder.stands),
@@ -219,10 +226,10 @@ class Upkeep:
         if at - self._folded >= EVERY_S:
             self._fold(image, empty, min(LONGEST_STEP, round((at - self._folded) / EVERY_S)))
             self._folded = at
-        seen, lit = self._reveal(image, at)
+        seen = self._reveal(image, at, empty)
         self._sample(image, at, mask.shape)
         self._entry.used = at
-        return self._new_spread() or self._renew(at, empty, seen, lit)
+        return self._new_spread() or self._renew(at, empty, seen)
 
     def _busy_pixels(
         self,
@@ -251,43 +258,41 @@ class Upkeep:
         steps = np.full_like(image, step)
         low, high = cv2.subtract(self._fresh, steps), cv2.add(self._fresh, steps)
         moved = cv2.min(cv2.max(image, low), high)
-        where = cv2.resize(
-            empty.astype(np.uint8), image.shape[1::-1], interpolation=cv2.INTER_NEAREST
-        )
-        cv2.copyTo(moved, where, self._fresh)
+        cv2.copyTo(moved, _full(empty, image).view(np.uint8), self._fresh)
 
-    def _reveal(self, image: Image, at: float) -> tuple[Bools, Bools]:
-        """Learn at once what was guessed, when what hid it has left.
+    def _reveal(self, image: Image, at: float, empty: Bools) -> Bools:
+        """Learn at once what was guessed, where what hid it has left.
+
+        What cannot be told from somebody who stands there stays a guess, in the light of what was
+        seen, until the mask has been empty there for long, or it was told as taken away.
+
+        Args:
+            image: uint8 [H, W, 3] BGR.
+            at: its time in seconds.
+            empty: bool [h, w] of the mask, where it has been empty for long.
 
         Returns:
-            What was learned and what got its light of that, bool [H, W] each.
+            What was learned, bool [H, W].
         """
-        seen, lit = (np.zeros(image.shape[:2], np.bool_) for _ in range(2))
+        seen = np.zeros(image.shape[:2], np.bool_)
         if not self._occluders:
-            return seen, lit
-        guess = self._entry.background.image
-        same = same_structure(image, guess, SAME_LIT)
+            return seen
+        same = same_structure(image, self._entry.background.image, SAME_LIT)
+        empty = _full(empty, image)
         for occluder in self._occluders:
-            shown = occluder.learnable(image, same, at)
-            if not shown.any():
-                continue
-            # What is left of the guess gets the light of what was seen of it. Is it still unlike
-            # the image, then it is wrong, or somebody stands there.
-            made = relit(guess, image, ~shown)
-            rest = occluder.hidden & ~shown
-            other = rest & ~same_structure(image, made, SAME_LIT)
-            found = occluder.hidden & ~standing(image, made, other)
-            if found.sum() > WORTH * occluder.hidden.sum():
-                occluder.hidden &= ~found
-                self._fresh[occluder.hidden] = made[occluder.hidden]
-                seen, lit = seen | found, lit | occluder.hidden
+            shown = occluder.learnable(image, same, at) | (occluder.hidden & empty)
+            if shown.sum() > WORTH * occluder.hidden.sum():
+                occluder.hidden &= ~shown
+                seen |= shown
         self._fresh[seen] = image[seen]
-        return seen, lit
+        return seen
 
-    def _renew(self, at: float, empty: Bools, seen: Bools, lit: Bools) -> Change | None:
-        """The fresh background, where it is worth it; `seen` and `lit` as of `_reveal`."""
+    def _renew(self, at: float, empty: Bools, seen: Bools) -> Change | None:
+        """The fresh background, where it is worth it; `seen` was learned at once."""
         if self._renewed is None or (at - self._renewed < RENEW_S and not seen.any()):
             return None
+        if not seen.any():
+            self._revealed[:] = False  # by now it is empty, or something came
         self._renewed, before = at, self._entry.background
         # Means of 25 pixels: the noise of single ones is no change.
         fresh, known = (cv2.blur(image, (5, 5)) for image in (self._fresh, before.image))
@@ -295,18 +300,17 @@ class Upkeep:
         share = float(differs.mean())
         if share < DIFFERS_SHARE and not seen.any():
             return None
-        where = cv2.resize(
-            empty.astype(np.uint8), differs.shape[::-1], interpolation=cv2.INTER_NEAREST
-        )
-        sure = seen | np.asarray(where > 0)
-        # What is hidden is lit as what is around it; where a guess ended, the light did not change.
-        former = np.where((seen | lit)[..., None], self._fresh, before.image)
-        self._fresh = relit(former, self._fresh, ~sure, bands=1)
+        self._revealed |= seen
+        sure = self._revealed | _full(empty, self._fresh)
+        self._last_seen.hide(~sure, before.image, before.unsure)
+        self._fresh = self._last_seen.relit(self._fresh, sure)
+        for occluder in self._occluders:
+            if occluder.stands and self._last is not None:
+                self._fresh = apart(self._fresh, self._last, occluder.thing & ~sure)
         background = _with(replace(before, image=self._fresh.copy()), self._fresh, sure)
-        unsure = background.unsure
-        self._occluders = [
-            occluder for occluder in self._occluders if (unsure & occluder.hidden).any()
-        ]
+        for occluder in self._occluders:
+            occluder.hidden &= ~sure
+        self._occluders = [occluder for occluder in self._occluders if occluder.hidden.any()]
         self._light = light_of(background.image)
         if self._light.distance(self._entry.anchor) > FORK:
             # What it was stays in the bank.
@@ -404,6 +408,8 @@ class Upkeep:
                 seen = entry.background.unsure & ~hidden
                 if seen.any():
                     entry.background = _with(entry.background, self._median(), seen)
+                unsure = entry.background.unsure
+                self._last_seen.hide(unsure, entry.background.image, unsure)
                 self._reset(at)
                 self._occlude(image)
                 self._keep(entry)
@@ -414,14 +420,20 @@ class Upkeep:
         """A new background of the bank, of the images in the new light; where things stood when
         the light was still the former one, it is the former background as it would look."""
         image, hidden, before = self._median(), self._hidden(), self._entry.background
+        self._last_seen.hide(hidden, before.image, before.unsure)
         former = self._former(image)
-        same = same_structure(image, relit(former, image, hidden), SAME_LIT)
+        if former is not before:
+            self._last_seen.replace(hidden, former.image, former.unsure)
+        same = same_structure(image, self._last_seen.relit(image, ~hidden), SAME_LIT)
         # Shadows are told as things, and another light has others.
         self._covered = [box for box in self._covered if not shows(same, hidden, box)]
         hidden = self._hidden()
+        self._last_seen.hide(hidden, before.image, before.unsure)
         background = replace(
             before,
-            image=relit(former, image, hidden),
+            image=apart(
+                self._last_seen.relit(image, ~hidden), image, hidden & _full(self._things, image)
+            ),
             confidence=np.where(hidden, np.uint8(0), np.uint8(255)),
         )
         self._enter(background, at)
@@ -430,14 +442,14 @@ class Upkeep:
         self._keep(self._entry)
         return Change(LEARNED, background, TEXTS[LEARNED])
 
-    def _former(self, image: Image) -> Image:
+    def _former(self, image: Image) -> Background:
         """The background that tells what an image hides: the one in use, or where colour came or
         went the nearest one that has as much."""
         light = light_of(image)
-        known = [each.background.image for each in (self._entry, *self.bank)]
-        if not math.isinf(light.distance(light_of(known[0]))):
+        known = [each.background for each in (self._entry, *self.bank)]
+        if not math.isinf(light.distance(light_of(known[0].image))):
             return known[0]
-        return min(known, key=lambda each: light.distance(light_of(each)))
+        return min(known, key=lambda each: light.distance(light_of(each.image)))
 
     def _median(self) -> Image:
         """The scene in the new light."""
@@ -457,11 +469,11 @@ class Upkeep:
 
     def _occlude(self, image: Image) -> None:
         """Remember how what hides guesses looks."""
-        guess, unsure = self._entry.background.image, self._entry.background.unsure
+        unsure, things = self._entry.background.unsure, _full(self._things, image)
         for box in self._covered:
             place = self._place(box)
             if unsure[place].any():
-                self._occluders.append(Occluder(image, guess, box, place, unsure))
+                self._occluders.append(Occluder(image, box, place, unsure, things))
 
     def _place(self, box: Box) -> Place:
         """Rows and columns of a box with its rim, as far as the image has them."""
@@ -493,6 +505,12 @@ class Upkeep:
     def _keep(self, entry: Entry) -> None:
         if self._keeper is not None:
             self._pool.submit(self._keeper.write, replace(entry))
+
+
+def _full(plane: Bools, image: Image) -> Bools:
+    """A plane of the mask's size at the size of an image, bool [H, W]."""
+    full = cv2.resize(plane.view(np.uint8), image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    return np.asarray(full, np.bool_)
 
 
 def _with(background: Background, image: Image, where: Bools) -> Background:

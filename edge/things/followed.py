@@ -8,6 +8,7 @@ from typing import Protocol
 
 from edge.things.boxes import Box, around
 from edge.things.motion import Motion
+from edge.things.parting import Parting
 from edge.things.sighting import Sighting
 from edge.things.thing import Thing
 
@@ -52,6 +53,7 @@ class Followed:
         missed: updates since it was last seen.
         sightings: how often it was seen.
         origin: the track that was seen where it came from, if any.
+        parting: its parts, as long as they are apart.
         beside: how often it was seen just above or below another track, by that one's number.
         on_ground: its way in metres on the ground, where that is known.
         position: metres to the right and away, when it was last seen; None without a foot.
@@ -71,6 +73,7 @@ class Followed:
     sightings: int = 1
     confirmed: bool = False
     origin: int | None = None
+    parting: Parting = field(default_factory=Parting)
     beside: dict[int, int] = field(default_factory=dict)
     on_ground: Motion | None = None
     position: Point | None = None
@@ -106,15 +109,16 @@ class Followed:
         dx, wide = _step(seen.box[0] - box[0], seen.box[2] - box[2], self.wide)
         dy, tall = _step(seen.box[1] - box[1], seen.box[3] - box[3], self.tall)
         usual = _usual(wide / self.wide) and _usual(tall / self.tall)
-        if shared and not usual:
+        if shared and not (usual and wide <= self.wide):
             self.keep_inside(seen.box)
+            self._keep_foot(seen.thing, time_s)
         else:
             self.centre.update(dx, dy, JUMP + JUMP_S * seconds)
             enters = time_s - self.first_seen < ENTERS_S and wide * tall > self.wide * self.tall
             slowness = SIZE_S if usual or enters else ODD_SIZE_S
             rate = 1 - math.exp(-(time_s - self.last_seen) / slowness)
             # Two that part must not make their box wider until both are lost in it.
-            if not (seen.beside and wide > self.wide):
+            if not (seen.parts and wide > self.wide):
                 self.wide += rate * (wide - self.wide)
             self.tall += rate * (tall - self.tall)
             self.area += rate * (seen.thing.area - self.area)
@@ -132,13 +136,32 @@ class Followed:
         self.wide, self.tall, self.area = right - left, bottom - top, self.area + part.area
         self.centre.scale = self.tall
 
-    def hide(self, inside: Box, time_s: float, seen: bool) -> None:
+    def become(self, part: Sighting) -> None:
+        """Be only a part of what it was seen as, from here on."""
+        left, top, right, bottom = part.box
+        self.centre.x, self.centre.y = (left + right) / 2, (top + bottom) / 2
+        self.wide, self.tall, self.area = right - left, bottom - top, part.thing.area
+        self.centre.scale, self.seen, self._foot = self.tall, part, None
+        self._see_foot(part.thing, self.last_seen, SIZE_S)
+        self._show(self.last_seen)
+
+    def hide(self, inside: Sighting, time_s: float, seen: bool) -> None:
         """Go on inside the thing that hides it; `seen` where that is large enough for both."""
-        self.keep_inside(inside)
+        self.keep_inside(inside.box)
         if seen:
             self.last_seen, self.missed = time_s, 0
+            self._keep_foot(inside.thing, time_s)
         self._go(time_s)
         self._show(time_s)
+
+    def shrink(self, share: float, seconds: float) -> None:
+        """Take part in the change of a thing that several share: they walk away."""
+        rate = 1 - math.exp(-seconds / ODD_SIZE_S)
+        less = 1 + rate * (min(share, 1.0) - 1)
+        self.area *= less
+        bottom = self.box[3]
+        self.wide, self.tall = self.wide * math.sqrt(less), self.tall * math.sqrt(less)
+        self.centre.y, self.centre.scale = bottom - self.tall / 2, self.tall
 
     def keep_inside(self, box: Box) -> None:
         """Move the box into another as far as it fits."""
@@ -175,6 +198,11 @@ class Followed:
         self.position = None
         if self.on_ground is not None and foot is not None:
             self.position = self.on_ground.x, self.on_ground.y
+
+    def _keep_foot(self, thing: Thing, time_s: float) -> None:
+        """Have a foot for as long as the thing that it shares with others has one."""
+        if thing.foot is not None:
+            self._foot_seen, self._ground_depth = time_s, thing.ground_depth
 
     def _see_foot(self, thing: Thing, time_s: float, slowness: float) -> None:
         if thing.foot is None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from edge.things.boxes import Box, around, stack, stacked
+from edge.things.boxes import Box, around
 from edge.things.thing import Thing
+
+ABOVE = 0.3
+"""Share of the narrower one's width that two parts have in common, above or below each other."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,12 +23,13 @@ class Sighting:
     Attributes:
         thing: the thing; of parts, everything about all of them.
         box: left, top, right and bottom.
-        beside: whether it is of parts that lie beside each other, and not above.
+        parts: what it is of that lies beside each other, from left to right; empty where nothing
+            does. Parts above each other are one of these.
     """
 
     thing: Thing
     box: Box
-    beside: bool = False
+    parts: tuple[Sighting, ...] = ()
 
 
 def sighting(thing: Thing) -> Sighting:
@@ -49,6 +54,20 @@ def union(parts: Sequence[Sighting]) -> Sighting:
         depth=next((thing.depth for thing in things if thing.depth is not None), None),
         confidence=sum(thing.confidence * thing.area for thing in things) / area,
     )
-    largest, *rest = sorted(parts, key=lambda part: part.thing.area, reverse=True)
-    common, _ = stacked(largest.box, stack(part.box for part in rest))
-    return Sighting(whole, box, bool((common <= 0).any()))
+    return Sighting(whole, box, _beside(parts))
+
+
+def _beside(parts: Sequence[Sighting]) -> tuple[Sighting, ...]:
+    """Parts with what is above and below them, from left to right; none where all are."""
+    columns: list[list[Sighting]] = []
+    left = right = -math.inf
+    for part in sorted(parts, key=lambda part: part.box[0]):
+        narrow = min(right - left, part.box[2] - part.box[0])
+        if not columns or right - part.box[0] < ABOVE * narrow:
+            columns.append([])
+            left = right = part.box[0]
+        columns[-1].append(part)
+        right = max(right, part.box[2])
+    if len(columns) < 2:
+        return ()
+    return tuple(column[0] if len(column) == 1 else union(column) for column in columns)

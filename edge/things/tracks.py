@@ -12,6 +12,7 @@ from edge.things import boxes
 from edge.things.assign import assign
 from edge.things.boxes import Box, Floats
 from edge.things.followed import Followed, Places, begin
+from edge.things.parting import Parting
 from edge.things.sighting import Sighting, sighting, union
 from edge.things.thing import Thing
 
@@ -119,11 +120,16 @@ class Tracker:
         hidden = self._hidden(seen, owners)
         for index, owner in owners.items():
             owner.see(seen[index], time_s, seconds, index in hidden)
+            parts = () if index in hidden else seen[index].parts
+            if owner.parting.update(parts, time_s):
+                self._part(owner, parts, time_s)
         for index, inside in hidden.items():
             all_ = [*inside, *(owners[i] for i in (index,) if i in owners)]
-            seen_too = seen[index].thing.area >= SUPPORT * sum(each.area for each in all_)
+            share = seen[index].thing.area / sum(each.area for each in all_)
+            for followed in all_ if share >= SUPPORT else ():
+                followed.shrink(share, seconds)
             for followed in inside:
-                followed.hide(seen[index].box, time_s, seen_too)
+                followed.hide(seen[index], time_s, share >= SUPPORT)
         new = [each for i, each in enumerate(seen) if i not in owners and i not in hidden]
         self._begin(new, before, time_s)
         self._note_beside()
@@ -221,6 +227,22 @@ class Tracker:
             self._living.append(begin(self._numbers, seen, time_s, self._places))
             if before and inside[:, column].max() >= 0.5:
                 self._living[-1].origin = before[int(inside[:, column].argmax())][0]
+
+    def _part(self, whole: Followed, parts: Sequence[Sighting], time_s: float) -> None:
+        """Follow each part of a thing that stayed apart; the largest is the one it was."""
+        parting, whole.parting = whole.parting, Parting()
+        largest = max(range(len(parts)), key=lambda index: parts[index].thing.area)
+        for index, (first, now) in enumerate(zip(parting.first, parts, strict=True)):
+            if index == largest:
+                whole.become(now)
+                continue
+            self._numbers += 1
+            new = begin(self._numbers, first, parting.since, self._places)
+            passed = time_s - parting.since
+            new.predict(passed)
+            new.see(now, time_s, passed, False)
+            new.sightings, new.confirmed = parting.sightings, whole.confirmed
+            self._living.append(new)
 
     def _note_beside(self) -> None:
         """Count just above or below which older tracks the unconfirmed ones are."""

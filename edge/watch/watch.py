@@ -58,6 +58,7 @@ class Watched:
     shadow: Shadow | None = None
     metres: MetresFile | None = None
     unreadable: int = 0
+    unsure: str = ""
 
 
 Opener = Callable[[CameraConfig, threading.Event], Watched]
@@ -203,7 +204,10 @@ class Watch:
         watched = self._of(channel)
         if event.kind == "unreadable":
             watched.unreadable += 1
-        if event.kind != "unreadable" or watched.unreadable <= MAX_NOTES:
+        again = event.kind == "background_unsure" and watched.unsure == event.text
+        if event.kind == "background_unsure":
+            watched.unsure = event.text  # said anew when the share changes
+        if not again and (event.kind != "unreadable" or watched.unreadable <= MAX_NOTES):
             note(event.text)
         self._tell(watched.watcher.event(event))
 

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from edge.things.find import find_things
+from edge.things.parting import Parting
+from edge.things.sighting import sighting
 from edge.things.thing import Thing
 from edge.things.tracks import Track, Tracker
 
@@ -177,6 +179,58 @@ def test_two_who_came_as_one_blob_are_two_once_they_part() -> None:
     last = (5 * 15 - 1) / 15
     assert boxes[0] == pytest.approx((200 - 40 * (last - 2), 200, 40, 120), abs=8)
     assert boxes[1] == pytest.approx((240 + 40 * (last - 2), 200, 40, 120), abs=8)
+
+
+def test_a_bag_that_is_put_down_beside_somebody_is_a_thing_of_its_own() -> None:
+    """Both lie in the box that they had together, and nobody moves."""
+
+    def scene(t: float) -> list[Thing]:
+        person = thing(200, 200, 50, 120)
+        return [thing(160, 200, 90, 120)] if t < 2 else [person, thing(160, 270, 35, 50)]
+
+    steps = play(Tracker(), 10, 0, 5, scene)
+    assert [len(confirmed(step)) for step in (steps[19], steps[27])] == [1, 2]
+    person, bag = steps[-1]
+    assert person.number == 1 and bag.thing.box == pytest.approx((160, 270, 35, 50), abs=2)
+    assert person.thing.box == pytest.approx((200, 200, 50, 120), abs=2)
+    assert bag.first_seen == pytest.approx(2, abs=0.11)
+
+
+@pytest.mark.parametrize("fps", [5, 10, 30])
+def test_two_who_walk_side_by_side_stay_two_when_the_mask_joins_them_again(fps: int) -> None:
+    """They come as one, are apart for a second, and walk away as one that gets smaller."""
+
+    def scene(t: float) -> list[Thing]:
+        size = 1 - 0.05 * max(t - 3, 0)
+        left, wide, tall = 100 + 30 * t, 40 * size, 120 * size
+        if 2 <= t < 3:
+            return [thing(left, 200, wide, tall), thing(left + 46, 203, wide, tall)]
+        return [thing(left, 200, 46 + wide, tall)]
+
+    steps = play(Tracker(), fps, 0, 12, scene)
+    assert len(confirmed(steps[2 * fps - 1])) == 1
+    for step in steps[3 * fps :]:
+        assert [track.number for track in step] == [1, 2]
+        assert all(track.thing.foot is not None for track in step)
+    assert steps[-1][0].last_seen == steps[-1][1].last_seen
+    assert steps[-1][1].thing.box[3] == pytest.approx(120 * 0.55, rel=0.4)
+
+
+def test_an_arm_that_is_apart_from_its_body_is_a_part_of_it() -> None:
+    def scene(t: float) -> list[Thing]:
+        arm = [thing(242, 230, 14, 12)]
+        return [thing(200, 200, 40, 120), *arm] if t >= 1 else [thing(200, 200, 56, 120)]
+
+    steps = play(Tracker(), 15, 0, 5, scene)
+    assert {track.number for step in steps for track in step} == {1}
+
+
+def test_of_what_passes_behind_a_pillar_one_side_grows_and_the_other_shrinks() -> None:
+    parting = Parting()
+    for frame in range(60):
+        left = sighting(thing(0, 0, 240 - 3 * frame, 80))
+        right = sighting(thing(250, 0, 30 + 3 * frame, 80))
+        assert not parting.update((left, right), frame / 15)
 
 
 def test_a_part_that_comes_off_and_rejoins_leaves_one_track() -> None:
