@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from edge.errors import BuildMismatch, UsageError
-from edge.files import atomic_write
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import (
@@ -84,6 +83,8 @@ def check(folder: Path, content: bytes) -> None:
 
 def sign(folder: Path, key: Ed25519PrivateKey) -> None:
     """Write the signature of a folder's manifest beside it."""
+    from edge.files import atomic_write  # not for devices, which only check
+
     with atomic_write(folder / FILE) as draft:
         draft.write_bytes(key.sign((folder / "manifest.json").read_bytes()))
 

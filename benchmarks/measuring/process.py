@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import resource
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast
 
@@ -96,16 +96,15 @@ def _serve(link: Connection, job: Job[object]) -> None:
 
     The last answer, to None, is the most memory that the process held, in MiB.
     """
-    try:
-        worker = job.open()
-        link.send(None)
-        while (call := link.recv()) is not None:
-            function, args, kwargs = call
-            link.send(function(worker, *args, **kwargs))
-        link.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-    except EdgeError as error:
-        link.send(error)
-    except ModuleNotFoundError as error:
-        link.send(missing((error.name or "").partition(".")[0]))
-    except (EOFError, KeyboardInterrupt):
-        pass
+    with suppress(EOFError, ConnectionError, KeyboardInterrupt):  # the parent is gone
+        try:
+            worker = job.open()
+            link.send(None)
+            while (call := link.recv()) is not None:
+                function, args, kwargs = call
+                link.send(function(worker, *args, **kwargs))
+            link.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        except EdgeError as error:
+            link.send(error)
+        except ModuleNotFoundError as error:
+            link.send(missing((error.name or "").partition(".")[0]))

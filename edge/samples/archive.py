@@ -167,7 +167,8 @@ def _is_image(name: str) -> bool:
     hidden = any(
         (part.startswith(".") and part != "..") or part == "__MACOSX" for part in path.parts
     )
-    return not name.endswith("/") and not hidden and path.suffix.lower() in IMAGE_SUFFIXES | {""}
+    named = bool(path.name) and not name.endswith("/")
+    return named and not hidden and path.suffix.lower() in IMAGE_SUFFIXES | {""}
 
 
 def reasons(refused: dict[str, str]) -> str:

@@ -103,12 +103,12 @@ def test_two_that_write_one_build_do_not_mix(
     mine, other = os.getpid(), os.getppid()
     sealed = builds_module._sealed
 
-    def interrupted(folder: Path, manifest: manifests.Manifest) -> manifests.Manifest:
+    def interrupted(folder: Path, manifest: manifests.Manifest, key: None) -> manifests.Manifest:
         monkeypatch.setattr(builds_module, "_sealed", sealed)
         monkeypatch.setattr(os, "getpid", lambda: other)
         write_build(fp16, tmp_path / "a")
         monkeypatch.setattr(os, "getpid", lambda: mine)
-        return sealed(folder, manifest)
+        return sealed(folder, manifest, key)
 
     monkeypatch.setattr(builds_module, "_sealed", interrupted)
     with pytest.raises(EdgeError, match=r"its build is kept, this one is not; run the command"):

@@ -11,6 +11,7 @@ import onnxruntime
 import pytest
 
 import edge
+from edge import signature
 from edge.builder.plan import Plan
 from edge.builder.write import write_build
 from edge.errors import BuildMismatch, EdgeError
@@ -240,6 +241,19 @@ def test_kept_kernels_that_cannot_be_read_are_compiled_anew(
         assert edge.infer(h, samples[1].fg_bg)[0] is not None
     assert bench.trt._cache_given == []
     assert len(list(bench.folder.glob(".*"))) == 0
+
+
+def test_kept_kernels_are_not_run_where_builds_must_be_signed(
+    gpu: Callable[[str], Bench], samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are code beside the build, and its signature does not cover them."""
+    bench = gpu("tensorrt-rtx")
+    monkeypatch.setenv(signature.TRUST, "key.pub")
+    monkeypatch.setenv(signature.MADE, sha256(bench.folder / "manifest.json"))
+    (bench.folder / "frame.cache").write_bytes(b"compiled by somebody")
+    with edge.open(bench.folder) as h:
+        edge.set_background(h, samples[0].bg)
+    assert bench.trt._cache_given == []
 
 
 def test_a_disk_that_cannot_be_written_only_costs_time(

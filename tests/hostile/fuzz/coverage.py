@@ -126,11 +126,13 @@ def fuzz(name: str, seconds: int, corpus: Path) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Fuzz parsers, guided by coverage.")
-    parser.add_argument("parsers", nargs="*", choices=[[], *PARSERS], default=list(PARSERS))
+    parser.add_argument("parsers", nargs="*", metavar="PARSER", default=list(PARSERS))
     parser.add_argument("--seconds", type=int, default=240, help="of each parser")
     parser.add_argument("--corpus", type=Path, default=CORPUS)
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if unknown := set(given.parsers) - set(PARSERS):
+        parser.error(f"no parser {unknown.pop()}; there are {', '.join(PARSERS)}")
     if given.here:
         fuzz(given.parsers[0], given.seconds, given.corpus / given.parsers[0])
     failed = 0
