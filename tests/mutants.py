@@ -166,17 +166,17 @@ def _annotations(code: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]
 
 
 class Chosen:
-    """A pytest plugin: runs these tests in this order."""
+    """A pytest plugin: runs these tests in this order, each with all of its parameters, whose names
+    may come from the code that is changed."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        self.order = {name: place for place, name in enumerate(names)}
+        self.order = {name.partition("[")[0]: place for place, name in enumerate(reversed(names))}
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = sorted(
-            (item for item in items if item.nodeid in self.order),
-            key=lambda item: self.order[item.nodeid],
-        )
+        places = [(self.order.get(item.nodeid.partition("[")[0], -1), item) for item in items]
+        chosen = [each for each in places if each[0] >= 0]
+        items[:] = [item for _, item in sorted(chosen, key=lambda each: -each[0])]
 
 
 class Recorded:

@@ -73,3 +73,20 @@ def test_builds_of_one_name_are_told_apart_by_their_paths(stored: dict[Path, Any
     stored[again] = described("net-fp32", "fp32", network="b")
     pairs = [(made, made), (one, made), (again, again), (two, again)]
     assert display_names(pairs, [one, two])[again] == "net-fp32 of two"
+
+
+def test_fp32_is_built_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    made: list[Path] = []
+
+    def make(request: Any, place: Path, network: Any) -> None:
+        assert (request.precision, request.target) == ("fp32", "openvino")
+        made.append(place)
+        place.mkdir(parents=True)
+
+    manifest = SimpleNamespace(target="openvino", network="net", model={"sha256": 64 * "0"})
+    monkeypatch.setattr(module.manifests, "read", lambda path: manifest)
+    monkeypatch.setattr(module.onnx, "load", lambda path: None)
+    monkeypatch.setattr(Target, "installed", lambda target: True)
+    monkeypatch.setattr(module, "make_build", make)
+    first, second = (module.reference_build(Path(name), tmp_path) for name in "ab")
+    assert made == [first] and first == second

@@ -12,7 +12,7 @@ from edge.benchmarks.reporting.compare import compare
 from edge.benchmarks.reporting.report import FrameRecord, Report, Sensitivity
 from edge.errors import UsageError
 
-from .by_hand import BUILDS, INT8, PEER, REPORT, latency
+from .by_hand import BUILDS, FP32, INT8, PEER, REPORT, latency
 
 WHOLE = replace(REPORT, peers=(PEER,), sensitivity=Sensitivity({}, {"a": {"iou": 0.1}}))
 
@@ -81,6 +81,10 @@ def test_the_builds_of_both_are_listed_where_none_is_in_both() -> None:
         compare(REPORT, other)
     text = str(caught.value)
     assert text.index(INT8) < text.index(f"{INT8}-2")
-    twice = replace(REPORT, builds=(*BUILDS, BUILDS[1]))
-    with pytest.raises(UsageError, match=f"two builds of one report are named {INT8}"):
-        compare(REPORT, twice)
+
+
+def test_the_first_name_that_two_builds_have_is_named() -> None:
+    for again, name in ((BUILDS[1:2], INT8), (BUILDS[:2], FP32)):
+        twice = replace(REPORT, builds=(*BUILDS, *again))
+        with pytest.raises(UsageError, match=f"two builds of one report are named {name}"):
+            compare(REPORT, twice)

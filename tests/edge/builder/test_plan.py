@@ -12,6 +12,11 @@ from edge.builder.plan import Plan, float_plan
 from edge.targets import get
 
 
+@pytest.fixture(scope="module")
+def given(plan: Callable[..., Plan]) -> Plan:
+    return plan("onnxruntime", "fp32")
+
+
 @pytest.mark.parametrize(
     ("values", "name"),
     [
@@ -26,9 +31,9 @@ from edge.targets import get
     ],
 )  # fmt: skip
 def test_what_is_unusual_is_part_of_the_name(
-    values: dict[str, object], name: str, plan: Callable[..., Plan]
+    values: dict[str, object], name: str, given: Plan
 ) -> None:
-    assert replace(plan("onnxruntime", "fp32"), **values).name == name  # type: ignore[arg-type]
+    assert replace(given, **values).name == name  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -36,9 +41,8 @@ def test_what_is_unusual_is_part_of_the_name(
     [("fp16", True, True), ("fp16", False, False), ("fp32", True, False), ("int8", True, False)],
 )
 def test_only_fp16_is_planned_in_float16(
-    precision: str, float16_graph: bool, half: bool, plan: Callable[..., Plan]
+    precision: str, float16_graph: bool, half: bool, given: Plan
 ) -> None:
-    given = plan("onnxruntime", "fp32")
     target = get("onnxruntime")
     was = target.float16_graph
     object.__setattr__(target, "float16_graph", float16_graph)
