@@ -27,10 +27,10 @@ def test_a_broken_thing_has_the_box_of_all_and_the_foot_of_the_lowest() -> None:
     assert whole.thing.depth == 0.6
     assert whole.thing.area == 0.01 + 0.03 + 0.001
     assert abs(whole.thing.confidence - (0.005 + 0.027 + 0.0008) / 0.041) < 1e-12
-    assert not whole.beside
+    assert whole.parts == ()
 
 
 def test_parts_beside_the_largest_are_told_from_parts_above_it() -> None:
     body, other = part((30, 35, 30, 40), 0.03), part((70, 35, 10, 40), 0.01)
-    assert union([sighting(other), sighting(body)]).beside
-    assert not union([sighting(part((32, 10, 10, 20), 0.01)), sighting(body)]).beside
+    assert [each.thing for each in union([sighting(other), sighting(body)]).parts] == [body, other]
+    assert union([sighting(part((32, 10, 10, 20), 0.01)), sighting(body)]).parts == ()
