@@ -449,3 +449,20 @@ def test_a_recording_that_is_cut_off_is_a_failure(tmp_path: Path, build: Path, e
         assert done.returncode == code, done.stderr
     assert "half.mov ended early" in done.stderr
     assert 10 < done.stdout.count('"frame"') < 60
+
+
+def test_an_unsure_background_is_told_once_until_it_changes(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    from types import SimpleNamespace
+    from typing import Any
+
+    from edge.camera.source import CameraEvent
+    from edge.cli.run import _Printer
+
+    printer = _Printer(False, lambda result: None)
+    yard: Any = SimpleNamespace(name="yard")
+    for share in (9, 9, 9, 4, 9):
+        printer.on_event(yard, CameraEvent("background_unsure", 0.0, f"{share} % is unsure"))
+    told = capfd.readouterr().err.split()
+    assert [word for word in told if word.isdigit()] == ["9", "4", "9"]
