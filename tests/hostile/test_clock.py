@@ -30,6 +30,7 @@ WALL_CLOCK = {
     "edge/clock.py": 1,  # once, when the program begins
     "edge/watch/watcher.py": 1,  # hours of zones, and the time that an event tells
     "edge/events/reporter.py": 2,  # the same
+    "edge/view/state.py": 1,  # hours of zones
     "edge/zones/hours.py": 1,
     "edge/sinks/webhook.py": 1,  # receivers compare it with their clock
     "edge/sinks/spool.py": 1,  # the name of a file that was put aside
