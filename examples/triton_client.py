@@ -9,6 +9,7 @@ events. Start one for each camera; the server puts their frames into one batch.
 """
 
 import sys
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -100,7 +101,7 @@ def events(h, bg, source, zones=()):
                 yield from watcher.event(item)
             elif item is not None:
                 yield from watcher.frame(pipeline.process(item))
-            yield from watcher.tick()
+            yield from watcher.tick(time.monotonic())
         yield from watcher.close()
 
 
