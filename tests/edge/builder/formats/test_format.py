@@ -12,7 +12,9 @@ from edge.builder.formats import format as module
 from edge.builder.formats.format import MARK, write_folder
 from edge.errors import UsageError
 
-FORMAT = Format("mine", ("openvino", "onnxruntime"), lambda build, manifest, out: [])
+FORMAT = Format(
+    "mine", ("openvino", "onnxruntime"), lambda build, manifest, out: [], lambda out: None
+)
 
 
 @pytest.mark.parametrize(
@@ -41,11 +43,13 @@ def test_a_target_is_taken_or_refused_by_name() -> None:
 
 
 def test_files_may_lie_in_folders_of_folders(tmp_path: Path) -> None:
-    files = {"config": MARK.encode() + b" 1", "a/b/c": b"deep", "a/b/d": b"beside it"}
+    files = {"config": MARK.encode() + b"\nbatch: 1\n", "a/b/c": b"deep", "a/b/d": b"beside it"}
     write_folder(tmp_path / "out", "config", files)
     found = {p.relative_to(tmp_path / "out").as_posix(): p.read_bytes()
              for p in (tmp_path / "out").rglob("*") if p.is_file()}  # fmt: skip
-    assert found == files
+    first, _, rest = found.pop("config").partition(b"\n")
+    assert first.startswith(MARK.encode() + b", sha256 ")
+    assert {**found, "config": MARK.encode() + b"\n" + rest} == files
     write_folder(tmp_path / "out", "config", {"config": MARK.encode()})  # ours: replaced
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["config"]
     (tmp_path / "out" / "config").write_text("of somebody else")
