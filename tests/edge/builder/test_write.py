@@ -44,6 +44,20 @@ def test_building_again_replaces(plan: Callable[..., Plan], tmp_path: Path) -> N
     assert leftovers(tmp_path) == ["a"]
 
 
+def test_a_build_of_another_network_is_replaced_where_that_is_asked_for(
+    plan: Callable[..., Plan], tmp_path: Path
+) -> None:
+    from dataclasses import replace
+
+    mine = plan("onnxruntime", "fp32")
+    other = replace(mine, network="other", model={**mine.model, "sha256": "0" * 64})
+    write_build(mine, tmp_path / "a")
+    with pytest.raises(UsageError, match="is a build of the network net .* is of the network other"):
+        write_build(other, tmp_path / "a")
+    write_build(other, tmp_path / "a", replace=True)
+    assert manifests.read(tmp_path / "a").network == "other"
+
+
 def test_two_builds_into_one_folder_at_once(plan: Callable[..., Plan], tmp_path: Path) -> None:
     """The one that is done first stays, and the other says so; one that begins later replaces."""
     began = time.time()

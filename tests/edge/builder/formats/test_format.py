@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -40,6 +41,9 @@ def test_a_target_is_taken_or_refused_by_name() -> None:
     with pytest.raises(UsageError) as caught:
         FORMAT.target_of("tensorrt")
     assert caught.value.hint == "give --target onnxruntime"
+    with pytest.raises(UsageError) as caught:
+        replace(FORMAT, targets=("openvino",)).target_of("tensorrt")
+    assert caught.value.hint == "give --target openvino"
 
 
 def test_files_may_lie_in_folders_of_folders(tmp_path: Path) -> None:

@@ -190,3 +190,14 @@ def test_both_models_are_written_or_none(builds: Builds, tmp_path: Path) -> None
     with pytest.raises(UsageError, match="was not written by --format"):
         write(build, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_repository_is_new_or_empty_or_holds_a_model(tmp_path: Path) -> None:
+    triton.check_repository(tmp_path / "new")
+    triton.check_repository(tmp_path)
+    (tmp_path / "notes").touch()
+    with pytest.raises(UsageError, match="holds files and no model of a repository"):
+        triton.check_repository(tmp_path)
+    (tmp_path / "yolo").mkdir()
+    (tmp_path / "yolo" / "config.pbtxt").touch()
+    triton.check_repository(tmp_path)
