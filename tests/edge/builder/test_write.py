@@ -52,7 +52,7 @@ def test_a_build_of_another_network_is_replaced_where_that_is_asked_for(
     mine = plan("onnxruntime", "fp32")
     other = replace(mine, network="other", model={**mine.model, "sha256": "0" * 64})
     write_build(mine, tmp_path / "a")
-    with pytest.raises(UsageError, match="is a build of the network net .* is of the network other"):
+    with pytest.raises(UsageError, match=r"is a build of the network net .*of the network other"):
         write_build(other, tmp_path / "a")
     write_build(other, tmp_path / "a", replace=True)
     assert manifests.read(tmp_path / "a").network == "other"
