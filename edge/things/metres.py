@@ -145,11 +145,8 @@ class Metres:
     @property
     def deviation(self) -> float:
         """How far the camera is from a usual one, in standard deviations."""
-        return math.hypot(
-            math.log(self.height / HEIGHT_M) / HEIGHT_SPREAD,
-            (math.radians(self.pitch) - PITCH) / PITCH_SPREAD,
-            math.radians(self.roll) / ROLL_SPREAD,
-        )
+        camera = [math.log(self.height), math.radians(self.pitch), math.radians(self.roll)]
+        return float(np.linalg.norm(_unusual(np.array(camera))))
 
     def check(self, size: tuple[int, int], network: str) -> None:
         """Raise EdgeError unless it is of frames of that (height, width) and of that network."""
@@ -329,6 +326,13 @@ def _fit(
     return camera, (float(distances.mean() - slope * depths.mean()), slope)
 
 
+def _unusual(cameras: Floats) -> Floats:
+    """How far cameras [..., 3] of log(height), pitch and roll are from usual ones, in standard
+    deviations."""
+    usual = np.array([math.log(HEIGHT_M), PITCH, 0.0])
+    return np.asarray((cameras - usual) / (HEIGHT_SPREAD, PITCH_SPREAD, ROLL_SPREAD))
+
+
 def _residuals(
     cameras: Floats,
     points: Sequence[KnownPoint],
@@ -337,8 +341,7 @@ def _residuals(
     fov: float,
 ) -> Floats:
     """How far cameras are from what is known and usual, in standard deviations, [K, N + 3]."""
-    usual = np.array([math.log(HEIGHT_M), PITCH, 0.0])
-    columns = [(cameras - usual) / (HEIGHT_SPREAD, PITCH_SPREAD, ROLL_SPREAD)]
+    columns = [_unusual(cameras)]
     columns.append(np.maximum(np.abs(cameras[:, 1:]) - STEEPEST, 0.0) / SURE)
     if points:
         places = np.array([(point.x, point.y) for point in points])

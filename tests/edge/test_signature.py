@@ -16,7 +16,8 @@ from edge import manifest as manifests
 from edge import signature
 from edge.builder.write import finish_build, write_build
 from edge.cli.app import app
-from edge.errors import BuildMismatch, UsageError
+from edge.errors import UsageError
+from tests.hostile.test_builds import refused
 
 pytest.importorskip("cryptography")
 from cryptography.hazmat.primitives import serialization
@@ -54,13 +55,6 @@ def build(builds, tmp_path: Path) -> Path:
     place = tmp_path / "build"
     shutil.copytree(builds("onnxruntime", "int8"), place)
     return place
-
-
-def refused(build: Path, words: str) -> None:
-    with pytest.raises(BuildMismatch, match=words) as caught:
-        edge.open(build)
-    assert caught.value.exit_code == 5
-    assert "\n" not in str(caught.value)
 
 
 def test_a_signed_build_opens_and_no_other(
